@@ -28,7 +28,7 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
 # Files that are compiled twice, in float (f32) and in double (f64): ops and reference kernels.
-TWICE   := $(wildcard src/graph/op/*.c src/kernel/ref/*.c)
+TWICE   := $(wildcard src/graph/op/*.c src/kernel/ref/*.c) src/graph/update.c
 SOURCES := $(filter-out src/cli/% $(TWICE),$(wildcard src/*/*.c src/*/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(TWICE:%.c=$(BUILD)/%.f32.o) $(TWICE:%.c=$(BUILD)/%.f64.o)
 CLI     := $(wildcard src/cli/*.c)

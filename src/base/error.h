@@ -5,6 +5,8 @@
 #ifndef LODE_BASE_ERROR_H
 #define LODE_BASE_ERROR_H
 
+#include <assert.h>
+
 #include <lodestone.h>
 
 #define LODE_FORMAT(at, from) __attribute__((format(printf, at, from)))

@@ -1,0 +1,77 @@
+/// add: y = x + z, same shapes; both receive dy.
+#include <string.h>
+
+#include "graph/ops.h"
+#include "kernel/real.h"
+
+LODE_OP_DECLARE(add);
+
+typedef struct lode_addition {
+    lode_graph *graph;
+    lode_tensor *x, *z, *output;
+    bool add[2];
+} lode_addition;
+
+static void forward_tile(void *context, size_t task, size_t thread) {
+    (void)thread;
+    const lode_addition *self = context;
+    const lode_kernels *kernels = self->graph->kernels;
+    const size_t d = self->output->columns;
+    const size_t first = task * LODE_TILE;
+    const size_t count = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first) * d;
+    real *y = (real *)self->output->value + first * d;
+    memcpy(y, (const real *)self->x->value + first * d, count * sizeof *y);
+    kernels->add(count, (const real *)self->z->value + first * d, y);
+}
+
+static void forward(lode_graph *graph, void *context) {
+    lode_addition *self = context;
+    lode__pool_run(graph->pool, (self->output->rows->size + LODE_TILE - 1) / LODE_TILE,
+                   forward_tile, self);
+}
+
+static void pass(const lode_addition *self, lode_tensor *input, bool add, size_t task) {
+    if (input->gradient == NULL) return;
+    const lode_kernels *kernels = self->graph->kernels;
+    const size_t d = self->output->columns;
+    const size_t first = task * LODE_TILE;
+    const size_t count = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first) * d;
+    const real *dy = (const real *)self->output->gradient + first * d;
+    real *dx = (real *)input->gradient + first * d;
+    if (add) {
+        kernels->add(count, dy, dx);
+    } else {
+        memcpy(dx, dy, count * sizeof *dx);
+    }
+}
+
+static void backward_tile(void *context, size_t task, size_t thread) {
+    (void)thread;
+    const lode_addition *self = context;
+    pass(self, self->x, self->add[0], task);
+    pass(self, self->z, self->add[1], task);
+}
+
+static void backward(lode_graph *graph, void *context) {
+    lode_addition *self = context;
+    (void)lode__gradient(self->x, &self->add[0]);
+    (void)lode__gradient(self->z, &self->add[1]);
+    lode__pool_run(graph->pool, (self->output->rows->size + LODE_TILE - 1) / LODE_TILE,
+                   backward_tile, self);
+}
+
+const lode_op LODE_REAL(lode__op_add) = {"add", forward, backward};
+
+#if LODE_FIRST_PASS
+lode_tensor *lode__add(lode_graph *graph, lode_tensor *x, lode_tensor *z) {
+    lode_addition *self = lode__graph_alloc(graph, 1, sizeof *self);
+    if (self == NULL || x == NULL || z == NULL) {
+        graph->failed = true;
+        return NULL;
+    }
+    assert(x->rows == z->rows && x->columns == z->columns);
+    lode_tensor *output = lode__graph_tensor(graph, x->rows, x->columns, true);
+    *self = (lode_addition){.graph = graph, .x = x, .z = z, .output = output};
+    return lode__graph_add(graph, LODE_OP(graph, add), self, output);
+}
+#endif

@@ -1,0 +1,86 @@
+/// dropout: y = x * keep / (1 - rate) while training, y = x otherwise (Srivastava et al. 2014).
+///
+/// keep is a function of (seed, epoch, step, number of the op, element), so it is the same in backward, at any
+/// thread count, and after a resume; nothing is stored.
+#include <string.h>
+
+#include "base/random.h"
+#include "graph/ops.h"
+#include "kernel/real.h"
+
+LODE_OP_DECLARE(dropout);
+
+typedef struct lode_dropout {
+    lode_graph *graph;
+    lode_tensor *x, *output;
+    double rate;
+    uint32_t number; ///< of the op in its graph
+    bool add;
+} lode_dropout;
+
+/// to = from masked, or to += it.
+static void mask_rows(const lode_dropout *self, size_t task, const real *from, real *to, bool add) {
+    const size_t d = self->output->columns;
+    const size_t first = task * LODE_TILE * d;
+    const size_t last = LODE_MIN((task + 1) * LODE_TILE, self->output->rows->size) * d;
+    const real scale = (real)(1.0 / (1.0 - self->rate));
+    const uint32_t threshold = (uint32_t)(self->rate * 4294967296.0);
+    const lode_graph *graph = self->graph;
+    lode_random random = lode__random(graph->seed ^ ((uint64_t)self->number << 32 | (uint64_t)task),
+                                      LODE_PURPOSE_DROPOUT, graph->epoch, graph->step);
+    for (size_t i = first; i < last; i++) {
+        const real value = lode__random_u32(&random) >= threshold ? from[i] * scale : 0;
+        to[i] = add ? to[i] + value : value;
+    }
+}
+
+static void forward_tile(void *context, size_t task, size_t thread) {
+    (void)thread;
+    const lode_dropout *self = context;
+    const size_t d = self->output->columns;
+    const size_t first = task * LODE_TILE;
+    const real *x = self->x->value;
+    real *y = self->output->value;
+    if (self->graph->training) {
+        mask_rows(self, task, x, y, false);
+    } else {
+        const size_t rows = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first);
+        memcpy(y + first * d, x + first * d, rows * d * sizeof *y);
+    }
+}
+
+static void forward(lode_graph *graph, void *context) {
+    lode_dropout *self = context;
+    lode__pool_run(graph->pool, (self->output->rows->size + LODE_TILE - 1) / LODE_TILE,
+                   forward_tile, self);
+}
+
+static void backward_tile(void *context, size_t task, size_t thread) {
+    (void)thread;
+    const lode_dropout *self = context;
+    mask_rows(self, task, self->output->gradient, self->x->gradient, self->add);
+}
+
+static void backward(lode_graph *graph, void *context) {
+    lode_dropout *self = context;
+    assert(graph->training);
+    if (lode__gradient(self->x, &self->add) == NULL) return;
+    lode__pool_run(graph->pool, (self->output->rows->size + LODE_TILE - 1) / LODE_TILE,
+                   backward_tile, self);
+}
+
+const lode_op LODE_REAL(lode__op_dropout) = {"dropout", forward, backward};
+
+#if LODE_FIRST_PASS
+lode_tensor *lode__dropout(lode_graph *graph, lode_tensor *x, double rate) {
+    if (!(rate > 0.0) || !graph->gradients) return x;
+    lode_dropout *self = lode__graph_alloc(graph, 1, sizeof *self);
+    if (self == NULL || x == NULL) {
+        graph->failed = true;
+        return NULL;
+    }
+    lode_tensor *output = lode__graph_tensor(graph, x->rows, x->columns, true);
+    *self = (lode_dropout){graph, x, output, rate, (uint32_t)graph->node_count, false};
+    return lode__graph_add(graph, LODE_OP(graph, dropout), self, output);
+}
+#endif

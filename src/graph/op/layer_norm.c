@@ -1,0 +1,123 @@
+/// layer_norm: s = x + residual, y = (s - mean(s)) / sqrt(var(s) + epsilon) * gain + bias, a row at a time
+/// (Ba, Kiros & Hinton 2016). x, residual, y [m, d]; gain, bias [d].
+///
+/// Backward works from y; gain and bias gradients are summed over chunks of rows, each with a buffer of its own.
+#include <string.h>
+
+#include "graph/ops.h"
+#include "kernel/real.h"
+
+LODE_OP_DECLARE(layer_norm);
+
+enum { CHUNK_ROWS = 1024 };
+
+typedef struct lode_layer_norm {
+    lode_graph *graph;
+    lode_tensor *x, *residual, *output;
+    lode_param *gain, *bias;
+    double epsilon;
+    void *inverse; ///< [m]
+    void *partial; ///< [chunks, 2, d]
+    bool add[2];
+} lode_layer_norm;
+
+static void forward_tile(void *context, size_t task, size_t thread) {
+    (void)thread;
+    const lode_layer_norm *self = context;
+    const lode_kernels *kernels = self->graph->kernels;
+    const size_t d = self->output->columns;
+    const size_t last = LODE_MIN((task + 1) * LODE_TILE, self->output->rows->size);
+    for (size_t row = task * LODE_TILE; row < last; row++) {
+        const real *residual =
+            self->residual != NULL ? (const real *)self->residual->value + row * d : NULL;
+        kernels->layer_norm(d, (const real *)self->x->value + row * d, residual, self->gain->value,
+                            self->bias->value, (real)self->epsilon,
+                            (real *)self->output->value + row * d, (real *)self->inverse + row);
+    }
+}
+
+static void forward(lode_graph *graph, void *context) {
+    lode_layer_norm *self = context;
+    lode__pool_run(graph->pool, (self->output->rows->size + LODE_TILE - 1) / LODE_TILE,
+                   forward_tile, self);
+}
+
+static void write_row(const lode_kernels *kernels, lode_tensor *input, bool add, size_t row,
+                      const real *ds) {
+    if (input == NULL || input->gradient == NULL) return;
+    real *gradient = (real *)input->gradient + row * input->columns;
+    if (add) {
+        kernels->add(input->columns, ds, gradient);
+    } else {
+        memcpy(gradient, ds, input->columns * sizeof *ds);
+    }
+}
+
+static void backward_chunk(void *context, size_t task, size_t thread) {
+    const lode_layer_norm *self = context;
+    const lode_kernels *kernels = self->graph->kernels;
+    const size_t d = self->output->columns;
+    const size_t last = LODE_MIN((task + 1) * CHUNK_ROWS, self->output->rows->size);
+    real *ds = lode__scratch(self->graph, thread);
+    real *d_gain = (real *)self->partial + task * 2 * d;
+    memset(d_gain, 0, 2 * d * sizeof *d_gain);
+    for (size_t row = task * CHUNK_ROWS; row < last; row++) {
+        kernels->layer_norm_backward(d, (const real *)self->output->value + row * d,
+                                     (const real *)self->output->gradient + row * d,
+                                     self->gain->value, self->bias->value,
+                                     ((const real *)self->inverse)[row], ds, d_gain, d_gain + d);
+        write_row(kernels, self->x, self->add[0], row, ds);
+        write_row(kernels, self->residual, self->add[1], row, ds);
+    }
+}
+
+static void add_partials(const lode_layer_norm *self, lode_param *param, size_t chunks,
+                         size_t offset) {
+    const lode_kernels *kernels = self->graph->kernels;
+    const size_t d = self->output->columns;
+    bool add;
+    real *gradient = lode__param_gradient(param, &add);
+    if (!add) memset(gradient, 0, d * sizeof *gradient);
+    for (size_t chunk = 0; chunk < chunks; chunk++) {
+        kernels->add(d, (const real *)self->partial + chunk * 2 * d + offset, gradient);
+    }
+}
+
+static void backward(lode_graph *graph, void *context) {
+    lode_layer_norm *self = context;
+    const size_t chunks = (self->output->rows->size + CHUNK_ROWS - 1) / CHUNK_ROWS;
+    (void)lode__gradient(self->x, &self->add[0]);
+    if (self->residual != NULL) (void)lode__gradient(self->residual, &self->add[1]);
+    lode__pool_run(graph->pool, chunks, backward_chunk, self);
+    add_partials(self, self->gain, chunks, 0);
+    add_partials(self, self->bias, chunks, self->output->columns);
+}
+
+const lode_op LODE_REAL(lode__op_layer_norm) = {"layer_norm", forward, backward};
+
+#if LODE_FIRST_PASS
+lode_tensor *lode__layer_norm(lode_graph *graph, lode_tensor *x, lode_tensor *residual,
+                              lode_param *gain, lode_param *bias, double epsilon) {
+    lode_layer_norm *self = lode__graph_alloc(graph, 1, sizeof *self);
+    if (self == NULL || x == NULL || gain == NULL || bias == NULL) {
+        graph->failed = true;
+        return NULL;
+    }
+    const size_t size = lode__real_size(graph->precision);
+    const size_t chunks = (x->rows->capacity + CHUNK_ROWS - 1) / CHUNK_ROWS;
+    lode_tensor *output = lode__graph_tensor(graph, x->rows, x->columns, true);
+    *self = (lode_layer_norm){.graph = graph,
+                              .x = x,
+                              .residual = residual,
+                              .output = output,
+                              .gain = gain,
+                              .bias = bias,
+                              .epsilon = epsilon};
+    self->inverse = lode__graph_alloc(graph, x->rows->capacity, size);
+    if (graph->gradients) {
+        self->partial = lode__graph_alloc(graph, chunks * 2 * x->columns, size);
+        lode__graph_scratch(graph, x->columns * size);
+    }
+    return lode__graph_add(graph, LODE_OP(graph, layer_norm), self, output);
+}
+#endif

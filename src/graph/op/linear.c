@@ -1,0 +1,179 @@
+/// linear: y = act(x W + b), with x [m, k], W [k, n], b [n], y [m, n].
+///
+///     dz = dy * act'(y)      in place in dy
+///     dx = dz W^T
+///     dW = x^T dz            summed over chunks of rows, each with a buffer of its own, then in chunk order
+///     db = column sums of dz, the same way
+///
+/// W is packed once a run. Rows are cut into tiles of LODE_TILE, so results do not depend on the threads.
+#include <string.h>
+
+#include "graph/ops.h"
+#include "kernel/real.h"
+
+LODE_OP_DECLARE(linear);
+
+enum { CHUNK_ROWS = 1024, CHUNKS = 8 };
+
+typedef struct lode_linear {
+    lode_graph *graph;
+    lode_tensor *x, *output;
+    lode_param *weight, *bias;
+    lode_activation activation;
+    void *packed;   ///< W or W^T
+    void *partial;  ///< [CHUNKS, k * n + n]
+    size_t chunk_rows, chunks; ///< of the current run
+    bool add;
+} lode_linear;
+
+static void forward_tile(void *context, size_t task, size_t thread) {
+    const lode_linear *self = context;
+    const lode_kernels *kernels = self->graph->kernels;
+    const size_t k = self->x->columns, n = self->output->columns;
+    const size_t first = task * LODE_TILE;
+    kernels->gemm(&(lode_gemm){
+        .m = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first),
+        .n = n,
+        .k = k,
+        .a = (const real *)self->x->value + first * k,
+        .a_row = k,
+        .a_column = 1,
+        .b = self->packed,
+        .b_packed = true,
+        .c = (real *)self->output->value + first * n,
+        .c_row = n,
+        .bias = self->bias != NULL ? self->bias->value : NULL,
+        .activation = self->activation,
+        .scratch = lode__scratch(self->graph, thread)});
+}
+
+static void forward(lode_graph *graph, void *context) {
+    lode_linear *self = context;
+    const lode_kernels *kernels = graph->kernels;
+    const size_t k = self->x->columns, n = self->output->columns;
+    kernels->pack(k, n, self->weight->value, n, 1, self->packed);
+    lode__pool_run(graph->pool, (self->x->rows->size + LODE_TILE - 1) / LODE_TILE, forward_tile,
+                   self);
+}
+
+static void activation_tile(void *context, size_t task, size_t thread) {
+    (void)thread;
+    const lode_linear *self = context;
+    const lode_kernels *kernels = self->graph->kernels;
+    const size_t n = self->output->columns;
+    const size_t first = task * LODE_TILE;
+    const size_t rows = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first);
+    kernels->activation_backward(rows * n, self->activation,
+                                 (const real *)self->output->value + first * n,
+                                 (real *)self->output->gradient + first * n);
+}
+
+static void input_tile(void *context, size_t task, size_t thread) {
+    const lode_linear *self = context;
+    const lode_kernels *kernels = self->graph->kernels;
+    const size_t k = self->x->columns, n = self->output->columns;
+    const size_t first = task * LODE_TILE;
+    kernels->gemm(&(lode_gemm){
+        .m = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first),
+        .n = k,
+        .k = n,
+        .a = (const real *)self->output->gradient + first * n,
+        .a_row = n,
+        .a_column = 1,
+        .b = self->packed,
+        .b_packed = true,
+        .c = (real *)self->x->gradient + first * k,
+        .c_row = k,
+        .accumulate = self->add,
+        .scratch = lode__scratch(self->graph, thread)});
+}
+
+static void weight_chunk(void *context, size_t task, size_t thread) {
+    const lode_linear *self = context;
+    const lode_kernels *kernels = self->graph->kernels;
+    const size_t k = self->x->columns, n = self->output->columns;
+    const size_t first = task * self->chunk_rows;
+    const size_t rows = LODE_MIN(self->chunk_rows, self->x->rows->size - first);
+    const real *dz = (const real *)self->output->gradient + first * n;
+    real *partial = (real *)self->partial + task * (k + 1) * n;
+    kernels->gemm(&(lode_gemm){.m = k,
+                               .n = n,
+                               .k = rows,
+                               .a = (const real *)self->x->value + first * k,
+                               .a_row = 1,
+                               .a_column = k,
+                               .b = dz,
+                               .b_row = n,
+                               .c = partial,
+                               .c_row = n,
+                               .scratch = lode__scratch(self->graph, thread)});
+    memset(partial + k * n, 0, n * sizeof *partial);
+    kernels->column_sum(rows, n, dz, n, partial + k * n);
+}
+
+static void add_partials(const lode_linear *self, lode_param *param, size_t offset) {
+    const lode_kernels *kernels = self->graph->kernels;
+    const size_t elements = param->rows * param->columns;
+    const size_t stride = (self->x->columns + 1) * self->output->columns;
+    bool add;
+    real *gradient = lode__param_gradient(param, &add);
+    if (!add) memset(gradient, 0, elements * sizeof *gradient);
+    for (size_t chunk = 0; chunk < self->chunks; chunk++) {
+        kernels->add(elements, (const real *)self->partial + chunk * stride + offset, gradient);
+    }
+}
+
+static void backward(lode_graph *graph, void *context) {
+    lode_linear *self = context;
+    const lode_kernels *kernels = graph->kernels;
+    const size_t k = self->x->columns, n = self->output->columns, m = self->x->rows->size;
+    const size_t tiles = (m + LODE_TILE - 1) / LODE_TILE;
+    if (self->activation != LODE_LINEAR) {
+        lode__pool_run(graph->pool, tiles, activation_tile, self);
+    }
+    self->chunk_rows = LODE_MAX((m + CHUNKS - 1) / CHUNKS, (size_t)CHUNK_ROWS);
+    self->chunks = (m + self->chunk_rows - 1) / self->chunk_rows;
+    lode__pool_run(graph->pool, self->chunks, weight_chunk, self);
+    add_partials(self, self->weight, 0);
+    if (self->bias != NULL) add_partials(self, self->bias, k * n);
+    if (lode__gradient(self->x, &self->add) != NULL) {
+        kernels->pack(n, k, self->weight->value, 1, n, self->packed);
+        lode__pool_run(graph->pool, tiles, input_tile, self);
+    }
+}
+
+const lode_op LODE_REAL(lode__op_linear) = {"linear", forward, backward};
+
+#if LODE_FIRST_PASS
+static size_t round_up(size_t value, size_t multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+lode_tensor *lode__linear(lode_graph *graph, lode_tensor *x, lode_param *weight, lode_param *bias,
+                          lode_activation activation) {
+    lode_linear *self = lode__graph_alloc(graph, 1, sizeof *self);
+    if (self == NULL || x == NULL || weight == NULL) {
+        graph->failed = true;
+        return NULL;
+    }
+    assert(x->columns == weight->rows);
+    const size_t k = weight->rows, n = weight->columns;
+    const size_t size = lode__real_size(graph->precision);
+    const size_t panel = graph->precision == LODE_F32
+                             ? ((const struct lode_kernels_f32 *)graph->kernels)->panel
+                             : ((const struct lode_kernels_f64 *)graph->kernels)->panel;
+    lode_tensor *output = lode__graph_tensor(graph, x->rows, n, true);
+    *self = (lode_linear){.graph = graph,
+                          .x = x,
+                          .output = output,
+                          .weight = weight,
+                          .bias = bias,
+                          .activation = activation};
+    const size_t packed = LODE_MAX(k * round_up(n, panel), n * round_up(k, panel));
+    self->packed = lode__graph_alloc(graph, packed, size);
+    const size_t chunks = LODE_MIN((size_t)CHUNKS, (x->rows->capacity + CHUNK_ROWS - 1) / CHUNK_ROWS);
+    if (graph->gradients) self->partial = lode__graph_alloc(graph, chunks * (k + 1) * n, size);
+    lode__graph_scratch(graph, LODE_GEMM_SCRATCH * size);
+    return lode__graph_add(graph, LODE_OP(graph, linear), self, output);
+}
+#endif

@@ -1,0 +1,73 @@
+/// The ops: one builder each. Shapes are [rows, columns]; `m`, `n`, `s` stand for named dimensions.
+/// See the file of the same name in op/ for formulas and sources.
+#ifndef LODE_GRAPH_OPS_H
+#define LODE_GRAPH_OPS_H
+
+#include "graph/graph.h"
+
+typedef enum lode_pooling { LODE_POOL_SUM, LODE_POOL_MEAN } lode_pooling;
+
+/// Rows of an embedding table: [n, d] from ids [n]; with `lists`, one pooled row a list: [m, d], empty lists
+/// give zeros.
+lode_tensor *lode__embedding(lode_graph *graph, lode_param *table, lode_index *ids,
+                             lode_lists *lists, lode_pooling pooling);
+
+/// y = act(x W + b): x [m, k], W [k, n], b [1, n] or NULL.
+lode_tensor *lode__linear(lode_graph *graph, lode_tensor *x, lode_param *weight, lode_param *bias,
+                          lode_activation activation);
+
+/// y = x + z, same shapes.
+lode_tensor *lode__add(lode_graph *graph, lode_tensor *x, lode_tensor *z);
+
+/// y = layer norm of x + residual (NULL = x alone), gain and bias [1, d].
+lode_tensor *lode__layer_norm(lode_graph *graph, lode_tensor *x, lode_tensor *residual,
+                              lode_param *gain, lode_param *bias, double epsilon);
+
+/// Multi-head self-attention over packed lists: projections [s, 3d] (query, key, value side by side) -> [s, d].
+lode_tensor *lode__attention(lode_graph *graph, lode_tensor *projections, lode_lists *lists,
+                             size_t heads, bool causal);
+
+/// One part of a concatenation: a tensor [m, c], or (lists given) a packed tensor [s, c] that is flattened
+/// to [m, limit * c], short lists followed by zeros.
+typedef struct lode_part_of_row {
+    lode_tensor *tensor;
+    lode_lists *lists;
+} lode_part_of_row;
+
+#define LODE_CONCAT_PARTS 32
+/// Columns side by side. One part without lists is returned as it is.
+lode_tensor *lode__concat(lode_graph *graph, const lode_part_of_row *parts, size_t count);
+
+/// Each element is 0 with probability `rate`, else multiplied by 1 / (1 - rate), while graph->training;
+/// a function of (seed, step, number of the op, element). rate 0 returns x.
+lode_tensor *lode__dropout(lode_graph *graph, lode_tensor *x, double rate);
+
+/// Rows scaled to Euclidean length 1 (rows shorter than 1e-12 are divided by that).
+lode_tensor *lode__normalize(lode_graph *graph, lode_tensor *x);
+
+typedef enum lode_contrast_kind {
+    LODE_CONTRAST_SOFTMAX, ///< -log(e^z+ / (e^z+ + sum e^zk)): InfoNCE, sampled softmax
+    LODE_CONTRAST_BCE,     ///< softplus(-z+) + sum softplus(zk)
+    LODE_CONTRAST_BPR      ///< mean softplus(zk - z+), Rendle et al. 2009
+} lode_contrast_kind;
+
+/// Queries against a positive each and negatives, shared by all or a query's own: mean loss [1, 1].
+/// Logits z = scale * <query, key> - shift. The m x r logits are never stored.
+typedef struct lode_contrast {
+    lode_contrast_kind kind;
+    lode_tensor *query;     ///< [m, d]
+    lode_tensor *key;       ///< [n, d] distinct keys, of which the indices below are rows
+    lode_index *positive;   ///< [m]
+    lode_index *negative;   ///< shared: [r], width 1; per query: [m], width w
+    bool shared;
+    lode_vector *positive_shift; ///< [m] or NULL
+    lode_vector *negative_shift; ///< [r] (shared) or [m * w]; or NULL
+    lode_lists *masked;     ///< rows m: places in the negative list that do not count for the query, increasing;
+    lode_index *masked_ids; ///< [positions] those places. NULL = none
+    double scale;           ///< 1 / temperature
+    bool positive_in_denominator; ///< softmax only
+} lode_contrast;
+
+lode_tensor *lode__contrast(lode_graph *graph, const lode_contrast *contrast);
+
+#endif

@@ -1,0 +1,50 @@
+/// The embedding store: the only door to embedding tables.
+///
+/// gather reads pooled rows; add_gradient notes where gradients of a step will be found; apply sums the
+/// gradients of each touched row, in a fixed order, and updates that row. This is the seam for tables on another
+/// device or spread over machines: nothing else touches table memory between load and save.
+#ifndef LODE_GRAPH_STORE_H
+#define LODE_GRAPH_STORE_H
+
+#include "graph/graph.h"
+
+/// Gradient rows of one op for one step: list r (or row r) of ids pulled `gradient` row r, times 1 / length
+/// when pooled by mean.
+typedef struct lode_scatter {
+    const lode_index *ids;
+    const lode_lists *lists; ///< or NULL
+    bool mean;
+    const lode_tensor *output;
+} lode_scatter;
+
+#define LODE_SCATTERS 32
+
+/// One id of one scatter.
+typedef struct lode_entry {
+    uint32_t scatter, row;
+    float scale; ///< 1, or 1 / length of the list it was pooled in
+} lode_entry;
+
+typedef struct lode_store {
+    lode_param *param;
+    lode_scatter scatters[LODE_SCATTERS]; ///< of the current step
+    size_t scatter_count;
+    size_t capacity; ///< most ids of one step; grows while graphs are built
+    // Work space of apply, [capacity] each:
+    uint32_t *id, *order, *id_other, *order_other; ///< sort keys and payload
+    lode_entry *entries;
+    uint32_t *segments; ///< [capacity + 1] first place of each distinct id
+    size_t reserved;
+} lode_store;
+
+/// Called while a graph with gradients is built: `capacity` more ids may come in one step.
+LODE_CHECK bool lode__store_reserve(lode_store *store, size_t capacity);
+void lode__store_add_gradient(lode_store *store, const lode_scatter *scatter);
+void lode__store_forget(lode_store *store);
+void lode__store_release(lode_store *store);
+
+/// Sort this step's ids; returns the number of distinct rows. segments[i] .. segments[i + 1] - 1 of `order` are
+/// the entries of the i-th distinct id, in order of arrival.
+size_t lode__store_sort(lode_store *store);
+
+#endif

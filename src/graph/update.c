@@ -1,0 +1,137 @@
+/// Updates of parameters, for float and double: Adam on dense weights, on the touched rows of tables, and on
+/// whole tables (graph/optimiser.h says which is which).
+#include <math.h>
+#include <string.h>
+
+#include "graph/optimiser.h"
+#include "kernel/real.h"
+
+enum { ELEMENTS_PER_TASK = 16384, ROWS_PER_TASK = 256, WIDEST_ROW = 4096 };
+
+typedef struct lode_update {
+    const lode_kernels *kernels;
+    lode_adam adam;
+    lode_param *param;
+    size_t distinct; ///< rows touched
+} lode_update;
+
+static void dense_task(void *context, size_t task, size_t thread) {
+    (void)thread;
+    const lode_update *update = context;
+    lode_param *param = update->param;
+    const size_t first = task * ELEMENTS_PER_TASK;
+    const size_t count = LODE_MIN((size_t)ELEMENTS_PER_TASK, param->rows * param->columns - first);
+    update->kernels->adam(count, &update->adam, (real *)param->value + first,
+                          (real *)param->first + first, (real *)param->second + first,
+                          (const real *)param->gradient + first);
+}
+
+/// Sum of the gradients of the i-th distinct row of this step.
+static void sum_row(const lode_kernels *kernels, const lode_store *store, size_t segment, real *sum) {
+    const size_t d = store->param->columns;
+    memset(sum, 0, d * sizeof *sum);
+    for (uint32_t at = store->segments[segment]; at < store->segments[segment + 1]; at++) {
+        const lode_entry *entry = &store->entries[store->order[at]];
+        const lode_tensor *output = store->scatters[entry->scatter].output;
+        const real *row = (const real *)output->gradient + (size_t)entry->row * d;
+        kernels->scale_add(d, (real)entry->scale, row, sum);
+    }
+}
+
+static void update_row(const lode_update *update, size_t row, const real *gradient) {
+    lode_param *param = update->param;
+    const size_t d = param->columns, at = row * d;
+    update->kernels->adam(d, &update->adam, (real *)param->value + at, (real *)param->first + at,
+                          (real *)param->second + at, gradient);
+}
+
+static void lazy_task(void *context, size_t task, size_t thread) {
+    (void)thread;
+    const lode_update *update = context;
+    const lode_store *store = update->param->store;
+    real sum[WIDEST_ROW];
+    const size_t last = LODE_MIN((task + 1) * ROWS_PER_TASK, update->distinct);
+    for (size_t segment = task * ROWS_PER_TASK; segment < last; segment++) {
+        sum_row(update->kernels, store, segment, sum);
+        update_row(update, store->id[store->segments[segment]], sum);
+    }
+}
+
+/// First distinct row that is not below `row`.
+static size_t first_segment(const lode_store *store, size_t distinct, size_t row) {
+    size_t low = 0, high = distinct;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (store->id[store->segments[middle]] < row) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static void whole_task(void *context, size_t task, size_t thread) {
+    (void)thread;
+    const lode_update *update = context;
+    const lode_store *store = update->param->store;
+    real sum[WIDEST_ROW];
+    const size_t last = LODE_MIN((task + 1) * ROWS_PER_TASK, update->param->rows);
+    size_t segment = first_segment(store, update->distinct, task * ROWS_PER_TASK);
+    for (size_t row = task * ROWS_PER_TASK; row < last; row++) {
+        if (segment < update->distinct && store->id[store->segments[segment]] == row) {
+            sum_row(update->kernels, store, segment++, sum);
+        } else {
+            memset(sum, 0, update->param->columns * sizeof *sum);
+        }
+        update_row(update, row, sum);
+    }
+}
+
+void LODE_REAL(lode__update)(const lode_optimiser *optimiser, lode_params *params, uint64_t step,
+                             lode_pool *pool);
+
+void LODE_REAL(lode__update)(const lode_optimiser *optimiser, lode_params *params, uint64_t step,
+                             lode_pool *pool) {
+    lode_update update = {.kernels = LODE_REAL(lode__kernels)()};
+    update.adam = (lode_adam){.rate = (real)optimiser->rate,
+                              .beta1 = (real)optimiser->beta1,
+                              .beta2 = (real)optimiser->beta2,
+                              .epsilon = (real)optimiser->epsilon,
+                              .correction1 = (real)(1.0 - pow(optimiser->beta1, (double)step)),
+                              .correction2 = (real)(1.0 - pow(optimiser->beta2, (double)step)),
+                              .decay = (real)optimiser->decay};
+    for (size_t i = 0; i < params->count; i++) {
+        lode_param *param = update.param = params->list[i];
+        if (param->store == NULL) {
+            if (!param->has_gradient) continue;
+            const size_t elements = param->rows * param->columns;
+            lode__pool_run(pool, (elements + ELEMENTS_PER_TASK - 1) / ELEMENTS_PER_TASK, dense_task,
+                           &update);
+            param->has_gradient = false;
+            continue;
+        }
+        if (param->store->scatter_count == 0) continue;
+        update.distinct = lode__store_sort(param->store);
+        if (optimiser->type == LODE_LAZY_ADAM) {
+            lode__pool_run(pool, (update.distinct + ROWS_PER_TASK - 1) / ROWS_PER_TASK, lazy_task,
+                           &update);
+        } else {
+            lode__pool_run(pool, (param->rows + ROWS_PER_TASK - 1) / ROWS_PER_TASK, whole_task,
+                           &update);
+        }
+        lode__store_forget(param->store);
+    }
+}
+
+void LODE_REAL(lode__store_dense)(lode_store *store, void *out);
+
+void LODE_REAL(lode__store_dense)(lode_store *store, void *out) {
+    const size_t distinct = lode__store_sort(store);
+    memset(out, 0, store->param->rows * store->param->columns * sizeof(real));
+    for (size_t segment = 0; segment < distinct; segment++) {
+        const size_t row = store->id[store->segments[segment]];
+        sum_row(LODE_REAL(lode__kernels)(), store, segment,
+                (real *)out + row * store->param->columns);
+    }
+}
