@@ -109,7 +109,7 @@ lode_tensor *lode__graph_add(lode_graph *graph, const lode_op *op, void *self, l
         graph->failed = true;
         return NULL;
     }
-    graph->nodes[graph->node_count++] = (lode_node){op, self, output};
+    graph->nodes[graph->node_count++] = (lode_op_node){op, self, output};
     return output;
 }
 
@@ -169,7 +169,7 @@ void lode__graph_backward(lode_graph *graph) {
         value->written = true;
     }
     for (size_t i = graph->node_count; i-- > 0;) {
-        const lode_node *node = &graph->nodes[i];
+        const lode_op_node *node = &graph->nodes[i];
         if (node->output->written && node->op->backward != NULL) {
             node->op->backward(graph, node->self);
         }

@@ -71,11 +71,11 @@ typedef struct lode_op {
     void (*backward)(lode_graph *graph, void *self); ///< NULL: no gradient passes
 } lode_op;
 
-typedef struct lode_node {
+typedef struct lode_op_node {
     const lode_op *op;
     void *self; ///< the op's own struct
     lode_tensor *output;
-} lode_node;
+} lode_op_node;
 
 typedef struct lode_loss_term {
     lode_tensor *value; ///< [1, 1]
@@ -92,7 +92,7 @@ struct lode_graph {
     const void *kernels; ///< lode_kernels of the precision
     lode_arena arena;
     struct lode_huge *huge; ///< large blocks, freed with the graph
-    lode_node *nodes;
+    lode_op_node *nodes;
     size_t node_count, node_capacity;
     lode_loss_term *losses;
     size_t loss_count, loss_capacity;

@@ -1,0 +1,45 @@
+/// The model: two towers, a scorer and their parameters.
+#ifndef LODE_MODEL_MODEL_H
+#define LODE_MODEL_MODEL_H
+
+#include "model/tower.h"
+
+typedef enum lode_scorer { LODE_SCORER_DOT, LODE_SCORER_COSINE } lode_scorer;
+
+/// Section `model` of a configuration.
+typedef struct lode_model_options {
+    int64_t dim;
+    int scorer;
+    double init;      ///< standard deviation of embedding tables
+    lode_node *user;  ///< tower: NAME and its keys
+    lode_node *item;
+} lode_model_options;
+
+extern const lode_key lode__model_keys[];
+
+typedef struct lode_model_core {
+    lode_model_options options;
+    size_t history; ///< longest history (data.history)
+    lode_vocabulary *vocabulary;
+    lode_params *params;
+    lode_tower user, item;
+    lode_arena arena;
+} lode_model_core;
+
+/// Declare field tables and towers, and initialise all parameters from the seed. Takes over `vocabulary` on
+/// success and on failure. `options` and its nodes must outlive the model.
+LODE_CHECK lode_status lode__model_core_new(lode_model_core **out,
+                                            const lode_model_options *options, size_t history,
+                                            lode_vocabulary *vocabulary, uint64_t seed,
+                                            lode_error *error);
+void lode__model_core_free(lode_model_core **model);
+
+/// Apply a side's tower and what the scorer wants of its vector (cosine: unit length).
+void lode__tower_apply(const lode_model_core *model, lode_side side, lode_graph *graph,
+                       const lode_params *params, const lode_tower_inputs *inputs,
+                       lode_tower_outputs *outputs);
+
+/// Write the towers' keys with every default (parts `user` and `item` of a resolved configuration).
+void lode__model_write(lode_text *text, int indent, const lode_model_core *model);
+
+#endif

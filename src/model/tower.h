@@ -1,0 +1,84 @@
+/// Towers: what turns a user (history and fields) or an item (fields) into vectors.
+///
+/// A tower is one file in towers/ and one line in towers.c. It *declares* its parameters once and can be *applied*
+/// any number of times: to two views of a batch, with another parameter set of the same layout, to one user at
+/// serving. It knows nothing of objectives; objectives take its named outputs and know nothing of towers.
+#ifndef LODE_MODEL_TOWER_H
+#define LODE_MODEL_TOWER_H
+
+#include "model/mlp.h"
+#include "model/vocabulary.h"
+
+/// The input of one field in a graph: ids [entities], or packed lists of ids.
+typedef struct lode_field_input {
+    const lode_field *field;
+    lode_index *ids;
+    lode_lists *lists; ///< multi-valued fields only
+} lode_field_input;
+
+typedef struct lode_tower_inputs {
+    lode_dim *rows; ///< users or items
+    lode_field_input fields[LODE_FIELDS];
+    size_t field_count;
+    lode_lists *history; ///< users only: packed clicks, newest first
+    lode_index *clicks;  ///< [positions] item id rows
+    lode_index *places;  ///< [positions] 0 = newest
+} lode_tower_inputs;
+
+/// What a tower gives; members that it does not give are NULL / 0.
+typedef struct lode_tower_outputs {
+    lode_tensor *vector;     ///< [rows, d]
+    lode_tensor *raw_fields; ///< [rows, sum of field dims]: f_i, before the tower (SYSTEMS.md 1.2)
+    lode_tensor *positions;  ///< [positions, d]
+} lode_tower_outputs;
+
+/// What an objective may ask of a tower.
+enum lode_need { LODE_NEED_VECTOR = 1, LODE_NEED_RAW_FIELDS = 2, LODE_NEED_POSITIONS = 4 };
+
+/// What a tower may know when it declares: the fields of its side and the shape of histories.
+typedef struct lode_tower_setting {
+    lode_params *params;
+    const lode_vocabulary *vocabulary;
+    lode_side side;
+    size_t history; ///< longest history
+    size_t dim;     ///< model.dim
+    const char *prefix; ///< "user" or "item"
+} lode_tower_setting;
+
+typedef struct lode_tower_type {
+    const char *name, *help;
+    lode_side side;
+    unsigned gives;         ///< enum lode_need
+    const lode_key *keys;   ///< of its part of the configuration, besides `tower`
+    size_t config_size, state_size;
+    /// Declare parameters; `state` (zeroed, state_size bytes) keeps their numbers. @param width receives d
+    lode_status (*declare)(void *state, const void *config, const lode_tower_setting *setting,
+                           size_t *width, lode_error *error);
+    void (*apply)(const void *state, lode_graph *graph, const lode_params *params,
+                  const lode_tower_inputs *inputs, lode_tower_outputs *outputs);
+} lode_tower_type;
+
+/// A tower with its configuration and parameter numbers.
+typedef struct lode_tower {
+    const lode_tower_type *type;
+    void *config, *state;
+    lode_side side;
+    size_t width; ///< d of `vector`
+} lode_tower;
+
+/// The registry, ended by NULL.
+extern const lode_tower_type *const lode__towers[];
+const lode_tower_type *lode__tower_find(const char *name, lode_side side);
+
+/// Read the part of a configuration (`tower: NAME` and its keys) and declare.
+LODE_CHECK lode_status lode__tower_new(lode_tower *tower, const lode_node *part, lode_arena *arena,
+                                       const lode_tower_setting *setting, lode_error *error);
+
+/// Embeddings of a side's fields side by side [rows, sum of dims], in the order of the vocabulary; the parts are
+/// added to `parts` (room for LODE_FIELDS).
+size_t lode__field_parts(lode_graph *graph, const lode_params *params,
+                         const lode_tower_inputs *inputs, lode_part_of_row *parts);
+/// Sum of the dims of a side's fields (user and context fields together for users).
+size_t lode__field_width(const lode_vocabulary *vocabulary, lode_side side);
+
+#endif

@@ -1,0 +1,78 @@
+#include "model/tower.h"
+
+#include <string.h>
+
+extern const lode_tower_type lode__tower_ican, lode__tower_youtubednn, lode__tower_dssm,
+    lode__tower_mlp, lode__tower_id;
+
+const lode_tower_type *const lode__towers[] = {&lode__tower_ican, &lode__tower_youtubednn,
+                                               &lode__tower_dssm, &lode__tower_mlp,
+                                               &lode__tower_id,   NULL};
+
+const lode_tower_type *lode__tower_find(const char *name, lode_side side) {
+    for (size_t i = 0; lode__towers[i] != NULL; i++) {
+        if (lode__towers[i]->side == side && strcmp(lode__towers[i]->name, name) == 0) {
+            return lode__towers[i];
+        }
+    }
+    return NULL;
+}
+
+static lode_status unknown_tower(const lode_node *node, const char *name, lode_side side,
+                                 lode_error *error) {
+    const char *names[16];
+    size_t count = 0;
+    for (size_t i = 0; lode__towers[i] != NULL && count < 16; i++) {
+        if (lode__towers[i]->side == side) names[count++] = lode__towers[i]->name;
+    }
+    lode_text list = {0};
+    for (size_t i = 0; i < count; i++) lode__text_printf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
+    lode_arena arena = {0};
+    const char *nearest = lode__nearest(name, names, count);
+    const char *where = node != NULL ? lode__node_where(&arena, node) : "configuration";
+    const lode_status status = lode__fail(
+        error, LODE_E_CONFIG, "%s: unknown %s tower \"%s\"%s%s%s; there are: %s", where,
+        side == LODE_SIDE_ITEM ? "item" : "user", name, nearest != NULL ? "; did you mean \"" : "",
+        nearest != NULL ? nearest : "", nearest != NULL ? "\"" : "", list.data != NULL ? list.data : "");
+    lode__text_release(&list);
+    lode__arena_release(&arena);
+    return status;
+}
+
+lode_status lode__tower_new(lode_tower *tower, const lode_node *part, lode_arena *arena,
+                            const lode_tower_setting *setting, lode_error *error) {
+    static const char *const skip[] = {"tower", NULL};
+    const lode_side side = setting->side;
+    const lode_node *name = lode__node_get(part, "tower");
+    const char *wanted = side == LODE_SIDE_ITEM ? "mlp" : "ican";
+    if (name != NULL && name->kind == LODE_NODE_SCALAR) wanted = name->text;
+    tower->type = lode__tower_find(wanted, side);
+    if (tower->type == NULL) return unknown_tower(name, wanted, side, error);
+    tower->side = side;
+    tower->config = lode__arena_alloc(arena, 1, LODE_MAX(tower->type->config_size, (size_t)1));
+    tower->state = lode__arena_alloc(arena, 1, LODE_MAX(tower->type->state_size, (size_t)1));
+    if (tower->config == NULL || tower->state == NULL) return lode__fail_memory(error);
+    const char *path = side == LODE_SIDE_ITEM ? "model.item" : "model.user";
+    LODE_TRY(lode__config_read(arena, part, path, tower->type->keys, skip, tower->config, error));
+    return tower->type->declare(tower->state, tower->config, setting, &tower->width, error);
+}
+
+size_t lode__field_parts(lode_graph *graph, const lode_params *params,
+                         const lode_tower_inputs *inputs, lode_part_of_row *parts) {
+    for (size_t i = 0; i < inputs->field_count; i++) {
+        const lode_field_input *input = &inputs->fields[i];
+        parts[i] = (lode_part_of_row){.tensor = lode__embedding(
+                                          graph, lode__param(params, input->field->table),
+                                          input->ids, input->lists, LODE_POOL_MEAN)};
+    }
+    return inputs->field_count;
+}
+
+size_t lode__field_width(const lode_vocabulary *vocabulary, lode_side side) {
+    size_t width = 0;
+    for (size_t i = 0; i < vocabulary->count; i++) {
+        const lode_field *field = &vocabulary->fields[i];
+        if ((field->side == LODE_SIDE_ITEM) == (side == LODE_SIDE_ITEM)) width += field->dim;
+    }
+    return width;
+}

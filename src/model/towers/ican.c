@@ -1,0 +1,151 @@
+/// ican: the base user tower of MicRec (Eq. 5; SYSTEMS.md 1.3).
+///
+///     row of a click = item id embedding + position embedding, newest first
+///     one Transformer block: x = LN(x + attention(x)), x = LN(x + W2 relu(W1 x))      (post-norm)
+///     flatten (history x dim, zeros behind short histories), user fields beside it, MLP
+///
+/// Item embeddings are the item tower's own (`item.id`). All sequence work is packed; flatten pads last.
+#include <stdio.h>
+
+#include "model/tower.h"
+
+typedef struct lode_ican_config {
+    int64_t heads, blocks, feed_forward;
+    double dropout;
+    lode_ints layers;
+    int activation;
+} lode_ican_config;
+
+enum { MOST_BLOCKS = 8 };
+
+typedef struct lode_ican_block {
+    size_t projections, projections_bias, output, output_bias;
+    size_t gain[2], bias[2];
+    lode_mlp feed_forward;
+} lode_ican_block;
+
+typedef struct lode_ican {
+    const lode_ican_config *config;
+    size_t positions; ///< table
+    size_t item_table;
+    lode_ican_block blocks[MOST_BLOCKS];
+    lode_mlp mlp;
+} lode_ican;
+
+static const lode_key keys[] = {
+    {.name = "heads", .type = LODE_KEY_INT, .offset = offsetof(lode_ican_config, heads), .fallback = "4",
+     .low = 1, .high = 64, .help = "Attention heads; must divide the item id dimension."},
+    {.name = "blocks", .type = LODE_KEY_INT, .offset = offsetof(lode_ican_config, blocks), .fallback = "1",
+     .low = 1, .high = MOST_BLOCKS, .help = "Transformer blocks (MicRec: one)."},
+    {.name = "feed_forward", .type = LODE_KEY_INT, .offset = offsetof(lode_ican_config, feed_forward),
+     .fallback = "256", .low = 1, .high = 8192, .help = "Width of the hidden layer inside a block."},
+    {.name = "dropout", .type = LODE_KEY_REAL, .offset = offsetof(lode_ican_config, dropout),
+     .fallback = "0", .low = 0, .high = 0.95, .help = "Dropout on click rows and on both outputs of a block."},
+    {.name = "layers", .type = LODE_KEY_INTS, .offset = offsetof(lode_ican_config, layers),
+     .fallback = "[128, 64, 64]", .low = 1, .high = 65536,
+     .help = "Widths of the MLP on top; the last is the dimension of the user vector (MicRec: 128-64-64)."},
+    {.name = "activation", .type = LODE_KEY_CHOICE, .offset = offsetof(lode_ican_config, activation),
+     .fallback = "relu", .choices = lode__activations, .help = "Of hidden layers; the last layer is linear."},
+    {0}};
+
+static void declare_block(lode_ican_block *block, const lode_ican_config *config,
+                          lode_params *params, size_t number, size_t d) {
+    char name[64], base[64];
+    (void)snprintf(base, sizeof base, "user.block%zu", number);
+    const struct {
+        const char *name;
+        size_t *at, rows, columns;
+        lode_init init;
+    } list[] = {{"projections.weight", &block->projections, d, 3 * d, LODE_INIT_XAVIER},
+                {"projections.bias", &block->projections_bias, 1, 3 * d, LODE_INIT_ZERO},
+                {"output.weight", &block->output, d, d, LODE_INIT_XAVIER},
+                {"output.bias", &block->output_bias, 1, d, LODE_INIT_ZERO},
+                {"norm0.gain", &block->gain[0], 1, d, LODE_INIT_ONE},
+                {"norm0.bias", &block->bias[0], 1, d, LODE_INIT_ZERO},
+                {"norm1.gain", &block->gain[1], 1, d, LODE_INIT_ONE},
+                {"norm1.bias", &block->bias[1], 1, d, LODE_INIT_ZERO}};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        (void)snprintf(name, sizeof name, "%s.%s", base, list[i].name);
+        *list[i].at =
+            lode__param_dense(params, name, list[i].rows, list[i].columns, list[i].init, 1.0);
+    }
+    (void)snprintf(name, sizeof name, "%s.feed_forward", base);
+    int64_t widths[2] = {config->feed_forward, (int64_t)d};
+    lode__mlp_declare(&block->feed_forward, params, name, d, (lode_ints){widths, 2}, LODE_RELU);
+}
+
+static lode_status declare(void *state, const void *config, const lode_tower_setting *setting,
+                           size_t *width, lode_error *error) {
+    lode_ican *self = state;
+    self->config = config;
+    const lode_field *item = &setting->vocabulary->fields[setting->vocabulary->item_id];
+    const size_t d = item->dim;
+    if (d % (size_t)self->config->heads != 0) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "model.user.heads is %lld, but the item id has %zu dimensions: heads must "
+                          "divide them",
+                          (long long)self->config->heads, d);
+    }
+    if (self->config->layers.count < 1 || self->config->layers.count > LODE_MLP_LAYERS) {
+        return lode__fail(error, LODE_E_CONFIG, "model.user.layers needs 1 to %d widths, not %zu",
+                          LODE_MLP_LAYERS, self->config->layers.count);
+    }
+    self->item_table = item->table;
+    self->positions = lode__param_table(setting->params, "user.position", setting->history, d,
+                                        LODE_INIT_ZERO, 0.0);
+    for (size_t i = 0; i < (size_t)self->config->blocks; i++) {
+        declare_block(&self->blocks[i], self->config, setting->params, i, d);
+    }
+    const size_t inputs = setting->history * d + lode__field_width(setting->vocabulary, LODE_SIDE_USER);
+    lode__mlp_declare(&self->mlp, setting->params, "user.mlp", inputs, self->config->layers,
+                      (lode_activation)(self->config->activation + LODE_RELU));
+    *width = (size_t)self->config->layers.values[self->config->layers.count - 1];
+    return LODE_OK;
+}
+
+static lode_tensor *apply_block(const lode_ican *self, const lode_ican_block *block,
+                                lode_graph *graph, const lode_params *params, lode_lists *lists,
+                                lode_tensor *x) {
+    lode_tensor *y = lode__linear(graph, x, lode__param(params, block->projections),
+                                  lode__param(params, block->projections_bias), LODE_LINEAR);
+    y = lode__attention(graph, y, lists, (size_t)self->config->heads, false);
+    y = lode__linear(graph, y, lode__param(params, block->output),
+                     lode__param(params, block->output_bias), LODE_LINEAR);
+    y = lode__dropout(graph, y, self->config->dropout);
+    x = lode__layer_norm(graph, x, y, lode__param(params, block->gain[0]),
+                         lode__param(params, block->bias[0]), 1e-5);
+    y = lode__mlp_apply(&block->feed_forward, graph, params, x);
+    y = lode__dropout(graph, y, self->config->dropout);
+    return lode__layer_norm(graph, x, y, lode__param(params, block->gain[1]),
+                            lode__param(params, block->bias[1]), 1e-5);
+}
+
+static void apply(const void *state, lode_graph *graph, const lode_params *params,
+                  const lode_tower_inputs *inputs, lode_tower_outputs *outputs) {
+    const lode_ican *self = state;
+    lode_tensor *x = lode__embedding(graph, lode__param(params, self->item_table), inputs->clicks,
+                                     NULL, LODE_POOL_SUM);
+    x = lode__add(graph, x,
+                  lode__embedding(graph, lode__param(params, self->positions), inputs->places, NULL,
+                                  LODE_POOL_SUM));
+    x = lode__dropout(graph, x, self->config->dropout);
+    for (size_t i = 0; i < (size_t)self->config->blocks; i++) {
+        x = apply_block(self, &self->blocks[i], graph, params, inputs->history, x);
+    }
+    lode_part_of_row parts[LODE_FIELDS + 1] = {{x, inputs->history}};
+    const size_t count = 1 + lode__field_parts(graph, params, inputs, parts + 1);
+    outputs->positions = x;
+    outputs->vector = lode__mlp_apply(&self->mlp, graph, params, lode__concat(graph, parts, count));
+}
+
+const lode_tower_type lode__tower_ican = {
+    .name = "ican",
+    .help = "The last clicks through a Transformer block, flattened, with the user's fields into an "
+            "MLP (MicRec Eq. 5).",
+    .side = LODE_SIDE_USER,
+    .gives = LODE_NEED_VECTOR | LODE_NEED_POSITIONS,
+    .keys = keys,
+    .config_size = sizeof(lode_ican_config),
+    .state_size = sizeof(lode_ican),
+    .declare = declare,
+    .apply = apply};

@@ -1,0 +1,167 @@
+#include "model/view.h"
+
+/// Inputs of all fields of a side; user views take context fields too.
+static void build_fields(lode_graph *graph, const lode_model_core *model, lode_side side,
+                         lode_tower_inputs *inputs) {
+    for (size_t i = 0; i < model->vocabulary->count; i++) {
+        const lode_field *field = &model->vocabulary->fields[i];
+        if ((field->side == LODE_SIDE_ITEM) != (side == LODE_SIDE_ITEM)) continue;
+        lode_field_input *input = &inputs->fields[inputs->field_count++];
+        input->field = field;
+        lode_dim *dim = inputs->rows;
+        if (field->multi) {
+            dim = lode__graph_dim(graph, field->name, inputs->rows->capacity * field->longest);
+            input->lists = lode__graph_lists(graph, inputs->rows, dim, field->longest);
+        }
+        input->ids = dim != NULL ? lode__graph_index(graph, dim, 1) : NULL;
+        if (input->ids == NULL || (field->multi && input->lists == NULL)) graph->failed = true;
+    }
+}
+
+lode_item_view *lode__item_view_new(lode_graph *graph, const lode_model_core *model,
+                                    const lode_params *params, size_t capacity) {
+    lode_item_view *view = lode__graph_alloc(graph, 1, sizeof *view);
+    if (view == NULL) return NULL;
+    view->model = model;
+    view->inputs.rows = lode__graph_dim(graph, "items", capacity);
+    if (view->inputs.rows == NULL) return NULL;
+    const size_t rows = (size_t)model->vocabulary->items + 1;
+    view->rows = lode__graph_alloc(graph, capacity, sizeof *view->rows);
+    view->slot = lode__graph_alloc(graph, rows, sizeof *view->slot);
+    view->stamp = lode__graph_alloc(graph, rows, sizeof *view->stamp);
+    build_fields(graph, model, LODE_SIDE_ITEM, &view->inputs);
+    if (graph->failed) return NULL;
+    lode__tower_apply(model, LODE_SIDE_ITEM, graph, params, &view->inputs, &view->outputs);
+    lode__item_view_begin(view);
+    return graph->failed ? NULL : view;
+}
+
+void lode__item_view_begin(lode_item_view *view) {
+    view->count = 0;
+    if (++view->now != 0) return;
+    const size_t rows = (size_t)view->model->vocabulary->items + 1; // the stamp has gone round
+    for (size_t row = 0; row < rows; row++) view->stamp[row] = 0;
+    view->now = 1;
+}
+
+int32_t lode__item_view_slot(lode_item_view *view, uint32_t row) {
+    if (view->stamp[row] != view->now) {
+        assert(view->count < view->inputs.rows->capacity);
+        view->stamp[row] = view->now;
+        view->slot[row] = (uint32_t)view->count;
+        view->rows[view->count++] = row;
+    }
+    return (int32_t)view->slot[row];
+}
+
+int32_t lode__item_view_find(const lode_item_view *view, uint32_t row) {
+    return view->stamp[row] == view->now ? (int32_t)view->slot[row] : -1;
+}
+
+static void fill_item_field(const lode_item_view *view, lode_field_input *input) {
+    const lode_codes *codes = &input->field->items;
+    size_t at = 0;
+    for (size_t slot = 0; slot < view->count; slot++) {
+        const uint32_t row = view->rows[slot];
+        for (uint64_t c = codes->starts[row]; c < codes->starts[row + 1]; c++) {
+            input->ids->data[at++] = (int32_t)codes->codes[c];
+        }
+        if (input->lists != NULL) input->lists->offsets[slot + 1] = (int32_t)at;
+    }
+    input->ids->dim->size = at;
+}
+
+void lode__item_view_fill(lode_item_view *view) {
+    view->inputs.rows->size = view->count;
+    for (size_t i = 0; i < view->inputs.field_count; i++) {
+        fill_item_field(view, &view->inputs.fields[i]);
+    }
+}
+
+lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *model,
+                                    const lode_params *params, size_t capacity) {
+    lode_user_view *view = lode__graph_alloc(graph, 1, sizeof *view);
+    if (view == NULL) return NULL;
+    view->model = model;
+    lode_tower_inputs *inputs = &view->inputs;
+    inputs->rows = lode__graph_dim(graph, "users", capacity);
+    lode_dim *positions = lode__graph_dim(graph, "positions", capacity * model->history);
+    if (inputs->rows == NULL || positions == NULL) return NULL;
+    inputs->history = lode__graph_lists(graph, inputs->rows, positions, model->history);
+    inputs->clicks = lode__graph_index(graph, positions, 1);
+    inputs->places = lode__graph_index(graph, positions, 1);
+    build_fields(graph, model, LODE_SIDE_USER, inputs);
+    if (graph->failed) return NULL;
+    lode__tower_apply(model, LODE_SIDE_USER, graph, params, inputs, &view->outputs);
+    return graph->failed ? NULL : view;
+}
+
+static void fill_user_field(const lode_user_view *view, lode_field_input *input,
+                            const lode_user_source *source, size_t count) {
+    const size_t number = (size_t)(input->field - view->model->vocabulary->fields);
+    size_t at = 0;
+    for (size_t user = 0; user < count; user++) {
+        uint32_t *out = (uint32_t *)input->ids->data + at;
+        at += source->values(source->self, user, number, input->field->longest, out);
+        if (input->lists != NULL) input->lists->offsets[user + 1] = (int32_t)at;
+    }
+    input->ids->dim->size = at;
+}
+
+void lode__user_view_fill(lode_user_view *view, const lode_user_source *source, size_t count) {
+    lode_tower_inputs *inputs = &view->inputs;
+    assert(count <= inputs->rows->capacity);
+    inputs->rows->size = count;
+    size_t at = 0;
+    for (size_t user = 0; user < count; user++) {
+        uint32_t *clicks = (uint32_t *)inputs->clicks->data + at;
+        const size_t length =
+            source->history(source->self, user, inputs->history->limit, clicks);
+        for (size_t place = 0; place < length; place++) inputs->places->data[at + place] = (int32_t)place;
+        at += length;
+        inputs->history->offsets[user + 1] = (int32_t)at;
+    }
+    inputs->history->positions->size = at;
+    for (size_t i = 0; i < inputs->field_count; i++) {
+        fill_user_field(view, &inputs->fields[i], source, count);
+    }
+}
+
+static size_t log_history(void *context, size_t index, size_t limit, uint32_t *rows) {
+    const lode_log_source *self = context;
+    const lode_state *state = &self->states[index];
+    const uint64_t first = self->log->offsets[state->user];
+    size_t count = 0;
+    for (uint64_t at = state->end; at-- > first && count < limit;) {
+        const uint32_t row = self->binding->item_row[self->log->item[at]];
+        if (row != 0) rows[count++] = row;
+    }
+    return count;
+}
+
+static size_t log_values(void *context, size_t index, size_t number, size_t limit, uint32_t *rows) {
+    const lode_log_source *self = context;
+    const lode_state *state = &self->states[index];
+    const lode_field *field = &self->binding->vocabulary->fields[number];
+    const bool user = field->side == LODE_SIDE_USER;
+    const lode_codes *codes = user ? &self->binding->users[number] : &self->binding->context[number];
+    uint64_t entity = state->user;
+    if (!user) {
+        const bool logged = state->end < self->log->offsets[self->log->users];
+        entity = !logged ? UINT64_MAX : self->log->row != NULL ? self->log->row[state->end] : state->end;
+    }
+    if (codes->starts == NULL || entity == UINT64_MAX) {
+        if (field->multi) return 0;
+        rows[0] = 0;
+        return 1;
+    }
+    size_t count = 0;
+    for (uint64_t c = codes->starts[entity]; c < codes->starts[entity + 1] && count < limit; c++) {
+        rows[count++] = codes->codes[c];
+    }
+    return count;
+}
+
+lode_user_source lode__log_source(lode_log_source *self) {
+    return (lode_user_source){self, log_history, log_values};
+}

@@ -1,0 +1,62 @@
+/// Views: what is encoded in one pass of a tower, with each distinct thing encoded once.
+///
+/// An item view collects item rows while objectives draw (targets, negatives, ...), hands out a slot for each
+/// distinct one, and then fills the item tower's inputs. A user view packs histories and user fields of many
+/// states. Both are built into a graph for a capacity and filled before every run.
+#ifndef LODE_MODEL_VIEW_H
+#define LODE_MODEL_VIEW_H
+
+#include "model/model.h"
+
+typedef struct lode_item_view {
+    const lode_model_core *model;
+    lode_tower_inputs inputs;
+    lode_tower_outputs outputs;
+    uint32_t *rows;  ///< [capacity] item id row of each slot
+    uint32_t *slot;  ///< [vocabulary items + 1] slot of a row, valid where stamp says so
+    uint32_t *stamp; ///< [vocabulary items + 1]
+    uint32_t now;
+    size_t count; ///< slots in use
+} lode_item_view;
+
+/// Build inputs and apply the item tower with `params` in `graph`. NULL after a failure (graph->failed).
+lode_item_view *lode__item_view_new(lode_graph *graph, const lode_model_core *model,
+                                    const lode_params *params, size_t capacity);
+/// Forget all slots.
+void lode__item_view_begin(lode_item_view *view);
+/// Slot of an item row, given one when it has none; at most `capacity` distinct rows.
+int32_t lode__item_view_slot(lode_item_view *view, uint32_t row);
+/// Slot of a row that has one, or -1.
+int32_t lode__item_view_find(const lode_item_view *view, uint32_t row);
+/// Fill the tower's inputs from the slots.
+void lode__item_view_fill(lode_item_view *view);
+
+/// Where a user view gets its users from.
+typedef struct lode_user_source {
+    void *self;
+    /// Item rows of the history of user `index`, newest first, unknown items left out; at most `limit`.
+    size_t (*history)(void *self, size_t index, size_t limit, uint32_t *rows);
+    /// Rows of field `field` (number in the vocabulary), at most `limit`; a single-valued field gives one.
+    size_t (*values)(void *self, size_t index, size_t field, size_t limit, uint32_t *rows);
+} lode_user_source;
+
+typedef struct lode_user_view {
+    const lode_model_core *model;
+    lode_tower_inputs inputs;
+    lode_tower_outputs outputs;
+} lode_user_view;
+
+lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *model,
+                                    const lode_params *params, size_t capacity);
+void lode__user_view_fill(lode_user_view *view, const lode_user_source *source, size_t count);
+
+/// Users of a data set at moments of their history.
+typedef struct lode_log_source {
+    const lode_binding *binding;
+    const lode_log *log;
+    const lode_state *states;
+} lode_log_source;
+
+lode_user_source lode__log_source(lode_log_source *self);
+
+#endif
