@@ -50,7 +50,7 @@ static const lode_key keys[] = {
 
 static void declare_block(lode_ican_block *block, const lode_ican_config *config,
                           lode_params *params, size_t number, size_t d) {
-    char name[64], base[64];
+    char name[96], base[32];
     (void)snprintf(base, sizeof base, "user.block%zu", number);
     const struct {
         const char *name;
