@@ -1,0 +1,87 @@
+/// Which kernel table runs: decided once, from CPU, operating system and LODE_CPU.
+///
+/// A level counts only when the CPU reports its instructions *and* the operating system saves its
+/// registers (XCR0, read by xgetbv). LODE_CPU=scalar|avx2|avx512 can only lower the level.
+#include "kernel/kernel.h"
+#include "kernel/x86/x86.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern const struct lode_kernels_f32 lode__kernels_ref_f32;
+extern const struct lode_kernels_f64 lode__kernels_ref_f64;
+
+static const char *const level_names[LODE_LEVELS] = {"scalar", "avx2", "avx512"};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static const struct lode_kernels_f32 *chosen;
+
+#if LODE_KERNEL_X86
+#include <cpuid.h>
+
+static uint64_t read_xcr0(void) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+// The highest level that CPU and operating system support.
+static lode_level probe(void) {
+    unsigned eax, ebx, ecx, edx;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return LODE_LEVEL_SCALAR;
+    const unsigned leaf1 = bit_FMA | bit_AVX | bit_OSXSAVE;
+    if ((ecx & leaf1) != leaf1) return LODE_LEVEL_SCALAR;
+    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return LODE_LEVEL_SCALAR;
+
+    const uint64_t saved = read_xcr0();
+    const uint64_t ymm = 0x06, zmm = 0xe6; // SSE and AVX; opmask and both parts of ZMM as well
+    if ((saved & ymm) != ymm || (ebx & bit_AVX2) == 0) return LODE_LEVEL_SCALAR;
+    const unsigned leaf7 = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
+    if ((saved & zmm) != zmm || (ebx & leaf7) != leaf7) return LODE_LEVEL_AVX2;
+    return LODE_LEVEL_AVX512;
+}
+
+static const struct lode_kernels_f32 *const tables[LODE_LEVELS] = {
+    &lode__kernels_ref_f32, &lode__kernels_avx2, &lode__kernels_avx512};
+#else
+static lode_level probe(void) {
+    return LODE_LEVEL_SCALAR;
+}
+
+static const struct lode_kernels_f32 *const tables[LODE_LEVELS] = {&lode__kernels_ref_f32};
+#endif
+
+static void choose(void) {
+    size_t level = probe();
+    const char *mask = getenv("LODE_CPU");
+    if (mask != NULL && mask[0] != '\0') {
+        size_t allowed = LODE_LEVELS - 1;
+        while (allowed > 0 && strcmp(mask, level_names[allowed]) != 0) {
+            allowed--;
+        }
+        level = LODE_MIN(level, allowed);
+    }
+    chosen = tables[level];
+}
+
+const struct lode_kernels_f32 *lode__kernels_f32(void) {
+    pthread_once(&once, choose);
+    return chosen;
+}
+
+const struct lode_kernels_f64 *lode__kernels_f64(void) {
+    return &lode__kernels_ref_f64;
+}
+
+const struct lode_kernels_f32 *lode__kernels_at(lode_level level) {
+    return level <= probe() ? tables[level] : NULL;
+}
+
+const char *lode__level_name(lode_level level) {
+    return level < LODE_LEVELS ? level_names[level] : "unknown";
+}
+
+const char *lode_cpu_level(void) {
+    return lode__kernels_f32()->level;
+}

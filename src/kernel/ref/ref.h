@@ -1,0 +1,29 @@
+/// The reference kernels, spread over a few files that are each compiled twice (see kernel/real.h).
+///
+/// They say what every kernel means: plain loops in the order of the contract, no tricks. The
+/// double table consists of nothing else; the float table falls back to them level by level.
+#ifndef LODE_KERNEL_REF_H
+#define LODE_KERNEL_REF_H
+
+#include "kernel/real.h"
+
+void LODE_REAL(lode__ref_pack)(size_t k, size_t n, const real *b, size_t row, size_t column,
+                               real *packed);
+void LODE_REAL(lode__ref_gemm)(const lode_gemm *args);
+
+void LODE_REAL(lode__ref_layer_norm)(size_t n, const real *x, const real *residual,
+                                     const real *gain, const real *bias, real epsilon, real *y,
+                                     real *inverse);
+void LODE_REAL(lode__ref_layer_norm_backward)(size_t n, const real *y, const real *dy,
+                                              const real *gain, const real *bias, real inverse,
+                                              real *ds, real *d_gain, real *d_bias);
+
+void LODE_REAL(lode__ref_attention)(const lode_attention *args);
+void LODE_REAL(lode__ref_attention_backward)(const lode_attention *args);
+
+extern const lode_kernels LODE_REAL(lode__kernels_ref);
+
+/// Columns of a packed panel of the reference.
+#define LODE_REF_PANEL 8
+
+#endif

@@ -1,0 +1,121 @@
+/// The reference table, and the kernels that are one loop over a vector.
+#include "kernel/ref/ref.h"
+
+#include <string.h>
+#include <tgmath.h>
+
+static void add(size_t n, const real *x, real *y) {
+    for (size_t i = 0; i < n; i++) {
+        y[i] += x[i];
+    }
+}
+
+static void scale_add(size_t n, real scale, const real *x, real *y) {
+    for (size_t i = 0; i < n; i++) {
+        y[i] += scale * x[i];
+    }
+}
+
+static void multiply(size_t n, real scale, real *x) {
+    for (size_t i = 0; i < n; i++) {
+        x[i] *= scale;
+    }
+}
+
+static real dot(size_t n, const real *x, const real *y) {
+    real sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += x[i] * y[i];
+    }
+    return sum;
+}
+
+static real maximum(size_t n, const real *x) {
+    real top = (real)-INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        if (isnan(x[i])) return x[i];
+        top = x[i] > top ? x[i] : top;
+    }
+    return top;
+}
+
+static real exp_sum(size_t n, real shift, real *x) {
+    real sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        x[i] = exp(x[i] - shift);
+        sum += x[i];
+    }
+    return sum;
+}
+
+static void activation_backward(size_t n, lode_activation activation, const real *y, real *d) {
+    for (size_t i = 0; i < n; i++) {
+        if (activation == LODE_RELU) {
+            d[i] = y[i] <= 0 ? 0 : d[i];
+        } else if (activation == LODE_TANH) {
+            d[i] *= 1 - y[i] * y[i];
+        }
+    }
+}
+
+static void column_sum(size_t rows, size_t n, const real *x, size_t row, real *out) {
+    for (size_t j = 0; j < n; j++) {
+        real sum = 0;
+        for (size_t i = 0; i < rows; i++) {
+            sum += x[i * row + j];
+        }
+        out[j] += sum;
+    }
+}
+
+static void gather_sum(size_t n, size_t count, const int32_t *ids, const real *table, real scale,
+                       real *out) {
+    for (size_t j = 0; j < n; j++) {
+        out[j] = 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        add(n, table + (size_t)ids[i] * n, out);
+    }
+    multiply(n, scale, out);
+}
+
+static void adam(size_t n, const lode_adam *args, real *value, real *first, real *second,
+                 const real *gradient) {
+    for (size_t i = 0; i < n; i++) {
+        const real g = gradient[i] + args->decay * value[i];
+        first[i] = args->beta1 * first[i] + (1 - args->beta1) * g;
+        second[i] = args->beta2 * second[i] + (1 - args->beta2) * g * g;
+        const real deviation = sqrt(second[i]) / sqrt(args->correction2) + args->epsilon;
+        value[i] -= args->rate / args->correction1 * first[i] / deviation;
+    }
+}
+
+static size_t above(size_t n, const real *x, real threshold, uint32_t *index) {
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (x[i] > threshold) index[count++] = (uint32_t)i;
+    }
+    return count;
+}
+
+const lode_kernels LODE_REAL(lode__kernels_ref) = {
+    .level = "scalar",
+    .panel = LODE_REF_PANEL,
+    .pack = LODE_REAL(lode__ref_pack),
+    .gemm = LODE_REAL(lode__ref_gemm),
+    .add = add,
+    .scale_add = scale_add,
+    .scale = multiply,
+    .dot = dot,
+    .max = maximum,
+    .exp_sum = exp_sum,
+    .activation_backward = activation_backward,
+    .column_sum = column_sum,
+    .layer_norm = LODE_REAL(lode__ref_layer_norm),
+    .layer_norm_backward = LODE_REAL(lode__ref_layer_norm_backward),
+    .gather_sum = gather_sum,
+    .attention = LODE_REAL(lode__ref_attention),
+    .attention_backward = LODE_REAL(lode__ref_attention_backward),
+    .adam = adam,
+    .above = above,
+};
