@@ -396,7 +396,7 @@ done:
 }
 
 void lode__vocabulary_free(lode_vocabulary **vocabulary) {
-    if (*vocabulary == NULL) return;
+    if (vocabulary == NULL || *vocabulary == NULL) return;
     for (size_t i = 0; i < LODE_FIELDS; i++) {
         lode__dictionary_release(&(*vocabulary)->fields[i].tokens);
     }

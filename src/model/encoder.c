@@ -1,0 +1,55 @@
+#include "model/encoder.h"
+
+#include <string.h>
+
+lode_status lode__encoder_new(lode_encoder **out, const lode_model_core *model,
+                              const lode_params *params, size_t batch, lode_pool *pool,
+                              lode_error *error) {
+    lode_encoder *encoder = lode__alloc(1, sizeof *encoder);
+    if (encoder == NULL) return lode__fail_memory(error);
+    encoder->model = model;
+    encoder->batch = batch;
+    encoder->dim = model->item.width;
+    lode_status status;
+    LODE_GOTO(status, lode__graph_new(&encoder->item_graph, LODE_F32, false, pool, error), done);
+    LODE_GOTO(status, lode__graph_new(&encoder->user_graph, LODE_F32, false, pool, error), done);
+    encoder->items = lode__item_view_new(encoder->item_graph, model, params, batch);
+    encoder->users = lode__user_view_new(encoder->user_graph, model, params, batch);
+    LODE_GOTO(status, lode__graph_finish(encoder->item_graph, error), done);
+    LODE_GOTO(status, lode__graph_finish(encoder->user_graph, error), done);
+done:
+    if (status != LODE_OK) {
+        lode__encoder_free(&encoder);
+    } else {
+        *out = encoder;
+    }
+    return status;
+}
+
+void lode__encoder_free(lode_encoder **encoder) {
+    if (*encoder == NULL) return;
+    lode__graph_free(&(*encoder)->item_graph);
+    lode__graph_free(&(*encoder)->user_graph);
+    lode__free(*encoder);
+    *encoder = NULL;
+}
+
+void lode__encode_items(lode_encoder *encoder, float *vectors) {
+    const uint32_t items = encoder->model->vocabulary->items;
+    for (uint32_t first = 1; first <= items; first += (uint32_t)encoder->batch) {
+        const uint32_t count = LODE_MIN((uint32_t)encoder->batch, items - first + 1);
+        lode__item_view_begin(encoder->items);
+        for (uint32_t i = 0; i < count; i++) (void)lode__item_view_slot(encoder->items, first + i);
+        lode__item_view_fill(encoder->items);
+        lode__graph_forward(encoder->item_graph);
+        memcpy(vectors + (size_t)(first - 1) * encoder->dim, encoder->items->outputs.vector->value,
+               count * encoder->dim * sizeof *vectors);
+    }
+}
+
+void lode__encode_users(lode_encoder *encoder, const lode_user_source *source, size_t count,
+                        float *vectors) {
+    lode__user_view_fill(encoder->users, source, count);
+    lode__graph_forward(encoder->user_graph);
+    memcpy(vectors, encoder->users->outputs.vector->value, count * encoder->dim * sizeof *vectors);
+}

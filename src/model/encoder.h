@@ -1,0 +1,28 @@
+/// The encoder: vectors of items and users from a trained (or training) model, without gradients.
+#ifndef LODE_MODEL_ENCODER_H
+#define LODE_MODEL_ENCODER_H
+
+#include "model/view.h"
+
+typedef struct lode_encoder {
+    const lode_model_core *model;
+    lode_graph *item_graph, *user_graph;
+    lode_item_view *items;
+    lode_user_view *users;
+    size_t batch, dim;
+} lode_encoder;
+
+/// @param params  the set to read (the model's own, or one of the same layout); read at every encoding
+/// @param batch   most users or items of one run
+LODE_CHECK lode_status lode__encoder_new(lode_encoder **out, const lode_model_core *model,
+                                         const lode_params *params, size_t batch, lode_pool *pool,
+                                         lode_error *error);
+void lode__encoder_free(lode_encoder **encoder);
+
+/// Vectors of all model items, row r - 1 = item id row r: [vocabulary items, dim].
+void lode__encode_items(lode_encoder *encoder, float *vectors);
+/// Vectors [count, dim] of users; count <= batch. No allocation.
+void lode__encode_users(lode_encoder *encoder, const lode_user_source *source, size_t count,
+                        float *vectors);
+
+#endif

@@ -1,0 +1,179 @@
+#include "objective/negatives.h"
+
+#include <math.h>
+
+const char *const lode__masks[] = {"same_item", "user_items", "none", NULL};
+
+static const char *const scopes[] = {"batch", "example", NULL};
+static const char *const sources[] = {"uniform", "log_uniform", "popularity", NULL};
+
+const lode_key lode__negative_keys[] = {
+    {.name = "count", .type = LODE_KEY_INT, .offset = offsetof(lode_negative_options, count),
+     .fallback = "50", .low = 1, .high = 65536, .help = "Negatives of a batch or of an example."},
+    {.name = "scope", .type = LODE_KEY_CHOICE, .offset = offsetof(lode_negative_options, scope),
+     .fallback = "batch", .choices = scopes,
+     .help = "batch: one draw shared by all examples of a step; example: a draw for each (MicRec Eq. 6 literally)."},
+    {.name = "from", .type = LODE_KEY_CHOICE, .offset = offsetof(lode_negative_options, from),
+     .fallback = "uniform", .choices = sources,
+     .help = "uniform over training items; log_uniform by falling frequency (TensorFlow's candidate sampler); "
+             "popularity: clicks^alpha."},
+    {.name = "alpha", .type = LODE_KEY_REAL, .offset = offsetof(lode_negative_options, alpha),
+     .fallback = "0.75", .low = 0, .high = 2, .help = "Exponent of popularity (word2vec's .75; CLRec's degree^.75)."},
+    {0}};
+
+// --- masks --------------------------------------------------------------------------------------------
+
+void lode__masker_build(lode_masker *masker, const lode_scene *scene, size_t negatives) {
+    if (masker->mask == LODE_MASK_NONE) return;
+    const size_t most = LODE_MIN(masker->shared ? negatives : masker->width, (size_t)LODE_MASKED);
+    lode_graph *graph = scene->graph;
+    lode_dim *positions = lode__graph_dim(graph, "masked", scene->batch * most);
+    masker->items = scene->items;
+    masker->lists = lode__graph_lists(graph, scene->users->inputs.rows, positions, most);
+    masker->places = positions != NULL ? lode__graph_index(graph, positions, 1) : NULL;
+    if (masker->shared) {
+        masker->first = lode__graph_alloc(graph, scene->items->inputs.rows->capacity, sizeof(int32_t));
+        masker->next = lode__graph_alloc(graph, negatives, sizeof(int32_t));
+    }
+    if (masker->lists == NULL || masker->places == NULL) graph->failed = true;
+}
+
+/// Chain the places of each slot in a shared list, lowest first.
+static void chain_places(lode_masker *masker, const int32_t *slots, size_t count) {
+    for (size_t slot = 0; slot < masker->items->count; slot++) masker->first[slot] = -1;
+    for (size_t place = count; place-- > 0;) {
+        masker->next[place] = masker->first[slots[place]];
+        masker->first[slots[place]] = (int32_t)place;
+    }
+}
+
+static size_t mask_slot(const lode_masker *masker, int32_t slot, const int32_t *own, size_t at,
+                        size_t end) {
+    int32_t *out = masker->places->data;
+    if (slot < 0) return at;
+    if (masker->shared) {
+        for (int32_t place = masker->first[slot]; place >= 0 && at < end; place = masker->next[place]) {
+            out[at++] = place;
+        }
+        return at;
+    }
+    for (size_t place = 0; place < masker->width && at < end; place++) {
+        if (own[place] == slot) out[at++] = (int32_t)place;
+    }
+    return at;
+}
+
+static size_t mask_user(const lode_masker *masker, const lode_state *state, const int32_t *own,
+                        size_t at, size_t end) {
+    const lode_split *split = masker->training->split;
+    for (uint64_t click = split->log.offsets[state->user]; click < split->train_end[state->user];
+         click++) {
+        const uint32_t row = masker->training->binding->item_row[split->log.item[click]];
+        at = mask_slot(masker, lode__item_view_find(masker->items, row), own, at, end);
+    }
+    return at;
+}
+
+void lode__masker_fill(lode_masker *masker, const lode_batch *batch, const int32_t *slots,
+                       size_t count) {
+    if (masker->mask == LODE_MASK_NONE) return;
+    if (masker->shared) chain_places(masker, slots, count);
+    size_t at = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const int32_t *own = masker->shared ? NULL : slots + i * masker->width;
+        const size_t end = LODE_MIN(at + masker->lists->limit, masker->places->dim->capacity);
+        if (masker->mask == LODE_MASK_USER_ITEMS) {
+            at = mask_user(masker, &batch->states[i], own, at, end);
+        } else {
+            at = mask_slot(masker, lode__item_view_find(masker->items, batch->target_rows[i]), own, at, end);
+        }
+        masker->lists->offsets[i + 1] = (int32_t)at;
+    }
+    masker->places->dim->size = at;
+}
+
+// --- losses over sampled negatives ------------------------------------------------------------------
+
+lode_status lode__sampled_prepare(void *state, const void *config, const lode_training *training,
+                                  lode_arena *arena, lode_error *error) {
+    (void)arena;
+    lode_sampled *self = state;
+    self->options = config;
+    self->training = *training;
+    const lode_negative_options *negatives = &self->options->negatives;
+    if (training->split->train_items < 2) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "the training part has %u items: negatives need at least 2", training->split->train_items);
+    }
+    return lode__sampler_new(&self->sampler, (lode_sampler_type)negatives->from, negatives->alpha,
+                             training->split->item_count, training->split->log.items, error);
+}
+
+void lode__sampled_release(void *state) {
+    lode_sampled *self = state;
+    lode__sampler_free(&self->sampler);
+}
+
+size_t lode__sampled_items(const void *state, size_t batch) {
+    const lode_sampled *self = state;
+    const size_t count = (size_t)self->options->negatives.count;
+    return self->options->negatives.scope == 0 ? count : count * batch;
+}
+
+lode_status lode__sampled_build(lode_sampled *self, lode_contrast_kind kind,
+                                const lode_scene *scene, double weight, lode_error *error) {
+    (void)error;
+    lode_graph *graph = scene->graph;
+    const bool shared = self->options->negatives.scope == 0;
+    const size_t count = (size_t)self->options->negatives.count;
+    self->items = scene->items;
+    lode_dim *dim = shared ? lode__graph_dim(graph, "negatives", count) : scene->users->inputs.rows;
+    if (dim == NULL) return LODE_OK; // graph->failed: reported when the graph is finished
+    self->negative = lode__graph_index(graph, dim, shared ? 1 : count);
+    if (kind == LODE_CONTRAST_SOFTMAX && self->options->log_q) {
+        lode_dim *places = shared ? dim : lode__graph_dim(graph, "places", scene->batch * count);
+        if (places == NULL) return LODE_OK;
+        self->negative_shift = lode__graph_vector(graph, places);
+        self->positive_shift = lode__graph_vector(graph, scene->users->inputs.rows);
+    }
+    self->masker = (lode_masker){.mask = (lode_mask)self->options->mask,
+                                 .shared = shared,
+                                 .width = count,
+                                 .training = &self->training};
+    lode__masker_build(&self->masker, scene, count);
+    lode_tensor *loss = lode__contrast(
+        graph, &(lode_contrast){.kind = kind,
+                                .query = scene->users->outputs.vector,
+                                .key = scene->items->outputs.vector,
+                                .positive = scene->targets,
+                                .negative = self->negative,
+                                .shared = shared,
+                                .positive_shift = self->positive_shift,
+                                .negative_shift = self->negative_shift,
+                                .masked = self->masker.lists,
+                                .masked_ids = self->masker.places,
+                                .scale = 1.0 / self->options->temperature,
+                                .positive_in_denominator = self->options->denominator == 0});
+    lode__graph_loss(graph, loss, weight);
+    return LODE_OK;
+}
+
+lode_status lode__sampled_draw(void *state, const lode_batch *batch, lode_error *error) {
+    (void)error;
+    lode_sampled *self = state;
+    const lode_binding *binding = self->training.binding;
+    const bool shared = self->options->negatives.scope == 0;
+    const size_t count = (size_t)self->options->negatives.count * (shared ? 1 : batch->count);
+    lode_random random = lode__random(batch->seed, batch->purpose, batch->epoch, batch->step);
+    if (shared) self->negative->dim->size = count;
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t item = lode__sampler_draw(self->sampler, &random);
+        self->negative->data[i] = lode__item_view_slot(self->items, binding->item_row[item]);
+        if (self->negative_shift != NULL) self->negative_shift->data[i] = self->sampler->log_q[item];
+    }
+    for (size_t i = 0; i < batch->count && self->positive_shift != NULL; i++) {
+        self->positive_shift->data[i] = self->sampler->log_q[binding->item_of[batch->target_rows[i]]];
+    }
+    lode__masker_fill(&self->masker, batch, self->negative->data, count);
+    return LODE_OK;
+}

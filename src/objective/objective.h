@@ -1,0 +1,100 @@
+/// Objectives: what training minimises. A configuration lists any number of them; the loss is their weighted sum.
+///
+/// An objective is one file and one line in objectives.c. It runs in *stages*: `build` adds to the stage's graph
+/// once, `draw` fills that part's inputs before every run. The last stage carries gradients; earlier ones (scoring,
+/// sampling) run forward only. All objectives share the views of the batch: the examples' users (one row each) and
+/// the item view, in which each distinct item is encoded once however many objectives draw it.
+///
+/// Random draws come from lode__random(seed, purpose of this objective, epoch, step), so an objective that is added
+/// does not shift the draws of another. Queues, momentum copies and the like are declared state: `arrays` lists
+/// them and checkpoints carry them. No objective names a tower, no tower an objective: `needs` says what a tower
+/// must give.
+#ifndef LODE_OBJECTIVE_OBJECTIVE_H
+#define LODE_OBJECTIVE_OBJECTIVE_H
+
+#include "base/random.h"
+#include "data/sampler.h"
+#include "model/view.h"
+
+#define LODE_OBJECTIVES 8
+#define LODE_STAGES     3
+
+/// What an objective may know before training begins: the training part of the data, and the model.
+typedef struct lode_training {
+    const lode_split *split;
+    const lode_binding *binding;
+    const lode_model_core *model;
+    const lode_hooks *hooks;
+} lode_training;
+
+/// Where a stage is built.
+typedef struct lode_scene {
+    lode_graph *graph;
+    const lode_params *params;
+    lode_user_view *users; ///< row i = the state of example i
+    lode_item_view *items;
+    lode_index *targets;   ///< [users] slot of example i's item in the item view
+    size_t batch;          ///< most examples
+} lode_scene;
+
+/// One step's examples.
+typedef struct lode_batch {
+    uint64_t seed;
+    uint32_t purpose; ///< of this objective's draws
+    uint32_t epoch, step;
+    double progress; ///< of the whole training, 0 .. 1
+    size_t count;
+    const lode_state *states;     ///< [count]
+    const uint32_t *target_rows;  ///< [count] item id rows
+} lode_batch;
+
+/// A piece of state that checkpoints carry.
+typedef struct lode_state_array {
+    const char *name;
+    void *data;
+    size_t bytes;
+} lode_state_array;
+
+typedef struct lode_stage {
+    lode_status (*build)(void *state, const lode_scene *scene, double weight, lode_error *error);
+    lode_status (*draw)(void *state, const lode_batch *batch, lode_error *error);
+} lode_stage;
+
+typedef struct lode_objective_type {
+    const char *name, *help;
+    unsigned user_needs, item_needs; ///< enum lode_need
+    const lode_key *keys;            ///< besides type and weight
+    size_t config_size, state_size;
+    /// Mine, count, make samplers; `arena` lives as long as the objective.
+    lode_status (*prepare)(void *state, const void *config, const lode_training *training,
+                           lode_arena *arena, lode_error *error);
+    /// Most distinct items that a step adds to the item view besides the targets.
+    size_t (*items)(const void *state, size_t batch);
+    lode_stage stages[LODE_STAGES];
+    size_t stage_count;
+    void (*after_step)(void *state, const lode_params *params);              ///< or NULL
+    size_t (*arrays)(void *state, lode_state_array *arrays, size_t capacity); ///< or NULL
+    void (*release)(void *state);                                            ///< or NULL
+} lode_objective_type;
+
+typedef struct lode_objective {
+    const lode_objective_type *type;
+    double weight;
+    void *config, *state;
+    lode_arena arena;
+} lode_objective;
+
+/// The registry, ended by NULL.
+extern const lode_objective_type *const lode__objectives[];
+
+/// Read one element of `objectives` (type, weight and its keys); nothing is prepared yet.
+LODE_CHECK lode_status lode__objective_read(lode_objective *objective, const lode_node *node,
+                                            size_t number, lode_error *error);
+/// Check what it needs of the towers and prepare it.
+LODE_CHECK lode_status lode__objective_prepare(lode_objective *objective,
+                                               const lode_training *training, lode_error *error);
+void lode__objective_release(lode_objective *objective);
+/// Write it as one list element of a resolved configuration.
+void lode__objective_write(lode_text *text, int indent, const lode_objective *objective);
+
+#endif

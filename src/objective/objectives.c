@@ -1,0 +1,110 @@
+#include "objective/objective.h"
+
+#include <string.h>
+
+extern const lode_objective_type lode__objective_sampled_softmax, lode__objective_in_batch,
+    lode__objective_bce, lode__objective_bpr;
+
+const lode_objective_type *const lode__objectives[] = {
+    &lode__objective_sampled_softmax, &lode__objective_in_batch, &lode__objective_bce,
+    &lode__objective_bpr, NULL};
+
+typedef struct lode_common {
+    double weight;
+} lode_common;
+
+static const lode_objective_type *find(const lode_node *node, size_t number, lode_error *error) {
+    const char *names[32];
+    size_t count = 0;
+    const lode_node *type = lode__node_get(node, "type");
+    const char *wanted = type != NULL && type->kind == LODE_NODE_SCALAR ? type->text : "";
+    for (; lode__objectives[count] != NULL; count++) {
+        names[count] = lode__objectives[count]->name;
+        if (strcmp(names[count], wanted) == 0) return lode__objectives[count];
+    }
+    lode_text list = {0};
+    for (size_t i = 0; i < count; i++) lode__text_printf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
+    lode_arena arena = {0};
+    const char *nearest = lode__nearest(wanted, names, count);
+    (void)lode__fail(error, LODE_E_CONFIG, "%s: objectives[%zu] has %s%s%s%s%s%s; there are: %s",
+                     lode__node_where(&arena, type != NULL ? type : node), number,
+                     *wanted != 0 ? "unknown type \"" : "no type", wanted, *wanted != 0 ? "\"" : "",
+                     nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
+                     nearest != NULL ? "\"" : "", list.data != NULL ? list.data : "");
+    lode__text_release(&list);
+    lode__arena_release(&arena);
+    return NULL;
+}
+
+lode_status lode__objective_read(lode_objective *objective, const lode_node *node, size_t number,
+                                 lode_error *error) {
+    static const char *const skip[] = {"type", "weight", NULL};
+    static const lode_key weight[] = {{.name = "weight",
+                                       .type = LODE_KEY_REAL,
+                                       .offset = offsetof(lode_common, weight),
+                                       .fallback = "1",
+                                       .low = 0,
+                                       .high = 1e6},
+                                      {0}};
+    *objective = (lode_objective){0};
+    objective->type = find(node, number, error);
+    if (objective->type == NULL) return LODE_E_CONFIG;
+    lode_arena *arena = &objective->arena;
+    objective->config = lode__arena_alloc(arena, 1, LODE_MAX(objective->type->config_size, (size_t)1));
+    objective->state = lode__arena_alloc(arena, 1, LODE_MAX(objective->type->state_size, (size_t)1));
+    char *path = lode__arena_printf(arena, "objectives[%zu]", number);
+    if (objective->config == NULL || objective->state == NULL || path == NULL) {
+        return lode__fail_memory(error);
+    }
+    lode_common common;
+    lode_node only = {.kind = LODE_NODE_MAP, .file = node->file, .line = node->line};
+    lode_node copy;
+    const lode_node *given = lode__node_get(node, "weight");
+    if (given != NULL) {
+        copy = *given;
+        copy.next = NULL;
+        only.child = &copy;
+    }
+    LODE_TRY(lode__config_read(arena, &only, path, weight, NULL, &common, error));
+    objective->weight = common.weight;
+    return lode__config_read(arena, node, path, objective->type->keys, skip, objective->config, error);
+}
+
+static const char *missing(unsigned needs, unsigned gives) {
+    if (needs & ~gives & LODE_NEED_RAW_FIELDS) return "raw field embeddings";
+    if (needs & ~gives & LODE_NEED_POSITIONS) return "a vector for every position of the history";
+    return needs & ~gives ? "a vector" : NULL;
+}
+
+lode_status lode__objective_prepare(lode_objective *objective, const lode_training *training,
+                                    lode_error *error) {
+    const lode_tower *towers[] = {&training->model->user, &training->model->item};
+    const unsigned needs[] = {objective->type->user_needs, objective->type->item_needs};
+    for (size_t i = 0; i < 2; i++) {
+        const char *what = missing(needs[i], towers[i]->type->gives);
+        if (what != NULL) {
+            return lode__fail(error, LODE_E_CONFIG,
+                              "objective %s needs %s of the %s tower, and tower %s does not give it",
+                              objective->type->name, what, i == 0 ? "user" : "item",
+                              towers[i]->type->name);
+        }
+    }
+    return objective->type->prepare(objective->state, objective->config, training, &objective->arena,
+                                    error);
+}
+
+void lode__objective_release(lode_objective *objective) {
+    if (objective->type != NULL && objective->type->release != NULL && objective->state != NULL) {
+        objective->type->release(objective->state);
+    }
+    lode__arena_release(&objective->arena);
+    *objective = (lode_objective){0};
+}
+
+void lode__objective_write(lode_text *text, int indent, const lode_objective *objective) {
+    static const lode_key weight[] = {
+        {.name = "weight", .type = LODE_KEY_REAL, .offset = offsetof(lode_common, weight)}, {0}};
+    lode__text_printf(text, "%*s- type: %s\n", indent, "", objective->type->name);
+    lode__config_write(text, indent + 2, weight, &(lode_common){objective->weight});
+    lode__config_write(text, indent + 2, objective->type->keys, objective->config);
+}
