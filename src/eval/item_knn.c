@@ -94,8 +94,7 @@ static void pairs_by_user(pair_table *pairs, const lode_split *split) {
 static void pairs_by_item(pair_table *pairs, const lode_split *split) {
     const uint32_t users = split->log.users, items = split->log.items;
     const uint64_t total = pairs->user_starts[users];
-    uint64_t *starts =
-        pairs->item_starts; // [items + 2]: filled one place ahead, then shifted by use
+    uint64_t *starts = pairs->item_starts; // [items + 2]: filled one place ahead, then shifted by use
     for (uint64_t at = 0; at < total; at++) {
         starts[pairs->user_items[at] + 2]++;
     }

@@ -144,8 +144,7 @@ static uint32_t distinct_items(const lode_metrics *metrics, size_t cutoff_index)
     return distinct;
 }
 
-double lode__metrics_value(const lode_metrics *metrics, enum lode_metric metric,
-                           size_t cutoff_index) {
+double lode__metrics_value(const lode_metrics *metrics, enum lode_metric metric, size_t cutoff_index) {
     assert(cutoff_index < metrics->cutoff_count);
     const double distinct = (double)distinct_items(metrics, cutoff_index);
     const double sum = metrics->sums[metric][cutoff_index];

@@ -36,13 +36,13 @@ bool lode__metric_parse(const char *text, enum lode_metric *metric, size_t *cuto
 /// Sums over cases. Zero-fill with lode__metrics_new, add each case in order, then read values.
 typedef struct lode_metrics {
     size_t cutoffs[LODE_CUTOFFS], cutoff_count; ///< increasing
-    uint32_t items;               ///< denominator of coverage
+    uint32_t items;                             ///< denominator of coverage
     double sums[LODE_METRICS][LODE_CUTOFFS];
     uint64_t cases;
     uint64_t listed[LODE_CUTOFFS]; ///< entries recommended
-    uint32_t *first_cutoff;        ///< [index_space] smallest cutoff number + 1 at which the item was listed; 0 = never
+    uint32_t *first_cutoff; ///< [index_space] smallest cutoff number + 1 at which the item was listed; 0 = never
     uint32_t index_space;
-    const float *percentile;       ///< [index_space] popularity percentile in [0, 1], or NULL
+    const float *percentile; ///< [index_space] popularity percentile in [0, 1], or NULL
 } lode_metrics;
 
 /// @param index_space  item indices are below this
@@ -59,6 +59,7 @@ double lode__metrics_value(const lode_metrics *metrics, enum lode_metric metric,
 
 /// Popularity percentile of every item with a count: share of the other such items that are clicked less, ties
 /// at their middle; items without a count get 0.
-void lode__popularity_percentile(const uint32_t *count, uint32_t items, uint32_t *scratch, float *percentile);
+void lode__popularity_percentile(const uint32_t *count, uint32_t items, uint32_t *scratch,
+                                 float *percentile);
 
 #endif

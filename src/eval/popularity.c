@@ -27,8 +27,7 @@ static void seen_set(const lode_log *log, lode_state state, bool *seen, bool val
 }
 
 static lode_status popularity_rank(void *self, const lode_cases *cases, size_t begin, size_t count,
-                                   size_t k, bool exclude_seen, uint32_t *lists,
-                                   lode_error *error) {
+                                   size_t k, bool exclude_seen, uint32_t *lists, lode_error *error) {
     const popularity *own = self;
     const lode_log *log = &cases->split->log;
     (void)error;
@@ -54,8 +53,7 @@ static lode_status popularity_rank(void *self, const lode_cases *cases, size_t b
     return LODE_OK;
 }
 
-lode_status lode__ranker_popularity(lode_ranker *ranker, const lode_split *split,
-                                    lode_error *error) {
+lode_status lode__ranker_popularity(lode_ranker *ranker, const lode_split *split, lode_error *error) {
     const uint32_t items = split->log.items;
     popularity *own = lode__alloc(1, sizeof *own);
     lode_entry *entries = lode__alloc(split->train_items, sizeof *entries);

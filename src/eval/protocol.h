@@ -8,7 +8,11 @@
 #include "search/topk.h"
 
 typedef enum lode_history_mode { LODE_HISTORY_FROZEN, LODE_HISTORY_ROLLING } lode_history_mode;
-typedef enum lode_unseen_mode { LODE_UNSEEN_DROP, LODE_UNSEEN_MISS, LODE_UNSEEN_ENCODE } lode_unseen_mode;
+typedef enum lode_unseen_mode {
+    LODE_UNSEEN_DROP,
+    LODE_UNSEEN_MISS,
+    LODE_UNSEEN_ENCODE
+} lode_unseen_mode;
 
 /// DESIGN: the table of protocols. `leave_one_out`, `micrec` (chronological cut, one case a test click, rolling
 /// history, seen items not excluded, unseen items dropped).

@@ -127,8 +127,7 @@ static void chunk_pack(const lode_topk *topk, size_t first, size_t n, float *pac
 }
 
 /// Overwrite the scores of a query's left-out items of a block.
-static void scores_mask(const lode_topk *topk, size_t query, size_t first, size_t n,
-                        float *scores) {
+static void scores_mask(const lode_topk *topk, size_t query, size_t first, size_t n, float *scores) {
     const lode_excluded *excluded = topk->excluded;
     if (!excluded || !excluded->starts) {
         return;

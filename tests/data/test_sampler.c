@@ -178,9 +178,8 @@ static void test_refusals(void **state) {
         assert_null(sampler);
     }
     for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(
-            lode__sampler_new(&sampler, LODE_SAMPLER_POPULARITY, bad[i], some, 3, &error),
-            LODE_E_CONFIG);
+        assert_int_equal(lode__sampler_new(&sampler, LODE_SAMPLER_POPULARITY, bad[i], some, 3, &error),
+                         LODE_E_CONFIG);
         assert_null(sampler);
     }
 }

@@ -299,8 +299,7 @@ static void check_examples(const lode_split *split, uint64_t min_history) {
     assert_int_equal(lode__examples_new(&examples, split, min_history, &error), LODE_OK);
     uint64_t index = 0;
     for (uint32_t user = 0; user < split->log.users; user++) {
-        for (uint64_t at = split->log.offsets[user] + min_history; at < split->train_end[user];
-             at++) {
+        for (uint64_t at = split->log.offsets[user] + min_history; at < split->train_end[user]; at++) {
             assert_true(index < examples.count);
             const lode_state state = lode__example(&examples, index++);
             assert_int_equal(state.user, user);

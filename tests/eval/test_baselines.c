@@ -256,8 +256,7 @@ static void test_no_leak(void **state) {
             assert_false(list_holds(lists + i * K, PLANTED_VALID));
             assert_false(list_holds(lists + i * K, PLANTED_TEST));
         }
-        if (r ==
-            1) { // no similarity of 0 and 1: whoever has 0 and nothing of user 1 does not get 1
+        if (r == 1) { // no similarity of 0 and 1: whoever has 0 and nothing of user 1 does not get 1
             double similarity[ITEMS][ITEMS];
             similarity_make(split, 200, similarity);
             assert_true(similarity[0][1] <= 0);

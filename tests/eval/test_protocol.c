@@ -21,8 +21,7 @@ static lode_split *split_make(const lode_split_options *options) {
     return split;
 }
 
-static lode_cases cases_make(const lode_split *split, const lode_protocol *protocol,
-                             lode_part part) {
+static lode_cases cases_make(const lode_split *split, const lode_protocol *protocol, lode_part part) {
     lode_cases cases;
     lode_error error = {0};
     if (lode__cases_new(&cases, split, protocol, part, &error) != LODE_OK) {
@@ -269,8 +268,7 @@ static void test_evaluate(void **state) {
     assert_string_equal(error.message, "the oracle is gone");
     lode__metrics_release(&metrics);
     metrics = metrics_make(split, cutoffs, 3);
-    assert_int_equal(lode__evaluate(&cases, &ranker, false, &metrics, NULL, "exam", &error),
-                     LODE_OK);
+    assert_int_equal(lode__evaluate(&cases, &ranker, false, &metrics, NULL, "exam", &error), LODE_OK);
     assert_true(lode__metrics_value(&metrics, LODE_METRIC_HIT, 2) <= 0);
     lode__metrics_release(&metrics);
     lode__cases_release(&cases);

@@ -242,8 +242,8 @@ static void odd_search(float *vectors, float *queries, const bool *allowed,
                        const lode_excluded *excluded, size_t count, uint32_t *ids, float *scores) {
     lode_topk *topk = NULL;
     lode_error error = {0};
-    assert_int_equal(
-        lode__topk_new(&topk, vectors, ODD_ITEMS, 2, allowed, FEW, ODD_K, NULL, &error), LODE_OK);
+    assert_int_equal(lode__topk_new(&topk, vectors, ODD_ITEMS, 2, allowed, FEW, ODD_K, NULL, &error),
+                     LODE_OK);
     lode__topk_search(topk, queries, count, ODD_K, excluded, ids, scores);
     lode__topk_free(&topk);
 }
