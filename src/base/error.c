@@ -54,6 +54,9 @@ static void make_printable(char *message) {
     }
 }
 
+static void fill(lode_error *error, lode_status status, const char *format, va_list arguments)
+    LODE_FORMAT(3, 0);
+
 static void fill(lode_error *error, lode_status status, const char *format, va_list arguments) {
     if (error == NULL) return;
     error->status = status;

@@ -142,6 +142,27 @@ lode_status lode__file_write(const char *path, const void *bytes, size_t length,
     return lode__writer_commit(&writer, error);
 }
 
+lode_status lode__file_append(const char *path, uint64_t offset, const void *bytes, size_t length,
+                              lode_error *error) {
+    const int descriptor = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+    if (descriptor < 0) return lode__fail_errno(error, "cannot write %s", path);
+    const unsigned char *from = bytes;
+    bool failed = ftruncate(descriptor, (off_t)offset) != 0;
+    while (!failed && length > 0) {
+        const ssize_t done = pwrite(descriptor, from, length, (off_t)offset);
+        if (done < 0 && errno == EINTR) continue;
+        failed = done <= 0;
+        if (failed) break;
+        from += done;
+        offset += (uint64_t)done;
+        length -= (size_t)done;
+    }
+    failed = failed || fsync(descriptor) != 0;
+    const lode_status status = failed ? lode__fail_errno(error, "cannot write %s", path) : LODE_OK;
+    (void)close(descriptor);
+    return status;
+}
+
 static lode_status open_regular(const char *path, int *descriptor, size_t *size, lode_error *error) {
     *descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (*descriptor < 0) {

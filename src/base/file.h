@@ -32,6 +32,10 @@ void lode__writer_abort(lode_writer *writer);
 LODE_CHECK lode_status lode__file_write(const char *path, const void *bytes, size_t length,
                                         lode_error *error);
 
+/// Cut a log file at `offset` (0 for a new one) and append; synced. For files that grow line by line.
+LODE_CHECK lode_status lode__file_append(const char *path, uint64_t offset, const void *bytes,
+                                         size_t length, lode_error *error);
+
 /// A read-only mapping; size 0 gives a valid pointer.
 typedef struct lode_mapping {
     const unsigned char *data;

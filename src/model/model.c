@@ -94,12 +94,3 @@ void lode__tower_apply(const lode_model_core *model, lode_side side, lode_graph 
         outputs->vector = lode__normalize(graph, outputs->vector);
     }
 }
-
-void lode__model_write(lode_text *text, int indent, const lode_model_core *model) {
-    const lode_tower *towers[] = {&model->user, &model->item};
-    for (size_t i = 0; i < 2; i++) {
-        lode__text_printf(text, "%*s%s:\n%*stower: %s\n", indent, "", i == 0 ? "user" : "item",
-                          indent + 2, "", towers[i]->type->name);
-        lode__config_write(text, indent + 2, towers[i]->type->keys, towers[i]->config);
-    }
-}

@@ -39,7 +39,4 @@ void lode__tower_apply(const lode_model_core *model, lode_side side, lode_graph 
                        const lode_params *params, const lode_tower_inputs *inputs,
                        lode_tower_outputs *outputs);
 
-/// Write the towers' keys with every default (parts `user` and `item` of a resolved configuration).
-void lode__model_write(lode_text *text, int indent, const lode_model_core *model);
-
 #endif

@@ -70,7 +70,10 @@ typedef struct lode_tower {
 extern const lode_tower_type *const lode__towers[];
 const lode_tower_type *lode__tower_find(const char *name, lode_side side);
 
-/// Read the part of a configuration (`tower: NAME` and its keys) and declare.
+/// Read the part of a configuration (`tower: NAME` and its keys); NULL gives ican for users, mlp for items.
+LODE_CHECK lode_status lode__tower_read(lode_tower *tower, const lode_node *part, lode_side side,
+                                        lode_arena *arena, lode_error *error);
+/// Read and declare.
 LODE_CHECK lode_status lode__tower_new(lode_tower *tower, const lode_node *part, lode_arena *arena,
                                        const lode_tower_setting *setting, lode_error *error);
 

@@ -39,10 +39,10 @@ static lode_status unknown_tower(const lode_node *node, const char *name, lode_s
     return status;
 }
 
-lode_status lode__tower_new(lode_tower *tower, const lode_node *part, lode_arena *arena,
-                            const lode_tower_setting *setting, lode_error *error) {
+lode_status lode__tower_read(lode_tower *tower, const lode_node *part, lode_side side,
+                             lode_arena *arena, lode_error *error) {
     static const char *const skip[] = {"tower", NULL};
-    const lode_side side = setting->side;
+    *tower = (lode_tower){0};
     const lode_node *name = lode__node_get(part, "tower");
     const char *wanted = side == LODE_SIDE_ITEM ? "mlp" : "ican";
     if (name != NULL && name->kind == LODE_NODE_SCALAR) wanted = name->text;
@@ -53,7 +53,12 @@ lode_status lode__tower_new(lode_tower *tower, const lode_node *part, lode_arena
     tower->state = lode__arena_alloc(arena, 1, LODE_MAX(tower->type->state_size, (size_t)1));
     if (tower->config == NULL || tower->state == NULL) return lode__fail_memory(error);
     const char *path = side == LODE_SIDE_ITEM ? "model.item" : "model.user";
-    LODE_TRY(lode__config_read(arena, part, path, tower->type->keys, skip, tower->config, error));
+    return lode__config_read(arena, part, path, tower->type->keys, skip, tower->config, error);
+}
+
+lode_status lode__tower_new(lode_tower *tower, const lode_node *part, lode_arena *arena,
+                            const lode_tower_setting *setting, lode_error *error) {
+    LODE_TRY(lode__tower_read(tower, part, setting->side, arena, error));
     return tower->type->declare(tower->state, tower->config, setting, &tower->width, error);
 }
 

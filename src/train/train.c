@@ -1,0 +1,183 @@
+/// lode_train: the run folder around the training loop.
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "train/trainer.h"
+
+enum { LARGEST_CONFIG = 1 << 20 };
+
+typedef struct lode_train_options {
+    bool resume;
+} lode_train_options;
+
+static const lode_key option_keys[] = {
+    {.name = "resume", .type = LODE_KEY_BOOL, .offset = offsetof(lode_train_options, resume),
+     .fallback = "false",
+     .help = "Continue the run in this folder from its checkpoint; start anew where there is none."},
+    {0}};
+
+const lode_key *lode__train_option_keys(void);
+
+const lode_key *lode__train_option_keys(void) {
+    return option_keys;
+}
+
+typedef struct lode_run {
+    const char *data, *folder;
+    lode_config config;
+    char *resolved; ///< configuration as text
+    bool resume, has_checkpoint, finished;
+    lode_manifest manifest;
+    lode_arena arena;
+} lode_run;
+
+/// The text without the line of train.threads, which changes no result.
+static char *without_threads(lode_arena *arena, const char *text) {
+    char *copy = lode__arena_strdup(arena, text);
+    char *line = copy != NULL ? strstr(copy, "\n  threads:") : NULL;
+    if (line != NULL) {
+        const char *end = strchr(line + 1, '\n');
+        if (end != NULL) memmove(line, end, strlen(end) + 1);
+    }
+    return copy;
+}
+
+/// The first line in which two texts differ, for a message.
+static void first_difference(const char *a, const char *b, char *line, size_t size) {
+    size_t start = 0, i = 0;
+    for (; a[i] != 0 && a[i] == b[i]; i++) {
+        if (a[i] == '\n') start = i + 1;
+    }
+    const size_t length = LODE_MIN(strcspn(b + start, "\n"), size - 1);
+    memcpy(line, b + start, length);
+    line[length] = 0;
+}
+
+static lode_status compare_config(lode_run *run, lode_error *error) {
+    const char *path = lode__path_join(&run->arena, run->folder, LODE_CONFIG_FILE);
+    if (path == NULL) return lode__fail_memory(error);
+    char *text = NULL;
+    size_t length;
+    LODE_TRY(lode__file_read(path, LARGEST_CONFIG, &text, &length, error));
+    const char *before = without_threads(&run->arena, text);
+    const char *after = without_threads(&run->arena, run->resolved);
+    lode_status status = LODE_OK;
+    if (before == NULL || after == NULL) {
+        status = lode__fail_memory(error);
+    } else if (strcmp(before, after) != 0) {
+        char line[128];
+        first_difference(before, after, line, sizeof line);
+        status = lode__fail(error, LODE_E_MISMATCH,
+                            "cannot resume %s: the configuration has changed since (now \"%s\"); it must be that of %s",
+                            run->folder, line, path);
+    }
+    lode__free(text);
+    return status;
+}
+
+/// What the folder holds, and whether this call may use it.
+static lode_status inspect_folder(lode_run *run, lode_error *error) {
+    const char *config = lode__path_join(&run->arena, run->folder, LODE_CONFIG_FILE);
+    const char *checkpoint = lode__path_join(&run->arena, run->folder, LODE_CHECKPOINT_FILE);
+    const char *manifest = lode__path_join(&run->arena, run->folder, LODE_MANIFEST_FILE);
+    if (config == NULL || checkpoint == NULL || manifest == NULL) return lode__fail_memory(error);
+    if (lode__file_exists(run->folder) && !run->resume) {
+        return lode__fail(error, LODE_E_EXISTS,
+                          "%s exists already: continue it with --resume, or choose another folder", run->folder);
+    }
+    if (!lode__file_exists(config)) return LODE_OK;
+    if (lode__file_exists(manifest)) {
+        LODE_TRY(lode__manifest_read(&run->manifest, &run->arena, run->folder, error));
+        run->finished = run->manifest.finished;
+    }
+    run->has_checkpoint = lode__file_exists(checkpoint);
+    return run->finished || run->has_checkpoint ? compare_config(run, error) : LODE_OK;
+}
+
+static lode_status write_start(const lode_run *run, const lode_trainer *trainer, lode_error *error) {
+    lode_arena arena = {0};
+    const char *config = lode__path_join(&arena, run->folder, LODE_CONFIG_FILE);
+    const char *vocabulary = lode__path_join(&arena, run->folder, LODE_VOCABULARY_FILE);
+    lode_status status = config == NULL || vocabulary == NULL ? lode__fail_memory(error) : LODE_OK;
+    if (status == LODE_OK) status = lode__folder_make(run->folder, error);
+    if (status == LODE_OK) status = lode__vocabulary_save(trainer->model->vocabulary, vocabulary, error);
+    if (status == LODE_OK) status = lode__file_write(config, run->resolved, strlen(run->resolved), error);
+    lode__arena_release(&arena);
+    return status;
+}
+
+static lode_status make_report(const lode_run *run, const lode_manifest *manifest,
+                               const lode_trainer *trainer, char **report, lode_error *error) {
+    if (report == NULL) return LODE_OK;
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    json_t *best = json_object();
+    if (!isnan(manifest->best)) {
+        (void)json_object_set_new(best, run->config.eval.valid, json_real(manifest->best));
+    }
+    const double rate = trainer != NULL && trainer->timed_seconds > 0
+                            ? (double)trainer->timed_examples / trainer->timed_seconds
+                            : 0.0;
+    json_t *json = json_pack("{s:s, s:f, s:f, s:I, s:o, s:I, s:I, s:I, s:b}", "run", run->folder,
+                             "examples_per_second", rate, "seconds",
+                             trainer != NULL ? trainer->seconds : 0.0, "peak_rss_bytes",
+                             (json_int_t)usage.ru_maxrss * 1024, "best", best, "best_epoch",
+                             (json_int_t)manifest->best_epoch, "epochs", (json_int_t)manifest->epochs,
+                             "steps", (json_int_t)manifest->steps, "finished", 1);
+    char *text = json != NULL ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(json);
+    if (text == NULL) return lode__fail_memory(error);
+    *report = lode__strdup(text);
+    free(text);
+    return *report != NULL ? LODE_OK : lode__fail_memory(error);
+}
+
+static lode_status train(lode_run *run, const lode_hooks *hooks, char **report, lode_error *error) {
+    lode_trainer *trainer = NULL;
+    char *data = realpath(run->data, NULL);
+    lode_status status =
+        lode__trainer_new(&trainer, &run->config, data != NULL ? data : run->data, run->folder, hooks, error);
+    if (status == LODE_OK) {
+        status = run->has_checkpoint ? lode__checkpoint_load(trainer, error) : write_start(run, trainer, error);
+    }
+    if (status == LODE_OK) status = lode__trainer_run(trainer, error);
+    if (status == LODE_OK) {
+        const lode_counters *counters = &trainer->counters;
+        const lode_manifest manifest = {.epochs = counters->epoch,
+                                        .steps = counters->global_step,
+                                        .best_epoch = counters->best_epoch,
+                                        .best = counters->best};
+        status = make_report(run, &manifest, trainer, report, error);
+    }
+    lode__trainer_free(&trainer);
+    free(data);
+    return status;
+}
+
+lode_status lode_train(const char *data, const char *run_folder, const char *config,
+                       const char *options, const lode_hooks *hooks, char **report,
+                       lode_error *error) {
+    lode_run run = {.data = data, .folder = run_folder};
+    lode_train_options chosen;
+    lode_node *root = NULL;
+    lode_text text = {0};
+    lode_status status;
+    if (options == NULL) options = "";
+    LODE_GOTO(status, lode__yaml_parse(&run.arena, options, strlen(options), "options", &root, error), done);
+    LODE_GOTO(status, lode__config_read(&run.arena, root, "", option_keys, NULL, &chosen, error), done);
+    LODE_GOTO(status, lode__config_load(&run.config, config, NULL, NULL, 0, error), done);
+    lode__config_print(&text, &run.config);
+    LODE_GOTO(status, lode__text_take(&text, &run.resolved, error), done);
+    run.resume = chosen.resume;
+    LODE_GOTO(status, inspect_folder(&run, error), done);
+    status = run.finished ? make_report(&run, &run.manifest, NULL, report, error)
+                          : train(&run, hooks, report, error);
+done:
+    lode__config_release(&run.config);
+    lode__free(run.resolved);
+    lode__arena_release(&run.arena);
+    return status;
+}

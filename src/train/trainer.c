@@ -1,0 +1,417 @@
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ENCODE_BATCH = 512, WARM_UP_STEPS = 3, MOST_ITEMS = 1 << 24 };
+
+static double now(void) {
+    struct timespec time;
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+// --- preparing ------------------------------------------------------------------------------------------
+
+static lode_status prepare_data(lode_trainer *trainer, const char *path, lode_error *error) {
+    const lode_config *config = trainer->config;
+    LODE_TRY(lode__dataset_open(&trainer->data, path, false, error));
+    LODE_TRY(lode__split_new(&trainer->split, trainer->data, &config->data.split, error));
+    LODE_TRY(lode__examples_new(&trainer->examples, trainer->split, (uint64_t)config->data.min_history, error));
+    if (trainer->examples.count == 0) {
+        return lode__fail(error, LODE_E_INPUT,
+                          "%s gives no training example: no user has more than %lld clicks in the training part "
+                          "(data.min_history, data.split)",
+                          path, (long long)config->data.min_history);
+    }
+    if (trainer->examples.count >= (uint64_t)UINT32_MAX * (uint64_t)config->train.batch) {
+        return lode__fail(error, LODE_E_CONFIG, "%llu examples in batches of %lld are more than 2^32 steps",
+                          (unsigned long long)trainer->examples.count, (long long)config->train.batch);
+    }
+    const uint64_t batch = (uint64_t)config->train.batch;
+    trainer->steps = (trainer->examples.count + batch - 1) / batch;
+    return LODE_OK;
+}
+
+static lode_status prepare_model(lode_trainer *trainer, lode_error *error) {
+    const lode_config *config = trainer->config;
+    lode_vocabulary *vocabulary = NULL;
+    LODE_TRY(lode__vocabulary_new(&vocabulary, trainer->split, config->fields.item, config->fields.user,
+                                  config->fields.context, (size_t)config->model.dim, trainer->hooks, error));
+    LODE_TRY(lode__model_core_new(&trainer->model, &config->model, (size_t)config->data.history,
+                                  vocabulary, (uint64_t)config->train.seed, error));
+    LODE_TRY(lode__params_trainable(trainer->model->params, error));
+    return lode__binding_new(&trainer->binding, trainer->model->vocabulary, trainer->data, error);
+}
+
+static lode_status prepare_objectives(lode_trainer *trainer, size_t *items, lode_error *error) {
+    const lode_training training = {trainer->split, trainer->binding, trainer->model, trainer->hooks};
+    const size_t batch = (size_t)trainer->config->train.batch;
+    *items = batch;
+    for (size_t i = 0; i < trainer->objective_count; i++) {
+        lode_objective *objective = &trainer->objectives[i];
+        LODE_TRY(lode__objective_prepare(objective, &training, error));
+        *items += objective->type->items(objective->state, batch);
+    }
+    *items = LODE_MIN(*items, (size_t)trainer->model->vocabulary->items + 1);
+    if (*items > MOST_ITEMS) {
+        return lode__fail(error, LODE_E_CONFIG, "a step would encode up to %zu items: lower train.batch or negatives.count",
+                          *items);
+    }
+    return LODE_OK;
+}
+
+static lode_status prepare_graph(lode_trainer *trainer, lode_error *error) {
+    size_t items;
+    LODE_TRY(prepare_objectives(trainer, &items, error));
+    LODE_TRY(lode__graph_new(&trainer->graph, LODE_F32, true, trainer->pool, error));
+    trainer->graph->training = true;
+    trainer->graph->seed = (uint64_t)trainer->config->train.seed;
+    lode_scene *scene = &trainer->scene;
+    scene->graph = trainer->graph;
+    scene->params = trainer->model->params;
+    scene->batch = (size_t)trainer->config->train.batch;
+    scene->users = lode__user_view_new(trainer->graph, trainer->model, scene->params, scene->batch);
+    scene->items = lode__item_view_new(trainer->graph, trainer->model, scene->params, items);
+    if (scene->users != NULL && scene->items != NULL) {
+        scene->targets = lode__graph_index(trainer->graph, scene->users->inputs.rows, 1);
+        for (size_t i = 0; i < trainer->objective_count && scene->targets != NULL; i++) {
+            const lode_objective *objective = &trainer->objectives[i];
+            for (size_t s = 0; s < objective->type->stage_count; s++) {
+                LODE_TRY(objective->type->stages[s].build(objective->state, scene, objective->weight, error));
+            }
+        }
+    }
+    return lode__graph_finish(trainer->graph, error);
+}
+
+/// Keep `most` cases, evenly spread.
+static void thin_cases(lode_cases *cases, size_t most) {
+    if (most == 0 || cases->count <= most) return;
+    for (size_t i = 0; i < most; i++) {
+        cases->list[i] = cases->list[(size_t)((double)i * (double)cases->count / (double)most)];
+    }
+    cases->count = most;
+}
+
+static lode_status prepare_validation(lode_trainer *trainer, lode_error *error) {
+    const lode_eval_config *eval = &trainer->config->eval;
+    const char *name = eval->protocol;
+    if (strcmp(name, "auto") == 0) {
+        name = trainer->split->type == LODE_SPLIT_LEAVE_ONE_OUT ? "leave_one_out" : "micrec";
+    }
+    const lode_protocol *protocol = lode__protocol_find(name);
+    LODE_TRY(lode__cases_new(&trainer->cases, trainer->split, protocol, LODE_PART_VALID, error));
+    thin_cases(&trainer->cases, (size_t)eval->valid_cases);
+    trainer->exclude_seen = eval->exclude_seen == 0 ? protocol->exclude_seen : eval->exclude_seen == 1;
+    lode__config_valid(trainer->config, &trainer->metric, &trainer->cutoff);
+    LODE_TRY(lode__encoder_new(&trainer->encoder, trainer->model, trainer->model->params, ENCODE_BATCH,
+                               trainer->pool, error));
+    return lode__ranker_model(&trainer->ranker, trainer->encoder, trainer->binding, trainer->split,
+                              trainer->cutoff, trainer->pool, error);
+}
+
+static lode_status prepare(lode_trainer *trainer, const char *data, lode_error *error) {
+    const lode_train_config *train = &trainer->config->train;
+    const size_t threads = train->threads > 0 ? (size_t)train->threads : lode__processor_count();
+    LODE_TRY(lode__pool_new(&trainer->pool, LODE_MIN(threads, (size_t)256), error));
+    LODE_TRY(prepare_data(trainer, data, error));
+    LODE_TRY(prepare_model(trainer, error));
+    LODE_TRY(prepare_graph(trainer, error));
+    LODE_TRY(prepare_validation(trainer, error));
+    const size_t batch = (size_t)train->batch;
+    trainer->states = lode__arena_alloc(&trainer->arena, batch, sizeof *trainer->states);
+    trainer->target_rows = lode__arena_alloc(&trainer->arena, batch, sizeof *trainer->target_rows);
+    trainer->optimiser = (lode_optimiser){.type = (lode_optimiser_type)train->optimiser,
+                                          .rate = train->learning_rate,
+                                          .beta1 = train->beta1,
+                                          .beta2 = train->beta2,
+                                          .epsilon = train->epsilon,
+                                          .decay = train->weight_decay};
+    return trainer->states == NULL || trainer->target_rows == NULL ? lode__fail_memory(error) : LODE_OK;
+}
+
+lode_status lode__trainer_new(lode_trainer **out, lode_config *config, const char *data,
+                              const char *run, const lode_hooks *hooks, lode_error *error) {
+    lode_trainer *trainer = lode__alloc(1, sizeof *trainer);
+    if (trainer == NULL) return lode__fail_memory(error);
+    trainer->config = config;
+    trainer->hooks = hooks;
+    trainer->run = run;
+    trainer->objectives = config->objectives;
+    trainer->objective_count = config->objective_count;
+    trainer->counters.best = trainer->validation = (double)NAN;
+    const lode_status status = prepare(trainer, data, error);
+    if (status != LODE_OK) {
+        lode__trainer_free(&trainer);
+    } else {
+        *out = trainer;
+    }
+    return status;
+}
+
+void lode__trainer_free(lode_trainer **trainer) {
+    lode_trainer *self = *trainer;
+    if (self == NULL) return;
+    if (self->ranker.free != NULL) self->ranker.free(self->ranker.self);
+    lode__encoder_free(&self->encoder);
+    lode__cases_release(&self->cases);
+    lode__graph_free(&self->graph);
+    lode__binding_free(&self->binding);
+    lode__model_core_free(&self->model);
+    lode__examples_release(&self->examples);
+    lode__split_free(&self->split);
+    lode__dataset_free(&self->data);
+    lode__pool_free(&self->pool);
+    lode__arena_release(&self->arena);
+    lode__free(self);
+    *trainer = NULL;
+}
+
+// --- one step -------------------------------------------------------------------------------------------
+
+/// Examples of the current step, their targets in the first slots of the item view.
+static size_t gather_batch(lode_trainer *trainer) {
+    const lode_counters *counters = &trainer->counters;
+    const uint64_t batch = (uint64_t)trainer->config->train.batch, total = trainer->examples.count;
+    const uint64_t first = counters->step * batch;
+    const size_t count = (size_t)LODE_MIN(batch, total - first);
+    lode_item_view *items = trainer->scene.items;
+    lode__item_view_begin(items);
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t example = lode__permute(first + i, total, (uint64_t)trainer->config->train.seed,
+                                               LODE_PURPOSE_ORDER, (uint32_t)counters->epoch);
+        trainer->states[i] = lode__example(&trainer->examples, example);
+        const uint32_t item = trainer->split->log.item[trainer->states[i].end];
+        trainer->target_rows[i] = trainer->binding->item_row[item];
+        trainer->scene.targets->data[i] = lode__item_view_slot(items, trainer->target_rows[i]);
+    }
+    return count;
+}
+
+static lode_status draw(lode_trainer *trainer, size_t count, lode_error *error) {
+    const lode_counters *counters = &trainer->counters;
+    const double total = (double)trainer->steps * (double)LODE_MAX(trainer->config->train.epochs, (int64_t)1);
+    for (size_t i = 0; i < trainer->objective_count; i++) {
+        const lode_objective *objective = &trainer->objectives[i];
+        const lode_batch batch = {.seed = (uint64_t)trainer->config->train.seed,
+                                  .purpose = LODE_PURPOSE_USER + (uint32_t)i,
+                                  .epoch = (uint32_t)counters->epoch,
+                                  .step = (uint32_t)counters->step,
+                                  .progress = (double)counters->global_step / total,
+                                  .count = count,
+                                  .states = trainer->states,
+                                  .target_rows = trainer->target_rows};
+        for (size_t s = 0; s < objective->type->stage_count; s++) {
+            LODE_TRY(objective->type->stages[s].draw(objective->state, &batch, error));
+        }
+    }
+    return LODE_OK;
+}
+
+static bool finite_array(const float *values, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(values[i])) return false;
+    }
+    return true;
+}
+
+/// Name the parameter that went wrong: the first whose value, else whose gradient is not finite.
+static lode_status diverged(const lode_trainer *trainer, double loss, lode_error *error) {
+    const lode_params *params = trainer->model->params;
+    const char *name = NULL, *what = "value";
+    for (size_t i = 0; i < params->count && name == NULL; i++) {
+        const lode_param *param = params->list[i];
+        if (!finite_array(param->value, param->rows * param->columns)) name = param->name;
+    }
+    for (size_t i = 0; i < params->count && name == NULL; i++) {
+        const lode_param *param = params->list[i];
+        if (param->gradient == NULL || finite_array(param->gradient, param->rows * param->columns)) continue;
+        name = param->name;
+        what = "gradient";
+    }
+    return lode__fail(error, LODE_E_DIVERGED,
+                      "the loss is %g at epoch %llu, step %llu (%s %s of parameter %s); lower train.learning_rate "
+                      "(it is %g), or raise the temperature of the objectives",
+                      loss, (unsigned long long)trainer->counters.epoch + 1,
+                      (unsigned long long)trainer->counters.step + 1,
+                      name != NULL ? "first not finite:" : "no parameter is to blame:",
+                      name != NULL ? what : "the value", name != NULL ? name : "(none)",
+                      trainer->optimiser.rate);
+}
+
+lode_status lode__trainer_step(lode_trainer *trainer, double *loss, lode_error *error) {
+    lode_graph *graph = trainer->graph;
+    lode_counters *counters = &trainer->counters;
+    const double start = now();
+    graph->epoch = (uint32_t)counters->epoch;
+    graph->step = (uint32_t)counters->step;
+    const size_t count = gather_batch(trainer);
+    LODE_TRY(draw(trainer, count, error));
+    lode__item_view_fill(trainer->scene.items);
+    lode_log_source source = {trainer->binding, &trainer->split->log, trainer->states};
+    const lode_user_source users = lode__log_source(&source);
+    lode__user_view_fill(trainer->scene.users, &users, count);
+    lode__graph_forward(graph);
+    *loss = lode__graph_loss_value(graph);
+    lode__graph_backward(graph);
+    if (!isfinite(*loss)) return diverged(trainer, *loss, error);
+    counters->global_step++;
+    lode__optimise(&trainer->optimiser, trainer->model->params, counters->global_step, trainer->pool);
+    for (size_t i = 0; i < trainer->objective_count; i++) {
+        const lode_objective *objective = &trainer->objectives[i];
+        if (objective->type->after_step != NULL) {
+            objective->type->after_step(objective->state, trainer->model->params);
+        }
+    }
+    counters->step++;
+    counters->loss_sum += *loss;
+    const double seconds = now() - start;
+    trainer->seconds += seconds;
+    if (counters->global_step > WARM_UP_STEPS) {
+        trainer->timed_seconds += seconds;
+        trainer->timed_examples += count;
+    }
+    return LODE_OK;
+}
+
+// --- epochs ---------------------------------------------------------------------------------------------
+
+static bool asked_to_stop(const lode_trainer *trainer, double loss) {
+    const lode_hooks *hooks = trainer->hooks;
+    if (hooks == NULL || hooks->progress == NULL) return false;
+    const lode_counters *counters = &trainer->counters;
+    const uint64_t batch = (uint64_t)trainer->config->train.batch;
+    const lode_progress progress = {
+        .task = "train",
+        .unit = "examples",
+        .done = LODE_MIN(counters->step * batch, trainer->examples.count),
+        .total = trainer->examples.count,
+        .rate = trainer->timed_seconds > 0 ? (double)trainer->timed_examples / trainer->timed_seconds : 0.0,
+        .loss = loss,
+        .epoch = counters->epoch + 1,
+        .epochs = (uint64_t)trainer->config->train.epochs};
+    return hooks->progress(hooks->cookie, &progress) != 0;
+}
+
+static lode_status stop(const lode_trainer *trainer, lode_error *error) {
+    LODE_TRY(lode__checkpoint_save(trainer, error));
+    return lode__fail(error, LODE_E_STOPPED,
+                      "stopped at epoch %llu, step %llu of %llu; a checkpoint is in %s: continue with --resume",
+                      (unsigned long long)trainer->counters.epoch + 1,
+                      (unsigned long long)trainer->counters.step, (unsigned long long)trainer->steps,
+                      trainer->run);
+}
+
+static lode_status run_epoch(lode_trainer *trainer, lode_error *error) {
+    const uint64_t every = (uint64_t)trainer->config->train.checkpoint_every;
+    while (trainer->counters.step < trainer->steps) {
+        double loss;
+        LODE_TRY(lode__trainer_step(trainer, &loss, error));
+        if (asked_to_stop(trainer, loss)) return stop(trainer, error);
+        if (every > 0 && trainer->counters.global_step % every == 0) {
+            LODE_TRY(lode__checkpoint_save(trainer, error));
+        }
+    }
+    return LODE_OK;
+}
+
+static lode_status validate(lode_trainer *trainer, lode_error *error) {
+    trainer->validation = (double)NAN;
+    if (trainer->cases.count == 0) return LODE_OK;
+    lode_metrics metrics;
+    const size_t cutoffs[] = {trainer->cutoff};
+    LODE_TRY(lode__metrics_new(&metrics, cutoffs, 1, trainer->data->items.count,
+                               trainer->data->active_items, NULL, error));
+    lode__model_ranker_refresh(&trainer->ranker);
+    const lode_status status = lode__evaluate(&trainer->cases, &trainer->ranker, trainer->exclude_seen,
+                                              &metrics, trainer->hooks, "validate", error);
+    if (status == LODE_OK) trainer->validation = lode__metrics_value(&metrics, trainer->metric, 0);
+    lode__metrics_release(&metrics);
+    return status;
+}
+
+static lode_status write_manifest(const lode_trainer *trainer, bool finished, lode_error *error) {
+    const lode_manifest manifest = {.data = trainer->data->file.path,
+                                    .fingerprint = trainer->data->fingerprint,
+                                    .finished = finished,
+                                    .epochs = trainer->counters.epoch,
+                                    .steps = trainer->counters.global_step,
+                                    .best_epoch = trainer->counters.best_epoch,
+                                    .best = trainer->counters.best};
+    return lode__manifest_write(&manifest, trainer->run, error);
+}
+
+static lode_status log_epoch(lode_trainer *trainer, lode_error *error) {
+    lode_counters *counters = &trainer->counters;
+    lode_text line = {0};
+    lode__text_printf(&line, "{\"epoch\": %llu, \"steps\": %llu, \"loss\": %.9g",
+                      (unsigned long long)counters->epoch, (unsigned long long)counters->global_step,
+                      counters->loss_sum / (double)trainer->steps);
+    if (!isnan(trainer->validation)) {
+        lode__text_printf(&line, ", \"valid\": {\"%s\": %.9g}", trainer->config->eval.valid, trainer->validation);
+    }
+    lode__text_add(&line, "}\n");
+    const char *path = lode__path_join(&trainer->arena, trainer->run, LODE_METRICS_FILE);
+    lode_status status = line.failed || path == NULL ? lode__fail_memory(error) : LODE_OK;
+    if (status == LODE_OK) {
+        status = lode__file_append(path, counters->log_bytes, line.data, line.length, error);
+        counters->log_bytes += line.length;
+    }
+    lode__text_release(&line);
+    return status;
+}
+
+static lode_status save_weights(const lode_trainer *trainer, lode_error *error) {
+    lode_arena arena = {0};
+    const char *path = lode__path_join(&arena, trainer->run, LODE_WEIGHTS_FILE);
+    lode_status status = path == NULL ? lode__fail_memory(error)
+                                      : lode__weights_save(trainer->model->params, path, error);
+    lode__arena_release(&arena);
+    return status;
+}
+
+/// After the last step of an epoch: validate, keep the best weights, log, save.
+static lode_status finish_epoch(lode_trainer *trainer, lode_error *error) {
+    lode_counters *counters = &trainer->counters;
+    const uint64_t epoch = counters->epoch + 1;
+    const bool last = epoch == (uint64_t)trainer->config->train.epochs;
+    const bool due = epoch % (uint64_t)trainer->config->eval.every == 0 || last;
+    trainer->validation = (double)NAN;
+    const lode_status status = due ? validate(trainer, error) : LODE_OK;
+    if (status == LODE_E_STOPPED) return stop(trainer, error);
+    LODE_TRY(status);
+    counters->epoch = epoch;
+    LODE_TRY(log_epoch(trainer, error));
+    counters->step = 0;
+    counters->loss_sum = 0.0;
+    const bool blind = trainer->cases.count == 0; // nothing to choose by: the latest is kept
+    if (blind || (due && !(trainer->validation <= counters->best))) {
+        counters->best = trainer->validation;
+        counters->best_epoch = epoch;
+        counters->since_best = 0;
+        LODE_TRY(save_weights(trainer, error));
+        LODE_TRY(write_manifest(trainer, false, error));
+    } else if (due) {
+        counters->since_best++;
+    }
+    return lode__checkpoint_save(trainer, error);
+}
+
+lode_status lode__trainer_run(lode_trainer *trainer, lode_error *error) {
+    lode_counters *counters = &trainer->counters;
+    const uint64_t epochs = (uint64_t)trainer->config->train.epochs;
+    const uint64_t patience = (uint64_t)trainer->config->eval.patience;
+    if (epochs == 0) LODE_TRY(save_weights(trainer, error));
+    while (counters->epoch < epochs && (patience == 0 || counters->since_best < patience)) {
+        LODE_TRY(run_epoch(trainer, error));
+        LODE_TRY(finish_epoch(trainer, error));
+    }
+    LODE_TRY(write_manifest(trainer, true, error));
+    const char *path = lode__path_join(&trainer->arena, trainer->run, LODE_CHECKPOINT_FILE);
+    if (path != NULL) (void)unlink(path); // a finished run needs none
+    return LODE_OK;
+}

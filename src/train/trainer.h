@@ -1,0 +1,75 @@
+/// The training loop: from a data set and a configuration to a bundle.
+///
+/// Everything that training does is a function of (configuration, data set, counters): example order, draws and
+/// dropout come from counter-based random numbers, so a checkpoint is weights, optimiser state, objectives' declared
+/// state and a few counters, and stop + resume gives the bits of a run that was never stopped.
+#ifndef LODE_TRAIN_TRAINER_H
+#define LODE_TRAIN_TRAINER_H
+
+#include "eval/model_ranker.h"
+#include "train/bundle.h"
+
+/// What a checkpoint counts.
+typedef struct lode_counters {
+    uint64_t epoch;       ///< finished epochs
+    uint64_t step;        ///< finished steps of the current epoch
+    uint64_t global_step; ///< finished steps of all
+    uint64_t best_epoch;  ///< number of epochs finished at the best validation; 0 = none yet
+    uint64_t since_best;  ///< validations since then
+    uint64_t log_bytes;   ///< length of metrics.jsonl
+    double best;          ///< NaN = none yet
+    double loss_sum;      ///< over the steps of the current epoch
+} lode_counters;
+
+typedef struct lode_trainer {
+    const lode_config *config;
+    const lode_hooks *hooks;
+    const char *run;
+    // data
+    lode_dataset *data;
+    lode_split *split;
+    lode_examples examples;
+    lode_binding *binding;
+    uint64_t steps; ///< an epoch
+    // model
+    lode_model_core *model;
+    lode_pool *pool;
+    lode_graph *graph;
+    lode_scene scene;
+    lode_objective *objectives;
+    size_t objective_count;
+    lode_optimiser optimiser;
+    lode_state *states;
+    uint32_t *target_rows;
+    // validation
+    lode_encoder *encoder;
+    lode_ranker ranker;
+    lode_cases cases;
+    bool exclude_seen;
+    enum lode_metric metric;
+    size_t cutoff;
+    // progress
+    lode_counters counters;
+    double seconds, timed_seconds; ///< in steps; without the first three
+    uint64_t timed_examples;
+    double validation; ///< of the last one
+    lode_arena arena;
+} lode_trainer;
+
+/// Prepare everything up to the first step. The configuration's objectives are prepared in place.
+LODE_CHECK lode_status lode__trainer_new(lode_trainer **out, lode_config *config, const char *data,
+                                         const char *run, const lode_hooks *hooks,
+                                         lode_error *error);
+void lode__trainer_free(lode_trainer **trainer);
+
+/// One step on the next batch of the current epoch. @param loss  receives the weighted sum of the objectives
+LODE_CHECK lode_status lode__trainer_step(lode_trainer *trainer, double *loss, lode_error *error);
+
+/// Train until the end, or until the hooks ask to stop (LODE_E_STOPPED, with a checkpoint).
+LODE_CHECK lode_status lode__trainer_run(lode_trainer *trainer, lode_error *error);
+
+/// checkpoint.c
+LODE_CHECK lode_status lode__checkpoint_save(const lode_trainer *trainer, lode_error *error);
+LODE_CHECK lode_status lode__checkpoint_load(lode_trainer *trainer, lode_error *error);
+
+#endif
