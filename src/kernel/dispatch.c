@@ -30,7 +30,7 @@ static uint64_t read_xcr0(void) {
 static lode_level probe(void) {
     unsigned eax, ebx, ecx, edx;
     if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return LODE_LEVEL_SCALAR;
-    const unsigned leaf1 = bit_FMA | bit_AVX | bit_OSXSAVE;
+    const unsigned leaf1 = bit_FMA | bit_AVX | bit_POPCNT | bit_OSXSAVE;
     if ((ecx & leaf1) != leaf1) return LODE_LEVEL_SCALAR;
     if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return LODE_LEVEL_SCALAR;
 

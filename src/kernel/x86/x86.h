@@ -4,7 +4,7 @@
 
 #include "kernel/kernel.h"
 
-#if 0 && defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__)
 #define LODE_KERNEL_X86 1
 extern const struct lode_kernels_f32 lode__kernels_avx2;
 extern const struct lode_kernels_f32 lode__kernels_avx512;

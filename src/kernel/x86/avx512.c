@@ -1,0 +1,153 @@
+/// The AVX-512 level (F, BW, DQ, VL): sixteen lanes, product tiles of 14 x 32.
+///
+/// The same alphabet as in avx2.c, for the same bodies.
+#include "kernel/x86/x86.h"
+
+#if LODE_KERNEL_X86
+#include <immintrin.h>
+
+#define LODE_FEATURES "avx2,fma,popcnt,avx512f,avx512bw,avx512dq,avx512vl"
+#define LODE_TARGET   __attribute__((target(LODE_FEATURES)))
+#define LODE_INLINE   static inline __attribute__((always_inline, target(LODE_FEATURES)))
+
+typedef __m512 vec;
+typedef __mmask16 lanes;
+
+enum { LANES = 16, TILE_ROWS = 14 };
+#define LODE_TILE_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+
+LODE_INLINE lanes lanes_first(size_t count) {
+    return (lanes)((1u << count) - 1);
+}
+
+LODE_INLINE vec v_set(float x) {
+    return _mm512_set1_ps(x);
+}
+
+LODE_INLINE vec v_load(const float *p) {
+    return _mm512_loadu_ps(p);
+}
+
+LODE_INLINE vec v_load_lanes(lanes mask, const float *p) {
+    return _mm512_maskz_loadu_ps(mask, p);
+}
+
+LODE_INLINE void v_store(float *p, vec x) {
+    _mm512_storeu_ps(p, x);
+}
+
+LODE_INLINE void v_store_lanes(lanes mask, float *p, vec x) {
+    _mm512_mask_storeu_ps(p, mask, x);
+}
+
+LODE_INLINE vec v_add(vec x, vec y) {
+    return _mm512_add_ps(x, y);
+}
+
+LODE_INLINE vec v_sub(vec x, vec y) {
+    return _mm512_sub_ps(x, y);
+}
+
+LODE_INLINE vec v_mul(vec x, vec y) {
+    return _mm512_mul_ps(x, y);
+}
+
+LODE_INLINE vec v_div(vec x, vec y) {
+    return _mm512_div_ps(x, y);
+}
+
+LODE_INLINE vec v_sqrt(vec x) {
+    return _mm512_sqrt_ps(x);
+}
+
+/// x * y + z in one rounding.
+LODE_INLINE vec v_fma(vec x, vec y, vec z) {
+    return _mm512_fmadd_ps(x, y, z);
+}
+
+/// z - x * y in one rounding.
+LODE_INLINE vec v_fnma(vec x, vec y, vec z) {
+    return _mm512_fnmadd_ps(x, y, z);
+}
+
+/// The larger (smaller) one; y where either is NaN.
+LODE_INLINE vec v_max(vec x, vec y) {
+    return _mm512_max_ps(x, y);
+}
+
+LODE_INLINE vec v_min(vec x, vec y) {
+    return _mm512_min_ps(x, y);
+}
+
+/// Lanes where x <= y (x > y); false where either is NaN.
+LODE_INLINE lanes v_at_most(vec x, vec y) {
+    return _mm512_cmp_ps_mask(x, y, _CMP_LE_OQ);
+}
+
+LODE_INLINE uint32_t v_above_bits(vec x, vec y) {
+    return _mm512_cmp_ps_mask(x, y, _CMP_GT_OQ);
+}
+
+LODE_INLINE bool v_has_nan(vec x) {
+    return _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q) != 0;
+}
+
+LODE_INLINE vec v_select(lanes mask, vec yes, vec no) {
+    return _mm512_mask_blend_ps(mask, no, yes);
+}
+
+LODE_INLINE vec v_absolute(vec x) {
+    return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), x);
+}
+
+/// |x| with the sign of y.
+LODE_INLINE vec v_signed(vec x, vec y) {
+    const vec sign = _mm512_set1_ps(-0.0f);
+    return _mm512_or_ps(_mm512_andnot_ps(sign, x), _mm512_and_ps(sign, y));
+}
+
+LODE_INLINE vec v_round(vec x) {
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/// x * 2^n for whole n.
+LODE_INLINE vec v_scale(vec x, vec n) {
+    return _mm512_scalef_ps(x, n);
+}
+
+LODE_INLINE __m256 v_upper(vec x) {
+    return _mm512_extractf32x8_ps(x, 1);
+}
+
+LODE_INLINE float v_sum(vec x) {
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(x), v_upper(x));
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    four = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(four, _mm_movehdup_ps(four)));
+}
+
+LODE_INLINE float v_largest(vec x) {
+    const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(x), v_upper(x));
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+}
+
+/// Write `first + i` for every bit i of `bits`; all of index[0 .. LANES-1] may be overwritten.
+/// Compressed in a register: compressing stores are microcoded on some CPUs.
+LODE_INLINE void v_put_indices(uint32_t *index, uint32_t first, uint32_t bits) {
+    const __m512i step = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i all = _mm512_add_epi32(step, _mm512_set1_epi32((int)first));
+    _mm512_storeu_si512(index, _mm512_maskz_compress_epi32((__mmask16)bits, all));
+}
+
+#define LODE_TABLE lode__kernels_avx512
+#define LODE_LEVEL "avx512"
+#include "kernel/x86/body_vector.h"
+
+#include "kernel/x86/body_product.h"
+
+#include "kernel/x86/body_attention.h"
+
+#include "kernel/x86/body_table.h"
+#endif

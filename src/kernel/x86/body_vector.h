@@ -1,0 +1,306 @@
+// Kernels over vectors and rows, in the alphabet of the including file (avx2.c, avx512.c).
+//
+// A loop runs over full vectors and then once over what is left, with the same body:
+// LODE_EACH sets `left` to the constant LANES first, so that the masks fold away.
+
+#include <math.h>
+
+#define LODE_EACH(i, n, ...)                                                                       \
+    do {                                                                                           \
+        size_t i = 0;                                                                              \
+        for (; i + LANES <= (n); i += LANES) {                                                     \
+            const size_t left = LANES;                                                             \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+        if (i < (n)) {                                                                             \
+            const size_t left = (n)-i;                                                             \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    } while (0)
+
+/// The first `left` lanes of p; the others are 0.
+LODE_INLINE vec v_get(const float *p, size_t left) {
+    return left >= LANES ? v_load(p) : v_load_lanes(lanes_first(left), p);
+}
+
+LODE_INLINE void v_put(float *p, size_t left, vec x) {
+    if (left >= LANES) {
+        v_store(p, x);
+    } else {
+        v_store_lanes(lanes_first(left), p, x);
+    }
+}
+
+/// x in the first `left` lanes, `other` in the rest.
+LODE_INLINE vec v_keep(size_t left, vec x, vec other) {
+    return left >= LANES ? x : v_select(lanes_first(left), x, other);
+}
+
+/// exp within 2 ulp, with denormal results, infinity above 88.72, NaN kept.
+/// exp(x) = 2^n exp(r) with |r| <= ln(2)/2; exp(r) = 1 + r + r^2 q(r), q a minimax fit (error
+/// 3e-9).
+LODE_INLINE vec v_exp(vec x) {
+    x = v_min(v_set(89.0f), v_max(v_set(-104.0f), x));
+    const vec n = v_round(v_mul(x, v_set(1.44269504f)));
+    vec r = v_fnma(n, v_set(0.693147182f), x);
+    r = v_fnma(n, v_set(-1.90465421e-9f), r);
+    vec q = v_set(0.00138145627f);
+    q = v_fma(q, r, v_set(0.00836874451f));
+    q = v_fma(q, r, v_set(0.0416683890f));
+    q = v_fma(q, r, v_set(0.166665211f));
+    q = v_fma(q, r, v_set(0.499999940f));
+    return v_scale(v_add(v_fma(v_mul(q, r), r, r), v_set(1)), n);
+}
+
+/// tanh: an odd polynomial up to 0.625 (minimax, error 5e-9), 1 - 2 / (exp(2x) + 1) above.
+LODE_INLINE vec v_tanh(vec x) {
+    const vec size = v_absolute(x);
+    const vec z = v_mul(x, x);
+    vec q = v_set(-0.00570543855f);
+    q = v_fma(q, z, v_set(0.0206395462f));
+    q = v_fma(q, z, v_set(-0.0537398793f));
+    q = v_fma(q, z, v_set(0.133314446f));
+    q = v_fma(q, z, v_set(-0.333332807f));
+    const vec small = v_fma(v_mul(q, z), x, x);
+    const vec power = v_exp(v_add(size, size));
+    const vec large = v_sub(v_set(1), v_div(v_set(2), v_add(power, v_set(1))));
+    return v_select(v_at_most(size, v_set(0.625f)), small, v_signed(large, x));
+}
+
+LODE_TARGET static void add(size_t n, const float *x, float *y) {
+    LODE_EACH(i, n, v_put(y + i, left, v_add(v_get(y + i, left), v_get(x + i, left))););
+}
+
+LODE_TARGET static void scale_add(size_t n, float scale, const float *x, float *y) {
+    const vec s = v_set(scale);
+    LODE_EACH(i, n, v_put(y + i, left, v_fma(s, v_get(x + i, left), v_get(y + i, left))););
+}
+
+LODE_TARGET static void multiply(size_t n, float scale, float *x) {
+    const vec s = v_set(scale);
+    LODE_EACH(i, n, v_put(x + i, left, v_mul(s, v_get(x + i, left))););
+}
+
+LODE_TARGET static float dot(size_t n, const float *x, const float *y) {
+    vec s0 = v_set(0), s1 = s0, s2 = s0, s3 = s0;
+    size_t at = 0;
+    for (; at + 4 * LANES <= n; at += 4 * LANES) {
+        s0 = v_fma(v_load(x + at), v_load(y + at), s0);
+        s1 = v_fma(v_load(x + at + LANES), v_load(y + at + LANES), s1);
+        s2 = v_fma(v_load(x + at + 2 * LANES), v_load(y + at + 2 * LANES), s2);
+        s3 = v_fma(v_load(x + at + 3 * LANES), v_load(y + at + 3 * LANES), s3);
+    }
+    LODE_EACH(i, n - at, s0 = v_fma(v_get(x + at + i, left), v_get(y + at + i, left), s0););
+    return v_sum(v_add(v_add(s0, s1), v_add(s2, s3)));
+}
+
+LODE_TARGET static float maximum(size_t n, const float *x) {
+    const vec lowest = v_set(-INFINITY);
+    vec top0 = lowest, top1 = lowest;
+    size_t at = 0;
+    for (; at + 2 * LANES <= n; at += 2 * LANES) {
+        const vec x0 = v_load(x + at), x1 = v_load(x + at + LANES);
+        top0 = v_max(x0, top0);
+        top1 = v_max(x1, top1);
+        if (v_has_nan(x0) || v_has_nan(x1)) return NAN;
+    }
+    LODE_EACH(i, n - at, {
+        const vec here = v_get(x + at + i, left);
+        if (v_has_nan(here)) return NAN;
+        top0 = v_max(v_keep(left, here, lowest), top0);
+    });
+    return v_largest(v_max(top0, top1));
+}
+
+LODE_TARGET static float exp_sum(size_t n, float shift, float *x) {
+    const vec s = v_set(shift);
+    vec sum = v_set(0);
+    LODE_EACH(i, n, {
+        const vec e = v_exp(v_sub(v_get(x + i, left), s));
+        v_put(x + i, left, e);
+        sum = v_add(sum, v_keep(left, e, v_set(0)));
+    });
+    return v_sum(sum);
+}
+
+LODE_TARGET static void activation_backward(size_t n, lode_activation activation, const float *y,
+                                            float *d) {
+    const vec zero = v_set(0), one = v_set(1);
+    if (activation == LODE_RELU) {
+        LODE_EACH(i, n, {
+            const lanes off = v_at_most(v_get(y + i, left), zero);
+            v_put(d + i, left, v_select(off, zero, v_get(d + i, left)));
+        });
+    } else if (activation == LODE_TANH) {
+        LODE_EACH(i, n, {
+            const vec t = v_get(y + i, left);
+            v_put(d + i, left, v_mul(v_get(d + i, left), v_fnma(t, t, one)));
+        });
+    }
+}
+
+/// Up to four vectors of columns. Rows are summed in groups of 128, the groups' sums then added up:
+/// the rounding error grows with the number of groups, not of rows.
+LODE_INLINE void column_sum_block(size_t rows, size_t vectors, size_t left, const float *x,
+                                  size_t row, float *out) {
+    const float *end = x + rows * row;
+    vec total[4];
+    for (size_t v = 0; v < vectors; v++) {
+        total[v] = v_set(0);
+    }
+    while (x < end) {
+        const size_t count = LODE_MIN(rows, 128);
+        vec sum[4];
+        for (size_t v = 0; v < vectors; v++) {
+            sum[v] = v_set(0);
+        }
+        for (size_t i = 0; i < count; i++, x += row) {
+            for (size_t v = 0; v < vectors; v++) {
+                const size_t here = v + 1 < vectors ? LANES : left;
+                sum[v] = v_add(sum[v], v_get(x + v * LANES, here));
+            }
+        }
+        for (size_t v = 0; v < vectors; v++) {
+            total[v] = v_add(total[v], sum[v]);
+        }
+        rows -= count;
+    }
+    for (size_t v = 0; v < vectors; v++) {
+        const size_t here = v + 1 < vectors ? LANES : left;
+        v_put(out + v * LANES, here, v_add(v_get(out + v * LANES, here), total[v]));
+    }
+}
+
+LODE_TARGET static void column_sum(size_t rows, size_t n, const float *x, size_t row, float *out) {
+    size_t j = 0;
+    for (; j + 4 * LANES <= n; j += 4 * LANES) {
+        column_sum_block(rows, 4, LANES, x + j, row, out + j);
+    }
+    LODE_EACH(i, n - j, column_sum_block(rows, 1, left, x + j + i, row, out + j + i););
+}
+
+LODE_TARGET static void layer_norm(size_t n, const float *x, const float *residual,
+                                   const float *gain, const float *bias, float epsilon, float *y,
+                                   float *inverse) {
+    vec sum = v_set(0), squares = v_set(0);
+    if (residual != NULL) {
+        LODE_EACH(i, n, {
+            const vec s = v_add(v_get(x + i, left), v_get(residual + i, left));
+            v_put(y + i, left, s);
+            sum = v_add(sum, s);
+        });
+        x = y;
+    } else {
+        LODE_EACH(i, n, sum = v_add(sum, v_get(x + i, left)););
+    }
+    const vec mean = v_set(v_sum(sum) / (float)n);
+    LODE_EACH(i, n, {
+        const vec off = v_keep(left, v_sub(v_get(x + i, left), mean), v_set(0));
+        squares = v_fma(off, off, squares);
+    });
+    *inverse = 1 / sqrtf(v_sum(squares) / (float)n + epsilon);
+    const vec scale = v_set(*inverse);
+    LODE_EACH(i, n, {
+        const vec z = v_mul(v_sub(v_get(x + i, left), mean), scale);
+        v_put(y + i, left, v_fma(z, v_get(gain + i, left), v_get(bias + i, left)));
+    });
+}
+
+/// The normalised value again. Lanes past the end divide 0 by 1.
+LODE_INLINE vec normalised(const float *y, const float *gain, const float *bias, size_t left) {
+    const vec divisor = v_keep(left, v_get(gain, left), v_set(1));
+    return v_div(v_sub(v_get(y, left), v_get(bias, left)), divisor);
+}
+
+LODE_TARGET static void layer_norm_backward(size_t n, const float *y, const float *dy,
+                                            const float *gain, const float *bias, float inverse,
+                                            float *ds, float *d_gain, float *d_bias) {
+    vec sum = v_set(0), product = v_set(0);
+    LODE_EACH(i, n, {
+        const vec d = v_get(dy + i, left);
+        const vec z = normalised(y + i, gain + i, bias + i, left);
+        const vec g = v_mul(d, v_get(gain + i, left));
+        sum = v_add(sum, g);
+        product = v_fma(g, z, product);
+        v_put(d_gain + i, left, v_fma(d, z, v_get(d_gain + i, left)));
+        v_put(d_bias + i, left, v_add(d, v_get(d_bias + i, left)));
+    });
+    const vec mean = v_set(v_sum(sum) / (float)n);
+    const vec slope = v_set(v_sum(product) / (float)n);
+    const vec scale = v_set(inverse);
+    LODE_EACH(i, n, {
+        const vec z = normalised(y + i, gain + i, bias + i, left);
+        const vec g = v_mul(v_get(dy + i, left), v_get(gain + i, left));
+        v_put(ds + i, left, v_mul(scale, v_fnma(z, slope, v_sub(g, mean))));
+    });
+}
+
+/// Rows ahead that a gather asks the cache for.
+enum { GATHER_AHEAD = 8 };
+
+LODE_INLINE void gather_block(size_t n, size_t vectors, size_t left, size_t count,
+                              const int32_t *ids, const float *table, float scale, float *out) {
+    vec sum[4];
+    for (size_t v = 0; v < vectors; v++) {
+        sum[v] = v_set(0);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (i + GATHER_AHEAD < count) {
+            const char *next = (const char *)(table + (size_t)ids[i + GATHER_AHEAD] * n);
+            for (size_t at = 0; at < vectors * LANES * sizeof *table; at += 64) {
+                __builtin_prefetch(next + at);
+            }
+        }
+        const float *row = table + (size_t)ids[i] * n;
+        for (size_t v = 0; v < vectors; v++) {
+            sum[v] = v_add(sum[v], v_get(row + v * LANES, v + 1 < vectors ? LANES : left));
+        }
+    }
+    for (size_t v = 0; v < vectors; v++) {
+        const size_t here = v + 1 < vectors ? LANES : left;
+        v_put(out + v * LANES, here, v_mul(sum[v], v_set(scale)));
+    }
+}
+
+LODE_TARGET static void gather_sum(size_t n, size_t count, const int32_t *ids, const float *table,
+                                   float scale, float *out) {
+    size_t j = 0;
+    for (; j + 4 * LANES <= n; j += 4 * LANES) {
+        gather_block(n, 4, LANES, count, ids, table + j, scale, out + j);
+    }
+    LODE_EACH(i, n - j, gather_block(n, 1, left, count, ids, table + j + i, scale, out + j + i););
+}
+
+LODE_TARGET static void adam(size_t n, const struct lode_adam_f32 *args, float *value, float *first,
+                             float *second, const float *gradient) {
+    const vec keep1 = v_set(args->beta1), take1 = v_set(1 - args->beta1);
+    const vec keep2 = v_set(args->beta2), take2 = v_set(1 - args->beta2);
+    const vec epsilon = v_set(args->epsilon), decay = v_set(args->decay);
+    const vec step = v_set(args->rate / args->correction1);
+    const vec shrink = v_set(1 / sqrtf(args->correction2));
+    LODE_EACH(i, n, {
+        const vec x = v_get(value + i, left);
+        const vec g = v_fma(decay, x, v_get(gradient + i, left));
+        const vec m = v_fma(keep1, v_get(first + i, left), v_mul(take1, g));
+        const vec v = v_fma(keep2, v_get(second + i, left), v_mul(v_mul(take2, g), g));
+        const vec deviation = v_fma(v_sqrt(v), shrink, epsilon);
+        v_put(first + i, left, m);
+        v_put(second + i, left, v);
+        v_put(value + i, left, v_sub(x, v_div(v_mul(step, m), deviation)));
+    });
+}
+
+LODE_TARGET static size_t above(size_t n, const float *x, float threshold, uint32_t *index) {
+    const vec limit = v_set(threshold);
+    size_t count = 0, i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const uint32_t bits = v_above_bits(v_load(x + i), limit);
+        if (bits == 0) continue;
+        v_put_indices(index + count, (uint32_t)i, bits); // count <= i: room for a whole vector
+        count += (size_t)__builtin_popcount(bits);
+    }
+    for (; i < n; i++) {
+        if (x[i] > threshold) index[count++] = (uint32_t)i;
+    }
+    return count;
+}
