@@ -355,6 +355,18 @@ static lode_status check_row(lode_importer *importer, lode_error *error) {
     return LODE_OK;
 }
 
+// The index of a token; logs often repeat the token of the row before.
+static lode_status add_token(lode_dictionary *dictionary, const char *token, size_t length,
+                             uint32_t *index, lode_error *error) {
+    if (*index < dictionary->count) {
+        const uint64_t start = dictionary->offsets[*index];
+        if (dictionary->offsets[*index + 1] - start == length + 1 &&
+            memcmp(dictionary->bytes + start, token, length) == 0)
+            return LODE_OK;
+    }
+    return lode__dictionary_add(dictionary, token, length, index, error);
+}
+
 // Sessions are numbered by (user, session): loggers that count per user stay apart.
 static lode_status number_session(lode_importer *importer, lode_error *error) {
     const lode_cell *const cell = role_cell(importer, LODE_ROLE_SESSION);
@@ -367,8 +379,8 @@ static lode_status number_session(lode_importer *importer, lode_error *error) {
                           importer->log.name, (unsigned long long)importer->log.line, cell->column,
                           cell->length);
     memcpy(key + head, cell->text, cell->length);
-    return lode__dictionary_add(&importer->sessions, key, (size_t)head + cell->length,
-                                &importer->row[importer->slots.session], error);
+    return add_token(&importer->sessions, key, (size_t)head + cell->length,
+                     &importer->row[importer->slots.session], error);
 }
 
 static lode_status grow_users(lode_importer *importer, lode_error *error) {
@@ -386,10 +398,8 @@ static lode_status add_row(lode_importer *importer, lode_error *error) {
     LODE_TRY(check_row(importer, error));
     const lode_cell *const user = role_cell(importer, LODE_ROLE_USER);
     const lode_cell *const item = role_cell(importer, LODE_ROLE_ITEM);
-    LODE_TRY(lode__dictionary_add(&importer->users, user->text, user->length, &row[LODE_ROW_USER],
-                                  error));
-    LODE_TRY(lode__dictionary_add(&importer->items, item->text, item->length, &row[LODE_ROW_ITEM],
-                                  error));
+    LODE_TRY(add_token(&importer->users, user->text, user->length, &row[LODE_ROW_USER], error));
+    LODE_TRY(add_token(&importer->items, item->text, item->length, &row[LODE_ROW_ITEM], error));
     LODE_TRY(grow_users(importer, error));
     if (importer->slots.session != NO_SLOT) LODE_TRY(number_session(importer, error));
     for (size_t k = 0; k < importer->context.count; ++k)
@@ -431,6 +441,7 @@ static lode_status read_log(lode_importer *importer, lode_error *error) {
         return lode__fail(error, LODE_E_INPUT, "%s:%llu:1: found no %s rows, expected at least one",
                           importer->log.name, (unsigned long long)importer->log.line,
                           importer->errors ? "good" : "");
+    importer->log_items = importer->items.count;
     return check_times(importer, error);
 }
 
@@ -524,14 +535,15 @@ static lode_status write_report(const lode_importer *importer, char **out, lode_
     char fingerprint[17];
     snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)importer->fingerprint);
     json_t *const report = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, "
-        "s:I, s:f}",
-        "users", (json_int_t)users, "catalogue_users", (json_int_t)importer->users.count,
-        "catalogue", (json_int_t)importer->items.count, "interactions", (json_int_t)importer->rows,
-        "clicks", (json_int_t)importer->behaviours[LODE_CLICK], "time",
-        lode__time_unit_name(importer->times.unit), "format", importer->log.reader->name, "log",
-        lode__path_base(importer->log.name), "columns", roles, "context",
-        describe_columns(&importer->context), "item_columns",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, "
+        "s:I, s:I, s:f}",
+        "users", (json_int_t)users, "items", (json_int_t)importer->log_items, "catalogue_users",
+        (json_int_t)importer->users.count, "catalogue", (json_int_t)importer->items.count,
+        "interactions", (json_int_t)importer->rows, "clicks",
+        (json_int_t)importer->behaviours[LODE_CLICK], "time",
+        importer->times.count ? lode__time_unit_name(importer->times.unit) : "none", "format",
+        importer->log.reader->name, "log", lode__path_base(importer->log.name), "columns", roles,
+        "context", describe_columns(&importer->context), "item_columns",
         describe_columns(&importer->item_columns), "user_columns",
         describe_columns(&importer->user_columns), "item_tables",
         describe_files(&importer->plan.item_tables, false), "user_tables",

@@ -52,6 +52,7 @@ typedef struct lode_importer {
     lode_container_writer writer;
     uint64_t rows, errors, duplicates, behaviours[LODE_BEHAVIOURS];
     uint64_t fingerprint;
+    uint32_t log_items; ///< items of the log, before the tables add theirs
     double started, reported;
 } lode_importer;
 
