@@ -20,7 +20,8 @@ typedef struct lode_import_options {
     int64_t max_line;      ///< bytes of the longest legal line
 } lode_import_options;
 
-extern const lode_key lode__import_keys[];
+/// Keys of the verbs import, info and synth.
+extern const lode_key lode__import_keys[], lode__info_keys[], lode__synth_keys[];
 
 /// @param source  a file, a folder, or "-" (standard input)
 /// @param report  JSON: counts, the mapping chosen, what was skipped, seconds; NULL if not wanted

@@ -1,0 +1,593 @@
+// The log, row by row: cells are checked, tokens numbered, and what remains of a row goes to the sorter as a
+// few 32-bit words. Nothing of a bad row is kept.
+#include "data/importer.h"
+
+#include "base/text.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define NO_SLOT SIZE_MAX
+
+typedef enum operation { OP_GE, OP_LE, OP_EQ, OP_NE, OP_GT, OP_LT } operation;
+
+static const struct behaviour_name {
+    const char *name;
+    lode_behaviour behaviour;
+} behaviour_names[] = {{"click", LODE_CLICK},
+                       {"view", LODE_CLICK},
+                       {"pv", LODE_CLICK},
+                       {"clk", LODE_CLICK},
+                       {"watch", LODE_CLICK},
+                       {"exposure", LODE_EXPOSURE},
+                       {"impression", LODE_EXPOSURE},
+                       {"show", LODE_EXPOSURE},
+                       {"cart", LODE_CART},
+                       {"addtocart", LODE_CART},
+                       {"add_to_cart", LODE_CART},
+                       {"fav", LODE_FAVOURITE},
+                       {"favourite", LODE_FAVOURITE},
+                       {"favorite", LODE_FAVOURITE},
+                       {"like", LODE_FAVOURITE},
+                       {"buy", LODE_BUY},
+                       {"purchase", LODE_BUY},
+                       {"transaction", LODE_BUY},
+                       {"order", LODE_BUY}};
+
+double lode__clock(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+lode_status lode__import_fail_cell(const lode_table *table, const lode_cell *cell,
+                                   const char *expected, lode_error *error) {
+    return lode__table_fail(table, table->line, cell->column, error, "found '%.*s', expected %s",
+                            (int)LODE_MIN(cell->length, (size_t)40), cell->text, expected);
+}
+
+lode_status lode__import_forgive(lode_importer *importer, const lode_table *table,
+                                 lode_status status, const lode_error *problem, lode_error *error) {
+    if (status == LODE_OK) return LODE_OK;
+    const uint64_t allowed = (uint64_t)importer->options->max_errors;
+    if (status != LODE_E_INPUT || lode__input_broken(table->input) || importer->errors >= allowed) {
+        if (status == LODE_E_INPUT && allowed > 0 && importer->errors >= allowed)
+            return lode__fail(error, status, "%s (the bad line after %llu that max_errors allows)",
+                              problem->message, (unsigned long long)allowed);
+        return lode__fail(error, status, "%s", problem->message);
+    }
+    if (++importer->errors <= 5) lode__notice(importer->hooks, "skipped: %s", problem->message);
+    return LODE_OK;
+}
+
+lode_status lode__builders_add(lode_builders *builders, const char *name, lode_use use,
+                               lode_column_builder **out, lode_error *error) {
+    for (size_t k = 0; k < builders->count; ++k)
+        if (strcmp(builders->list[k].name, name) == 0) {
+            *out = &builders->list[k];
+            return LODE_OK;
+        }
+    if (builders->count >= LODE_COLUMNS_MAX)
+        return lode__fail(error, LODE_E_INPUT, "found more than %d columns in all tables",
+                          LODE_COLUMNS_MAX);
+    if (!lode__grow((void **)&builders->list, &builders->capacity, builders->count + 1,
+                    sizeof *builders->list))
+        return lode__fail_memory(error);
+    *out = &builders->list[builders->count++];
+    **out = (lode_column_builder){.name = name, .use = use};
+    return LODE_OK;
+}
+
+lode_status lode__import_progress(lode_importer *importer, const char *task, uint64_t done,
+                                  uint64_t total, lode_error *error) {
+    const lode_hooks *const hooks = importer->hooks;
+    if (!hooks || !hooks->progress) return LODE_OK;
+    const double now = lode__clock(), spent = now - importer->started;
+    if (now - importer->reported < 0.1 && done != total) return LODE_OK;
+    importer->reported = now;
+    const lode_progress progress = {.task = task,
+                                    .unit = "rows",
+                                    .done = done,
+                                    .total = total,
+                                    .rate = spent > 0 ? (double)done / spent : 0,
+                                    .loss = NAN};
+    return hooks->progress(hooks->cookie, &progress)
+               ? lode__fail(error, LODE_E_STOPPED, "the import was stopped; nothing was written")
+               : LODE_OK;
+}
+
+// ---- preparing
+
+static lode_status read_condition(lode_importer *importer, lode_error *error) {
+    static const char *const signs[] = {">=", "<=", "==", "!=", ">", "<"};
+    const char *const text = importer->options->label;
+    if (!text || !*text) return LODE_OK;
+    for (size_t k = 0; k < sizeof signs / sizeof *signs; ++k) {
+        const char *const found = strstr(text, signs[k]);
+        if (!found) continue;
+        const char *name_end = found, *value = found + strlen(signs[k]);
+        while (name_end > text && name_end[-1] == ' ')
+            --name_end;
+        while (*value == ' ')
+            ++value;
+        if (name_end == text || !*value) break;
+        lode_condition *const condition = &importer->condition;
+        condition->name = lode__arena_strndup(&importer->arena, text, (size_t)(name_end - text));
+        condition->value = value;
+        condition->operation = (int)k;
+        if (!condition->name) return lode__fail_memory(error);
+        double number;
+        if (condition->operation != OP_EQ && condition->operation != OP_NE &&
+            !lode__parse_real(value, strlen(value), &number))
+            break;
+        return LODE_OK;
+    }
+    return lode__fail(error, LODE_E_CONFIG,
+                      "label: found '%s', expected COLUMN, one of > >= < <= == !=, and a number, "
+                      "such as 'rating>3'",
+                      text);
+}
+
+static lode_status read_columns_file(lode_importer *importer, lode_error *error) {
+    const char *const path = importer->options->columns;
+    if (!path) return LODE_OK;
+    char *text = NULL;
+    size_t length = 0;
+    lode_node *root = NULL;
+    LODE_TRY(lode__file_read(path, (size_t)1 << 20, &text, &length, error));
+    const lode_status status = lode__yaml_parse(&importer->arena, text, length, path, &root, error);
+    lode__free(text);
+    if (status != LODE_OK) return status;
+    importer->columns = root;
+    for (const lode_node *node = root->child; node; node = node->next) {
+        const bool known = strcmp(node->key, "log") == 0 || strcmp(node->key, "item") == 0 ||
+                           strcmp(node->key, "user") == 0;
+        if (!known || node->kind != LODE_NODE_MAP)
+            return lode__fail(error, LODE_E_CONFIG,
+                              "%s: found '%s', expected the maps log, item and user",
+                              lode__node_where(&importer->arena, node), node->key);
+    }
+    return LODE_OK;
+}
+
+static size_t take_slot(lode_slots *slots, bool wanted) {
+    return wanted ? slots->words++ : NO_SLOT;
+}
+
+static bool has_role(const lode_importer *importer, lode_role role) {
+    return importer->map.role[role] != LODE_NO_COLUMN;
+}
+
+static lode_status prepare_context(lode_importer *importer, lode_error *error) {
+    const lode_table *const log = &importer->log;
+    importer->context_column =
+        lode__arena_alloc(&importer->arena, log->heading_count, sizeof(size_t));
+    if (!importer->context_column) return lode__fail_memory(error);
+    for (size_t k = 0; k < log->heading_count; ++k) {
+        if (!importer->map.uses[k].keep) continue;
+        lode_column_builder *builder;
+        importer->context_column[importer->context.count] = k;
+        LODE_TRY(lode__builders_add(&importer->context, log->headings[k].name,
+                                    importer->map.uses[k], &builder, error));
+        builder->spool.folder = importer->folder;
+    }
+    importer->slots.context = importer->slots.words;
+    importer->slots.words += importer->context.count;
+    return LODE_OK;
+}
+
+// Say which column became what.
+static void notice_mapping(const lode_importer *importer) {
+    lode_text text = {0};
+    for (int role = LODE_ROLE_USER; role <= LODE_ROLE_WEIGHT; ++role)
+        if (has_role(importer, (lode_role)role))
+            lode__text_printf(&text, "%s%s = %s", text.length ? ", " : "",
+                              lode__role_name((lode_role)role),
+                              importer->log.headings[importer->map.role[role]].name);
+    for (size_t k = 0; k < importer->context.count; ++k)
+        lode__text_printf(&text, "%s%s", k ? ", " : "; context: ", importer->context.list[k].name);
+    if (!text.failed)
+        lode__notice(importer->hooks, "%s (%s): %s", importer->log.name, importer->log.reader->name,
+                     text.data);
+    lode__text_release(&text);
+}
+
+static lode_status open_log(lode_importer *importer, lode_error *error) {
+    const size_t max_line = (size_t)importer->options->max_line;
+    lode_input *input;
+    LODE_TRY(lode__input_open(&input, importer->plan.log, max_line, error));
+    LODE_TRY(lode__table_open(&importer->log, input, importer->reader, max_line, error));
+    const lode_map_request request = {&importer->log, importer->columns, importer->hooks,
+                                      &importer->arena};
+    LODE_TRY(lode__map_log(&importer->map, &request, error));
+    LODE_TRY(read_condition(importer, error));
+    lode_condition *const condition = &importer->condition;
+    if (condition->name) {
+        condition->column = lode__heading_find(&importer->log, condition->name);
+        if (condition->column == LODE_NO_COLUMN)
+            return lode__fail(error, LODE_E_CONFIG,
+                              "label: found the column '%s', expected one of %s: %s",
+                              condition->name, importer->log.name,
+                              lode__heading_list(&importer->log, &importer->arena));
+    }
+    lode_slots *const slots = &importer->slots;
+    slots->words = LODE_ROW_REST;
+    slots->behaviour = take_slot(slots, condition->name || has_role(importer, LODE_ROLE_BEHAVIOUR));
+    slots->weight = take_slot(slots, has_role(importer, LODE_ROLE_WEIGHT));
+    slots->session = take_slot(slots, has_role(importer, LODE_ROLE_SESSION));
+    slots->label = take_slot(slots, has_role(importer, LODE_ROLE_LABEL));
+    LODE_TRY(prepare_context(importer, error));
+    importer->row = lode__arena_alloc(&importer->arena, slots->words, sizeof *importer->row);
+    if (!importer->row) return lode__fail_memory(error);
+    lode__sorter_begin(&importer->sorter, slots->words, (size_t)importer->options->memory,
+                       importer->folder);
+    notice_mapping(importer);
+    return LODE_OK;
+}
+
+// ---- rows
+
+static const lode_cell *role_cell(const lode_importer *importer, lode_role role) {
+    return &importer->log.cells[importer->map.role[role]];
+}
+
+// A number as f32 bits; an empty cell gives NaN.
+static lode_status read_number(const lode_importer *importer, const lode_cell *cell, double low,
+                               uint32_t *word, lode_error *error) {
+    double value = 0;
+    if (cell->length > 0 &&
+        (!lode__parse_real(cell->text, cell->length, &value) || value < low || fabs(value) > 3.4e38))
+        return lode__import_fail_cell(&importer->log, cell,
+                                      low < 0 ? "a number" : "a number from 0 on", error);
+    const float bits = cell->length > 0 ? (float)value : NAN;
+    memcpy(word, &bits, sizeof *word);
+    return LODE_OK;
+}
+
+static lode_status read_behaviour(const lode_importer *importer, uint32_t *word, lode_error *error) {
+    const lode_cell *const cell = role_cell(importer, LODE_ROLE_BEHAVIOUR);
+    for (size_t k = 0; k < sizeof behaviour_names / sizeof *behaviour_names; ++k) {
+        const char *const name = behaviour_names[k].name;
+        if (strlen(name) == cell->length && strncasecmp(name, cell->text, cell->length) == 0) {
+            *word = (uint32_t)behaviour_names[k].behaviour;
+            return LODE_OK;
+        }
+    }
+    return lode__import_fail_cell(
+        &importer->log, cell,
+        "click (view, pv), exposure (impression, show), cart (addtocart), "
+        "favourite (fav, like) or buy (purchase, transaction); if the "
+        "column is something else, put it under context in a columns file",
+        error);
+}
+
+static bool compare(operation op, double a, double b) {
+    switch (op) {
+    case OP_GE:
+        return a >= b;
+    case OP_LE:
+        return a <= b;
+    case OP_EQ:
+        return a == b;
+    case OP_NE:
+        return a != b;
+    case OP_GT:
+        return a > b;
+    case OP_LT:
+        return a < b;
+    }
+    return false;
+}
+
+// Rows that do not meet the condition are exposures.
+static lode_status read_label(const lode_importer *importer, uint32_t *word, lode_error *error) {
+    const lode_condition *const condition = &importer->condition;
+    const lode_cell *const cell = &importer->log.cells[condition->column];
+    const size_t length = strlen(condition->value);
+    double found, wanted;
+    bool met;
+    if (lode__parse_real(cell->text, cell->length, &found) &&
+        lode__parse_real(condition->value, length, &wanted)) {
+        met = compare((operation)condition->operation, found, wanted);
+    } else if (condition->operation == OP_EQ || condition->operation == OP_NE) {
+        const bool same = cell->length == length && memcmp(cell->text, condition->value, length) == 0;
+        met = same == (condition->operation == OP_EQ);
+    } else if (cell->length == 0) {
+        met = false;
+    } else {
+        return lode__import_fail_cell(&importer->log, cell, "a number for the label", error);
+    }
+    if (!met) *word = LODE_EXPOSURE;
+    return LODE_OK;
+}
+
+static lode_status check_token(const lode_importer *importer, lode_role role, lode_error *error) {
+    const lode_cell *const cell = role_cell(importer, role);
+    if (cell->length > 0) return LODE_OK;
+    return lode__table_fail(&importer->log, importer->log.line, cell->column, error,
+                            "found no %s, expected a token", lode__role_name(role));
+}
+
+// Everything that may be wrong with a row, before anything of it is kept.
+static lode_status check_row(lode_importer *importer, lode_error *error) {
+    uint32_t *const row = importer->row;
+    const lode_slots *const slots = &importer->slots;
+    int64_t time = 0;
+    LODE_TRY(check_token(importer, LODE_ROLE_USER, error));
+    LODE_TRY(check_token(importer, LODE_ROLE_ITEM, error));
+    if (slots->session != NO_SLOT) LODE_TRY(check_token(importer, LODE_ROLE_SESSION, error));
+    if (slots->label != NO_SLOT)
+        LODE_TRY(read_number(importer, role_cell(importer, LODE_ROLE_LABEL), -3.5e38,
+                             &row[slots->label], error));
+    if (slots->weight != NO_SLOT) {
+        const lode_cell *const cell = role_cell(importer, LODE_ROLE_WEIGHT);
+        if (cell->length == 0)
+            return lode__import_fail_cell(&importer->log, cell, "a number from 0 on", error);
+        LODE_TRY(read_number(importer, cell, 0, &row[slots->weight], error));
+    }
+    if (slots->behaviour != NO_SLOT) row[slots->behaviour] = LODE_CLICK;
+    if (has_role(importer, LODE_ROLE_BEHAVIOUR))
+        LODE_TRY(read_behaviour(importer, &row[slots->behaviour], error));
+    if (importer->condition.name) LODE_TRY(read_label(importer, &row[slots->behaviour], error));
+    for (size_t k = 0; k < importer->context.count; ++k) {
+        const lode_cell *const cell = &importer->log.cells[importer->context_column[k]];
+        const char *const expected = lode__column_check(&importer->context.list[k], cell);
+        if (expected) return lode__import_fail_cell(&importer->log, cell, expected, error);
+    }
+    if (has_role(importer, LODE_ROLE_TIME)) { // last: it remembers what it has seen
+        const lode_cell *const cell = role_cell(importer, LODE_ROLE_TIME);
+        const int64_t high = importer->times.high;
+        const bool first = importer->times.count == 0;
+        const char *const expected =
+            lode__time_read(&importer->times, cell->text, cell->length, &time);
+        if (expected) return lode__import_fail_cell(&importer->log, cell, expected, error);
+        if (first || time > high) {
+            importer->times.high_line = importer->log.line;
+            importer->times.high_column = cell->column;
+        }
+    }
+    row[LODE_ROW_TIME] = (uint32_t)(uint64_t)time;
+    row[LODE_ROW_TIME + 1] = (uint32_t)((uint64_t)time >> 32);
+    return LODE_OK;
+}
+
+// The index of a token; logs often repeat the token of the row before.
+static lode_status add_token(lode_dictionary *dictionary, const char *token, size_t length,
+                             uint32_t *index, lode_error *error) {
+    if (*index < dictionary->count) {
+        const uint64_t start = dictionary->offsets[*index];
+        if (dictionary->offsets[*index + 1] - start == length + 1 &&
+            memcmp(dictionary->bytes + start, token, length) == 0)
+            return LODE_OK;
+    }
+    return lode__dictionary_add(dictionary, token, length, index, error);
+}
+
+// Sessions are numbered by (user, session): loggers that count per user stay apart.
+static lode_status number_session(lode_importer *importer, lode_error *error) {
+    const lode_cell *const cell = role_cell(importer, LODE_ROLE_SESSION);
+    char key[512];
+    const int head = snprintf(key, sizeof key, "%u ", importer->row[LODE_ROW_USER]);
+    if (cell->length > sizeof key - (size_t)head)
+        return lode__fail(error, LODE_E_INPUT,
+                          "%s:%llu:%zu: found a session of %zu bytes, expected "
+                          "at most 480",
+                          importer->log.name, (unsigned long long)importer->log.line, cell->column,
+                          cell->length);
+    memcpy(key + head, cell->text, cell->length);
+    return add_token(&importer->sessions, key, (size_t)head + cell->length,
+                     &importer->row[importer->slots.session], error);
+}
+
+static lode_status grow_users(lode_importer *importer, lode_error *error) {
+    const size_t before = importer->user_capacity;
+    if (!lode__grow((void **)&importer->user_rows, &importer->user_capacity, importer->users.count,
+                    sizeof *importer->user_rows))
+        return lode__fail_memory(error);
+    for (size_t k = before; k < importer->user_capacity; ++k)
+        importer->user_rows[k] = 0;
+    return LODE_OK;
+}
+
+static lode_status add_row(lode_importer *importer, lode_error *error) {
+    uint32_t *const row = importer->row;
+    LODE_TRY(check_row(importer, error));
+    const lode_cell *const user = role_cell(importer, LODE_ROLE_USER);
+    const lode_cell *const item = role_cell(importer, LODE_ROLE_ITEM);
+    LODE_TRY(add_token(&importer->users, user->text, user->length, &row[LODE_ROW_USER], error));
+    LODE_TRY(add_token(&importer->items, item->text, item->length, &row[LODE_ROW_ITEM], error));
+    LODE_TRY(grow_users(importer, error));
+    if (importer->slots.session != NO_SLOT) LODE_TRY(number_session(importer, error));
+    for (size_t k = 0; k < importer->context.count; ++k)
+        LODE_TRY(lode__column_encode(&importer->context.list[k],
+                                     &importer->log.cells[importer->context_column[k]],
+                                     &row[importer->slots.context + k], error));
+    LODE_TRY(lode__sorter_add(&importer->sorter, row, error));
+    ++importer->user_rows[row[LODE_ROW_USER]];
+    ++importer->behaviours[importer->slots.behaviour == NO_SLOT ? LODE_CLICK
+                                                                : row[importer->slots.behaviour]];
+    ++importer->rows;
+    return LODE_OK;
+}
+
+static lode_status check_times(const lode_importer *importer, lode_error *error) {
+    const lode_time_reader *const times = &importer->times;
+    if (times->unit != LODE_UNIT_ORDER) return LODE_OK;
+    const uint64_t span = (uint64_t)(times->high - times->low);
+    if (times->low <= 1 && span < importer->rows + importer->errors) return LODE_OK;
+    return lode__table_fail(
+        &importer->log, times->high_line, times->high_column, error,
+        "found the time %lld, expected seconds, milliseconds or microseconds "
+        "since 1970 (from 1973 on), or consecutive numbers from 0 or 1; if it is "
+        "no time, put it under ignore in a columns file",
+        (long long)times->high);
+}
+
+static lode_status read_log(lode_importer *importer, lode_error *error) {
+    for (bool end = false;;) {
+        lode_error problem = {0};
+        lode_status status = lode__table_read(&importer->log, &end, &problem);
+        if (status == LODE_OK && end) break;
+        if (status == LODE_OK) status = add_row(importer, &problem);
+        LODE_TRY(lode__import_forgive(importer, &importer->log, status, &problem, error));
+        if ((importer->rows & 0xffff) == 0)
+            LODE_TRY(lode__import_progress(importer, "import", importer->rows, 0, error));
+    }
+    if (importer->rows == 0)
+        return lode__fail(error, LODE_E_INPUT, "%s:%llu:1: found no %s rows, expected at least one",
+                          importer->log.name, (unsigned long long)importer->log.line,
+                          importer->errors ? "good" : "");
+    importer->log_items = importer->items.count;
+    return check_times(importer, error);
+}
+
+// ---- the whole
+
+// The output must not be the log itself.
+static lode_status check_output(const lode_importer *importer, const char *output, lode_error *error) {
+    struct stat a, b;
+    if (strcmp(importer->plan.log, "-") == 0 || stat(importer->plan.log, &a) != 0 ||
+        stat(output, &b) != 0)
+        return LODE_OK;
+    if (a.st_dev != b.st_dev || a.st_ino != b.st_ino) return LODE_OK;
+    return lode__fail(error, LODE_E_USAGE, "%s: the output is the log itself; name another file",
+                      output);
+}
+
+static lode_status prepare(lode_importer *importer, const char *source, const char *output,
+                           lode_error *error) {
+    const char *const slash = strrchr(output, '/');
+    importer->folder = importer->options->temporary;
+    if (!importer->folder && !slash) importer->folder = ".";
+    if (!importer->folder)
+        importer->folder = slash == output ? "/"
+                                           : lode__arena_strndup(&importer->arena, output,
+                                                                 (size_t)(slash - output));
+    if (!importer->folder) return lode__fail_memory(error);
+    if (importer->options->format > 0)
+        importer->reader = lode__reader_find(lode__import_keys[0].choices[importer->options->format]);
+    LODE_TRY(read_columns_file(importer, error));
+    const lode_plan_request request = {source,           importer->options,
+                                       importer->reader, importer->columns,
+                                       importer->hooks,  &importer->arena};
+    LODE_TRY(lode__plan_make(&importer->plan, &request, error));
+    LODE_TRY(check_output(importer, output, error));
+    LODE_TRY(open_log(importer, error));
+    importer->output = output;
+    lode_writer probe; // an output that cannot be written is found now, not after an hour
+    LODE_TRY(lode__writer_open(&probe, output, error));
+    lode__writer_abort(&probe);
+    return LODE_OK;
+}
+
+static void builders_release(lode_builders *builders) {
+    for (size_t k = 0; k < builders->count; ++k)
+        lode__column_release(&builders->list[k]);
+    lode__free(builders->list);
+}
+
+static void importer_free(lode_importer *importer) {
+    lode__container_abort(&importer->writer);
+    if (importer->log.input) lode__table_close(&importer->log);
+    lode__sorter_release(&importer->sorter);
+    builders_release(&importer->context);
+    builders_release(&importer->user_columns);
+    builders_release(&importer->item_columns);
+    lode__dictionary_release(&importer->users);
+    lode__dictionary_release(&importer->items);
+    lode__dictionary_release(&importer->sessions);
+    lode__free(importer->user_rows);
+    lode__free(importer->valid);
+    lode__arena_release(&importer->arena);
+    lode__free(importer);
+}
+
+static json_t *describe_columns(const lode_builders *builders) {
+    json_t *const list = json_array();
+    for (size_t k = 0; k < builders->count; ++k)
+        json_array_append_new(list, json_pack("{s:s, s:s}", "name", builders->list[k].name, "type",
+                                              lode__column_type_name(builders->list[k].use.type)));
+    return list;
+}
+
+static json_t *describe_files(const lode_plan_list *files, bool reasons) {
+    json_t *const list = json_array();
+    for (size_t k = 0; k < files->count; ++k)
+        json_array_append_new(list, reasons ? json_pack("{s:s, s:s}", "file", files->files[k].name,
+                                                        "reason", files->files[k].reason)
+                                            : json_string(files->files[k].name));
+    return list;
+}
+
+static lode_status write_report(const lode_importer *importer, char **out, lode_error *error) {
+    json_t *const roles = json_object();
+    for (int role = LODE_ROLE_USER; role <= LODE_ROLE_WEIGHT; ++role)
+        if (has_role(importer, (lode_role)role))
+            json_object_set_new(roles, lode__role_name((lode_role)role),
+                                json_string(importer->log.headings[importer->map.role[role]].name));
+    uint64_t users = 0;
+    for (uint32_t u = 0; u < importer->users.count && u < importer->user_capacity; ++u)
+        users += importer->user_rows[u] > 0;
+    char fingerprint[17];
+    snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)importer->fingerprint);
+    json_t *const report = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, "
+        "s:I, s:I, s:f}",
+        "users", (json_int_t)users, "items", (json_int_t)importer->log_items, "catalogue_users",
+        (json_int_t)importer->users.count, "catalogue", (json_int_t)importer->items.count,
+        "interactions", (json_int_t)importer->rows, "clicks",
+        (json_int_t)importer->behaviours[LODE_CLICK], "time",
+        importer->times.count ? lode__time_unit_name(importer->times.unit) : "none", "format",
+        importer->log.reader->name, "log", lode__path_base(importer->log.name), "columns", roles,
+        "context", describe_columns(&importer->context), "item_columns",
+        describe_columns(&importer->item_columns), "user_columns",
+        describe_columns(&importer->user_columns), "item_tables",
+        describe_files(&importer->plan.item_tables, false), "user_tables",
+        describe_files(&importer->plan.user_tables, false), "skipped",
+        describe_files(&importer->plan.skipped, true), "bad_lines", (json_int_t)importer->errors,
+        "duplicates", (json_int_t)importer->duplicates, "runs",
+        (json_int_t)LODE_MAX(importer->sorter.run_count, (size_t)1), "seconds",
+        lode__clock() - importer->started);
+    if (!report) return lode__fail_memory(error);
+    json_object_set_new(report, "fingerprint", json_string(fingerprint));
+    char *const text = json_dumps(report, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    json_decref(report);
+    *out = text ? lode__strdup(text) : NULL;
+    free(text);
+    return *out ? LODE_OK : lode__fail_memory(error);
+}
+
+lode_status lode__import(const char *source, const char *output, const lode_import_options *options,
+                         const lode_hooks *hooks, char **report, lode_error *error) {
+    lode_importer *const importer = lode__alloc(1, sizeof *importer);
+    if (!importer) return lode__fail_memory(error);
+    importer->options = options;
+    importer->hooks = hooks;
+    importer->started = lode__clock();
+    char *text = NULL;
+    lode_status status;
+    LODE_GOTO(status, prepare(importer, source, output, error), done);
+    LODE_GOTO(status, read_log(importer, error), done);
+    const lode_plan *const plan = &importer->plan;
+    for (size_t k = 0; k < plan->item_tables.count; ++k)
+        LODE_GOTO(status,
+                  lode__import_table(importer, plan->item_tables.files[k].path, LODE_ROLE_ITEM, error),
+                  done);
+    for (size_t k = 0; k < plan->user_tables.count; ++k)
+        LODE_GOTO(status,
+                  lode__import_table(importer, plan->user_tables.files[k].path, LODE_ROLE_USER, error),
+                  done);
+    LODE_GOTO(status, lode__import_write(importer, error), done);
+    if (importer->duplicates > 0)
+        lode__notice(hooks, "%llu rows repeat another row's user, item and time; they are kept",
+                     (unsigned long long)importer->duplicates);
+    if (report) LODE_GOTO(status, write_report(importer, &text, error), done);
+    if (report) *report = text;
+done:
+    importer_free(importer);
+    return status;
+}

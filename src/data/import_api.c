@@ -1,0 +1,80 @@
+// The keys of an import, and the public verb.
+#include "data/import.h"
+
+#include <string.h>
+
+static const char *const formats[] = {"auto", "recbole", "csv", "tsv", "lines", "lists", NULL};
+
+const lode_key lode__import_keys[] = {
+    {.name = "format",
+     .type = LODE_KEY_CHOICE,
+     .offset = offsetof(lode_import_options, format),
+     .fallback = "auto",
+     .choices = formats,
+     .help =
+         "Format of the log: auto recognises it; recbole = X.inter with X.item and X.user; csv, "
+         "tsv = "
+         "with a header; lines = 'user item [time]'; lists = 'user item item ...'. Files may be "
+         "compressed with gzip or zstd."},
+    {.name = "columns",
+     .type = LODE_KEY_TEXT,
+     .offset = offsetof(lode_import_options, columns),
+     .help =
+         "YAML file with the column mapping: log: {user: NAME, item: NAME, time: NAME, label: .., "
+         "session: .., behaviour: .., weight: .., context: [..], ignore: [..]}, item: {id: NAME, "
+         "COLUMN: type}, user: {..}; types token, token_seq, float, float_seq, text, ignore."},
+    {.name = "label",
+     .type = LODE_KEY_TEXT,
+     .offset = offsetof(lode_import_options, label),
+     .help = "Condition on a column, such as rating>3: rows that meet it are clicks, the others "
+             "exposures. Operators: > >= < <= == !=."},
+    {.name = "log",
+     .type = LODE_KEY_TEXT,
+     .offset = offsetof(lode_import_options, log),
+     .help = "Name of the file to read as the log, where a folder holds several."},
+    {.name = "temporary",
+     .type = LODE_KEY_TEXT,
+     .offset = offsetof(lode_import_options, temporary),
+     .help = "Folder for temporary data; by default beside the output."},
+    {.name = "memory",
+     .type = LODE_KEY_INT,
+     .offset = offsetof(lode_import_options, memory),
+     .fallback = "536870912",
+     .low = 65536,
+     .high = 1e15,
+     .help = "Bytes of rows held before a sorted run is written to the temporary folder."},
+    {.name = "max_errors",
+     .type = LODE_KEY_INT,
+     .offset = offsetof(lode_import_options, max_errors),
+     .fallback = "0",
+     .low = 0,
+     .high = 1e15,
+     .help = "Bad lines that are skipped and counted; with 0 the first one stops the import."},
+    {.name = "max_line",
+     .type = LODE_KEY_INT,
+     .offset = offsetof(lode_import_options, max_line),
+     .fallback = "1048576",
+     .low = 256,
+     .high = 1073741824,
+     .help = "Bytes of the longest legal line."},
+    {.name = NULL}};
+
+lode_status lode_import(const char *source, const char *output, const char *options,
+                        const lode_hooks *hooks, char **report, lode_error *error) {
+    lode_arena arena = {0};
+    lode_node *root = NULL;
+    lode_import_options parsed = {0};
+    lode_status status;
+    if (!source || !*source || !output || !*output)
+        return lode__fail(error, LODE_E_USAGE, "import needs a source and an output");
+    if (!options) options = "";
+    LODE_GOTO(status,
+              lode__yaml_parse(&arena, options, strlen(options), "import options", &root, error),
+              done);
+    LODE_GOTO(status, lode__config_read(&arena, root, "", lode__import_keys, NULL, &parsed, error),
+              done);
+    status = lode__import(source, output, &parsed, hooks, report, error);
+done:
+    lode__arena_release(&arena);
+    return status;
+}

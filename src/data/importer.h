@@ -1,0 +1,83 @@
+/// What the parts of the import share: import.c reads the log, import_table.c the tables, import_write.c
+/// writes the data set.
+#ifndef LODE_DATA_IMPORTER_H
+#define LODE_DATA_IMPORTER_H
+
+#include "data/column_build.h"
+#include "data/import.h"
+#include "data/plan.h"
+#include "data/sorter.h"
+#include "data/times.h"
+
+/// A condition such as "rating>3".
+typedef struct lode_condition {
+    const char *name, *value;
+    int operation;
+    size_t column;
+} lode_condition;
+
+/// Words of a row behind LODE_ROW_REST; SIZE_MAX = not there.
+typedef struct lode_slots {
+    size_t behaviour, weight, session, label, context, words;
+} lode_slots;
+
+typedef struct lode_builders {
+    lode_column_builder *list;
+    size_t count, capacity;
+} lode_builders;
+
+typedef struct lode_importer {
+    const lode_import_options *options;
+    const lode_hooks *hooks;
+    lode_arena arena;
+    const lode_node *columns; ///< root of the columns file, or NULL
+    const lode_reader *reader;
+    lode_plan plan;
+    lode_table log;
+    lode_column_map map;
+    lode_condition condition; ///< name NULL without one
+    lode_time_reader times;
+    lode_slots slots;
+    uint32_t *row;
+    lode_dictionary users, items, sessions;
+    uint64_t *user_rows; ///< rows of each user, [user_capacity]
+    size_t user_capacity;
+    lode_builders context, user_columns, item_columns;
+    size_t *context_column; ///< heading of each context column
+    int64_t *valid;         ///< [2 * items seen in a table with valid_from / valid_until]
+    size_t valid_count, valid_capacity;
+    lode_sorter sorter;
+    const char *output;
+    const char *folder; ///< of temporary files
+    lode_container_writer writer;
+    uint64_t rows, errors, duplicates, behaviours[LODE_BEHAVIOURS];
+    uint64_t fingerprint;
+    uint32_t log_items; ///< items of the log, before the tables add theirs
+    double started, reported;
+} lode_importer;
+
+/// Seconds of a clock that only goes forward.
+double lode__clock(void);
+
+/// Forgive a bad row when max_errors allows it: counts it and returns LODE_OK.
+LODE_CHECK lode_status lode__import_forgive(lode_importer *importer, const lode_table *table,
+                                            lode_status status, const lode_error *problem,
+                                            lode_error *error);
+/// Add a column to a list; an existing one of that name is returned as it is.
+LODE_CHECK lode_status lode__builders_add(lode_builders *builders, const char *name, lode_use use,
+                                          lode_column_builder **out, lode_error *error);
+/// LODE_E_INPUT for a cell: "found 'x', expected y".
+lode_status lode__import_fail_cell(const lode_table *table, const lode_cell *cell,
+                                   const char *expected, lode_error *error);
+
+LODE_CHECK lode_status lode__import_progress(lode_importer *importer, const char *task,
+                                             uint64_t done, uint64_t total, lode_error *error);
+
+/// Read one item or user table.
+LODE_CHECK lode_status lode__import_table(lode_importer *importer, const char *path, lode_role id,
+                                          lode_error *error);
+
+/// Sort, spool and write everything.
+LODE_CHECK lode_status lode__import_write(lode_importer *importer, lode_error *error);
+
+#endif
