@@ -6,7 +6,13 @@
 
 #include "base/file.h"
 
-typedef enum lode_dtype { LODE_DTYPE_F32, LODE_DTYPE_F64, LODE_DTYPE_I32, LODE_DTYPE_I64, LODE_DTYPE_U8 } lode_dtype;
+typedef enum lode_dtype {
+    LODE_DTYPE_F32,
+    LODE_DTYPE_F64,
+    LODE_DTYPE_I32,
+    LODE_DTYPE_I64,
+    LODE_DTYPE_U8
+} lode_dtype;
 
 #define LODE_TENSOR_RANK 4
 
@@ -19,14 +25,16 @@ typedef struct lode_tensor_view {
     size_t bytes;
 } lode_tensor_view;
 
-/// Write tensors and metadata (pairs of texts, may be NULL) in the order given; atomic. The header is padded so
-/// that data starts at a multiple of 64; the same input gives the same bytes.
+/// Write tensors and metadata (pairs of texts, may be NULL) in the order given, wider elements first; atomic. The
+/// header is padded so that data starts at a multiple of 64; the same input gives the same bytes. Names that
+/// are given twice, are not UTF-8 or are "__metadata__" (keys: "xxh64") are LODE_E_USAGE.
 LODE_CHECK lode_status lode__safetensors_write(const char *path, const lode_tensor_view *tensors,
                                                size_t count, const char *const *metadata,
                                                size_t metadata_count, lode_error *error);
 
 /// A mapped file; every offset, shape and overlap is checked on opening (hostile files are safe), and the whole
-/// content against "xxh64" in the metadata, which the writer adds (absent is accepted: files of other programs).
+/// content against "xxh64" in the metadata, which the writer adds and the reader
+/// does not list (absent is accepted: files of other programs).
 typedef struct lode_safetensors {
     lode_mapping mapping;
     lode_arena arena;
