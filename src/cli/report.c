@@ -73,29 +73,29 @@ static bool is_list_of_maps(const json_t *value) {
            json_is_object(json_array_get(value, 0));
 }
 
-// The columns are the keys of the first map.
+// The columns are the keys of all maps, in the order of their first appearance.
 static void print_maps(json_t *list, const char *indent) {
-    json_t *first = json_array_get(list, 0);
-    cli_table table = {.columns = json_object_size(first)};
+    json_t *head = json_object(), *row, *value;
     const char *key;
-    json_t *value;
-    json_object_foreach(first, key, value) {
+    size_t index;
+    json_array_foreach(list, index, row)(void) json_object_update_missing(head, row);
+    cli_table table = {.columns = json_object_size(head)};
+    json_object_foreach(head, key, value) {
         cli_text heading = {0};
         words_of(&heading, key, "");
         cli_cell(&table, "%s", heading.bytes != NULL ? heading.bytes : "");
         cli_text_release(&heading);
     }
-    size_t index;
-    const json_t *row;
     json_array_foreach(list, index, row) {
         if (index == MOST_ROWS) break;
-        json_object_foreach(first, key, value) {
+        json_object_foreach(head, key, value) {
             cli_text cell = {0};
             add_value(&cell, key, json_object_get(row, key));
             cli_cell(&table, "%s", cell.bytes != NULL ? cell.bytes : "");
             cli_text_release(&cell);
         }
     }
+    json_decref(head);
     cli_table_print(&table, stdout, indent);
     if (json_array_size(list) > MOST_ROWS) {
         printf("%s... and %zu more (--json lists all)\n", indent, json_array_size(list) - MOST_ROWS);
