@@ -1,0 +1,84 @@
+/// lodestone eval: measure a bundle beside its baselines.
+#include "cli/cli.h"
+
+#include <stdlib.h>
+
+// Scalars beside the rows ("protocol", "cases", ...) make the heading line.
+static void print_protocol(json_t *report) {
+    cli_text heading = {0};
+    const char *key;
+    json_t *value;
+    json_object_foreach(report, key, value) {
+        if (!json_is_string(value) && !json_is_integer(value) && !json_is_boolean(value)) continue;
+        cli_text_add(&heading, "%s%s ", heading.length > 0 ? ", " : "", key);
+        if (json_is_string(value)) cli_text_add(&heading, "%s", json_string_value(value));
+        if (json_is_integer(value)) cli_number(&heading, (double)json_integer_value(value));
+        if (json_is_boolean(value))
+            cli_text_add(&heading, "%s", json_is_true(value) ? "yes" : "no");
+    }
+    if (heading.length > 0) printf("%s\n\n", heading.bytes);
+    cli_text_release(&heading);
+    cli_report_metrics(json_object_get(report, "rows"));
+}
+
+static void print_report(json_t *report) {
+    print_protocol(report);
+    size_t index;
+    json_t *also;
+    json_array_foreach(json_object_get(report, "also"), index, also) {
+        printf("\nalso: ");
+        print_protocol(also);
+    }
+}
+
+int cli_eval(int argc, char **argv) {
+    const char *data = NULL, *protocol = NULL, *part = NULL, *cutoffs = NULL, *exclude = NULL;
+    cli_list sets = {0};
+    bool json = false, plain = false, quiet = false;
+    const cli_option options[] = {
+        {0, "data", CLI_TEXT, &data, "FILE.lode", "the data set; default: the one of the training"},
+        {0, "protocol", CLI_TEXT, &protocol, "NAME",
+         "default: the configuration's; `lodestone help eval` lists them"},
+        {0, "part", CLI_TEXT, &part, "test|valid", "what to predict; default: test"},
+        {0, "cutoffs", CLI_TEXT, &cutoffs, "K,K,...", "lengths of the lists, such as 10,20,50"},
+        {0, "exclude-seen", CLI_YESNO, &exclude, "yes|no",
+         "leave out what the user has seen; default: the protocol's"},
+        {0, "no-baselines", CLI_FLAG, &plain, NULL, "the model only"},
+        {0, "set", CLI_TEXTS, &sets, "KEY=VALUE", "any other key; may be repeated"},
+        {0, "json", CLI_FLAG, &json, NULL, "print the report as JSON"},
+        CLI_OPTIONS_END};
+    const cli_usage usage = {.verb = "eval",
+                             .arguments = "RUN [options]",
+                             .about =
+                                 "Measure a trained model, with popularity and item-kNN beside it.",
+                             .options = options,
+                             .least = 1,
+                             .most = 1,
+                             .quiet = &quiet,
+                             .keys = "eval"};
+    int first = 0, status = cli_parse(&usage, argc, argv, &first);
+    if (status == CLI_GO) {
+        cli_text yaml = {0};
+        cli_yaml(&yaml, "data", data);
+        cli_yaml(&yaml, "protocol", protocol);
+        cli_yaml(&yaml, "part", part);
+        cli_yaml_list(&yaml, "cutoffs", cutoffs);
+        cli_yaml(&yaml, "exclude_seen", exclude);
+        cli_yaml(&yaml, "baselines", plain ? "false" : NULL);
+        status = CLI_USAGE;
+        if (cli_yaml_sets(&yaml, "eval", &sets)) {
+            cli_screen screen;
+            char *report = NULL;
+            lode_error error = {0};
+            cli_screen_open(&screen, quiet);
+            const lode_status measured =
+                lode_eval(argv[first], yaml.bytes, &screen.hooks, &report, &error);
+            cli_screen_close(&screen);
+            status = measured != LODE_OK ? cli_fail("eval", measured, &error)
+                                         : cli_report("eval", &report, json, print_report);
+        }
+        cli_text_release(&yaml);
+    }
+    free(sets.values);
+    return status;
+}
