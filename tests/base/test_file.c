@@ -262,6 +262,18 @@ static void test_read(void **state) {
     lode__free(text);
 }
 
+static void test_append(void **state) {
+    const char *path = scratch_path(state, "log");
+    lode_error error = {0};
+    assert_ok(lode__file_append(path, 0, "one\n", 4, &error), error);
+    assert_ok(lode__file_append(path, 4, "two\nthree\n", 10, &error), error);
+    assert_content(path, "one\ntwo\nthree\n");
+    assert_ok(lode__file_append(path, 8, "x\n", 2, &error), error); // what came after is cut off
+    assert_content(path, "one\ntwo\nx\n");
+    assert_fails(lode__file_append(scratch_path(state, "no/log"), 0, "x", 1, &error), LODE_E_SYSTEM,
+                 error, "no/log");
+}
+
 static void test_folders(void **state) {
     lode_error error = {0};
     lode_arena arena = {0};
@@ -322,6 +334,7 @@ int main(void) {
         scratch_test(test_links_are_followed),
         scratch_test(test_mapping),
         scratch_test(test_read),
+        scratch_test(test_append),
         scratch_test(test_folders),
         cmocka_unit_test(test_names),
     };
