@@ -53,7 +53,7 @@ typedef enum cli_kind {
     CLI_FLAG,  ///< bool *
     CLI_TEXT,  ///< const char **
     CLI_COUNT, ///< size_t *: a whole number from 1 on
-    CLI_YESNO, ///< const char **: receives "true" or "false"
+    CLI_YESNO, ///< const char **: receives "yes" or "no"
     CLI_TEXTS  ///< cli_list *: may be given again and again
 } cli_kind;
 
