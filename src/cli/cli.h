@@ -128,6 +128,7 @@ typedef struct cli_screen {
     bool quiet, terminal, drawn, announced;
     double next;    ///< seconds of the clock when the next line is due
     double started; ///< when the task that is shown began
+    double share;   ///< how much of it was done then, in 0..1
     char task[64];
 } cli_screen;
 
