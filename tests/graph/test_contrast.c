@@ -207,6 +207,8 @@ static const gradcase cases[] = {
     EACH_KIND("softmax without positive", SOFTMAX, .without_positive = true),
     EACH_KIND("bce", BCE, .without_positive = false),
     EACH_KIND("bpr", BPR, .without_positive = false),
+    CASE("softmax, several tiles a group", .kind = SOFTMAX, .m = 600, .n = 4, .r = 3),
+    CASE("bpr, several tiles a group, own", .kind = BPR, .m = 600, .n = 4, .r = 2, .own = true),
     FLAT_CASE("softmax, shared, nothing to contrast with", .kind = SOFTMAX, .m = 4, .n = 5),
     FLAT_CASE("softmax, own, nothing to contrast with", .kind = SOFTMAX, .m = 4, .n = 5, .own = true),
     FLAT_CASE("softmax, shared, all masked", .kind = SOFTMAX, .m = 4, .n = 5, .r = 6,

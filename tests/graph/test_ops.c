@@ -428,15 +428,19 @@ static void dropout_build(gradcheck *check, const void *context) {
     if (options->used) gradcheck_sum(check, parts->x);
 }
 
-/// Elements are 0 or scaled, about `rate` of them 0; rows differ.
+/// Elements are 0 or scaled, about `rate` of them 0; rows differ, and tiles.
 static void dropout_verify(const gradcheck *check, const void *context) {
     const row_options *options = context;
     const op_parts *parts = check->data;
-    size_t dropped = 0, unlike = 0;
+    size_t dropped = 0, unlike = 0, tiles_unlike = 0;
     for (size_t i = 0; i < options->m; i++) {
         for (size_t j = 0; j < options->d; j++) {
             const bool zero = value(check, parts->output, i, j) == 0.0;
             dropped += zero ? 1 : 0;
+            if (i >= LODE_TILE) {
+                const double first = value(check, parts->output, i - LODE_TILE, j);
+                tiles_unlike += zero != (first == 0.0) ? 1 : 0;
+            }
             unlike += i > 0 && zero != (value(check, parts->output, i - 1, j) == 0.0) ? 1 : 0;
             if (!zero)
                 expect(check, parts, i, j, value(check, parts->x, i, j) / (1.0 - options->rate));
@@ -446,6 +450,7 @@ static void dropout_verify(const gradcheck *check, const void *context) {
     const double spread = 4.0 * sqrt(options->rate * (1.0 - options->rate) / all);
     gradcheck_near((double)dropped / all, options->rate, spread, 0.0, "share of zeros");
     assert_true(unlike > 0 || options->rate == 0.0);
+    assert_true(tiles_unlike > 0 || options->m <= LODE_TILE);
 }
 
 #define ROWS(op, text, ...)                                                                        \
