@@ -88,6 +88,11 @@ comma := ,
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT:%.c=$(BUILD)/%.o) $(BUILD)/liblodestone.a
 	$(CC) $(CFLAGS) $^ $(PKG_LIBS) $(shell pkg-config --libs cmocka) $(LDLIBS) -o $@
+# Tests in tests/oom make allocations fail: the allocator is wrapped, for them only.
+OOM_WRAP := $(foreach f,malloc calloc realloc aligned_alloc free mmap munmap,-Wl,--wrap=$(f))
+$(BUILD)/tests/oom/test_%: $(BUILD)/tests/oom/test_%.o $(BUILD)/tests/oom/alloc_fail.o $(SUPPORT:%.c=$(BUILD)/%.o) \
+    $(BUILD)/liblodestone.a
+	$(CC) $(CFLAGS) $^ $(OOM_WRAP) $(PKG_LIBS) $(shell pkg-config --libs cmocka) $(LDLIBS) -o $@
 FUZZ_MAIN ?= $(BUILD)/tests/fuzz/driver.o
 $(FUZZBIN): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_MAIN) $(BUILD)/liblodestone.a
 	$(CC) $(CFLAGS) $^ $(FUZZ_LINK) $(PKG_LIBS) $(LDLIBS) -o $@
@@ -182,4 +187,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 -include $(OBJECTS:.o=.d) $(CLI:%.c=$(BUILD)/%.d) $(TESTBIN:=.d) $(FUZZBIN:=.d) $(EXAMPLEBIN:=.d) $(BENCHBIN:=.d) \
-    $(SUPPORT:%.c=$(BUILD)/%.d)
+    $(SUPPORT:%.c=$(BUILD)/%.d) $(BUILD)/tests/oom/alloc_fail.d

@@ -21,7 +21,7 @@ static const char *const parts[] = {"valid", "test", NULL};
 static const char *const exclusions[] = {"config", "yes", "no", NULL};
 
 #define AT(member) .offset = offsetof(lode_measure_options, member)
-static const lode_key option_keys[] = {
+const lode_key lode__measure_keys[] = {
     {.name = "data", .type = LODE_KEY_TEXT, AT(data),
      .help = "The data set; the default is the one that the bundle was trained on."},
     {.name = "protocol", .type = LODE_KEY_TEXT, AT(protocol), .fallback = "config",
@@ -38,12 +38,6 @@ static const lode_key option_keys[] = {
      .help = "0 = one a processor. Changes no result."},
     {0}};
 #undef AT
-
-const lode_key *lode__measure_option_keys(void);
-
-const lode_key *lode__measure_option_keys(void) {
-    return option_keys;
-}
 
 typedef struct lode_measure {
     lode_measure_options options;
@@ -234,7 +228,7 @@ lode_status lode_eval(const char *run_folder, const char *options, const lode_ho
     lode_status status;
     if (options == NULL) options = "";
     LODE_GOTO(status, lode__yaml_parse(&measure.arena, options, strlen(options), "options", &root, error), done);
-    LODE_GOTO(status, lode__config_read(&measure.arena, root, "", option_keys, NULL, &measure.options, error), done);
+    LODE_GOTO(status, lode__config_read(&measure.arena, root, "", lode__measure_keys, NULL, &measure.options, error), done);
     LODE_GOTO(status, lode__bundle_open(&measure.bundle, run_folder, error), done);
     status = run(&measure, report, error);
 done:

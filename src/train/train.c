@@ -13,17 +13,11 @@ typedef struct lode_train_options {
     bool resume;
 } lode_train_options;
 
-static const lode_key option_keys[] = {
+const lode_key lode__train_option_keys[] = {
     {.name = "resume", .type = LODE_KEY_BOOL, .offset = offsetof(lode_train_options, resume),
      .fallback = "false",
      .help = "Continue the run in this folder from its checkpoint; start anew where there is none."},
     {0}};
-
-const lode_key *lode__train_option_keys(void);
-
-const lode_key *lode__train_option_keys(void) {
-    return option_keys;
-}
 
 typedef struct lode_run {
     const char *data, *folder;
@@ -167,7 +161,7 @@ lode_status lode_train(const char *data, const char *run_folder, const char *con
     lode_status status;
     if (options == NULL) options = "";
     LODE_GOTO(status, lode__yaml_parse(&run.arena, options, strlen(options), "options", &root, error), done);
-    LODE_GOTO(status, lode__config_read(&run.arena, root, "", option_keys, NULL, &chosen, error), done);
+    LODE_GOTO(status, lode__config_read(&run.arena, root, "", lode__train_option_keys, NULL, &chosen, error), done);
     LODE_GOTO(status, lode__config_load(&run.config, config, NULL, NULL, 0, error), done);
     lode__config_print(&text, &run.config);
     LODE_GOTO(status, lode__text_take(&text, &run.resolved, error), done);

@@ -68,6 +68,9 @@ LODE_CHECK lode_status lode__trainer_step(lode_trainer *trainer, double *loss, l
 /// Train until the end, or until the hooks ask to stop (LODE_E_STOPPED, with a checkpoint).
 LODE_CHECK lode_status lode__trainer_run(lode_trainer *trainer, lode_error *error);
 
+/// Options of lode_train and lode_eval.
+extern const lode_key lode__train_option_keys[], lode__measure_keys[];
+
 /// checkpoint.c
 LODE_CHECK lode_status lode__checkpoint_save(const lode_trainer *trainer, lode_error *error);
 LODE_CHECK lode_status lode__checkpoint_load(lode_trainer *trainer, lode_error *error);
