@@ -438,9 +438,9 @@ static lode_status read_log(lode_importer *importer, lode_error *error) {
             LODE_TRY(lode__import_progress(importer, "import", importer->rows, 0, error));
     }
     if (importer->rows == 0)
-        return lode__fail(error, LODE_E_INPUT, "%s:%llu:1: found no %s rows, expected at least one",
+        return lode__fail(error, LODE_E_INPUT, "%s:%llu:1: found no %srows, expected at least one",
                           importer->log.name, (unsigned long long)importer->log.line,
-                          importer->errors ? "good" : "");
+                          importer->errors ? "good " : "");
     importer->log_items = importer->items.count;
     return check_times(importer, error);
 }
