@@ -255,13 +255,14 @@ static void several_sets(void **state) {
 
 /// A log whose order shows every mistake of sorting: many ties, many users.
 static char *shuffled_log(size_t rows) {
-    char *text = test_malloc(rows * 40 + 64);
-    size_t at = (size_t)sprintf(text, "user,item,time,n\n"); // style: size is known
+    char *text = test_malloc(rows * 48 + 64);
+    assert_non_null(text);
+    size_t at = (size_t)snprintf(text, 64, "user,item,time,n\n");
     uint32_t x = 1;
     for (size_t k = 0; k < rows; ++k) {
         x = x * 1664525 + 1013904223;
-        at += (size_t)sprintf(text + at, "u%u,i%u,%u,r%zu\n", x >> 26, (x >> 10) % 300, // style: same
-                              1500000000 + (x >> 18) % 50, k);
+        at += (size_t)snprintf(text + at, 48, "u%u,i%u,%u,r%zu\n", x >> 26, (x >> 10) % 300,
+                               1500000000 + (x >> 18) % 50, k);
     }
     return text;
 }
