@@ -94,7 +94,7 @@ lode_status lode__import_progress(lode_importer *importer, const char *task, uin
                                     .done = done,
                                     .total = total,
                                     .rate = spent > 0 ? (double)done / spent : 0,
-                                    .loss = NAN};
+                                    .loss = (double)NAN};
     return hooks->progress(hooks->cookie, &progress)
                ? lode__fail(error, LODE_E_STOPPED, "the import was stopped; nothing was written")
                : LODE_OK;
