@@ -583,7 +583,8 @@ lode_status lode__import(const char *source, const char *output, const lode_impo
                   done);
     LODE_GOTO(status, lode__import_write(importer, error), done);
     if (importer->duplicates > 0)
-        lode__notice(hooks, "%llu rows repeat another row's user, item and time; they are kept",
+        lode__notice(hooks,
+                     "%llu row(s) repeat the user, item and time of another one; they are kept",
                      (unsigned long long)importer->duplicates);
     if (report) LODE_GOTO(status, write_report(importer, &text, error), done);
     if (report) *report = text;

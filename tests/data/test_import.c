@@ -353,6 +353,32 @@ static void standard_input(void **state) {
     lode__dataset_free(&data);
 }
 
+static void keep_notice(void *cookie, const char *line) {
+    char *all = cookie;
+    const size_t at = strlen(all);
+    snprintf(all + at, 2048 - at, "%s\n", line);
+}
+
+static void duplicates_are_kept(void **state) {
+    shelf *s = *state;
+    shelf_put(s, "l.csv",
+              "user,item,time,session_size\na,x,1500000000,1\na,y,1500000000,1\n"
+              "a,x,1500000000,1\na,x,1500000001,1\n");
+    char notices[2048] = "", *report = NULL;
+    const lode_hooks hooks = {.cookie = notices, .notice = keep_notice};
+    lode_error error = {0};
+    assert_int_equal(lode_import(shelf_path(s, "l.csv"), shelf_path(s, "out.lode"), NULL, &hooks,
+                                 &report, &error),
+                     LODE_OK);
+    assert_non_null(strstr(report, "\"duplicates\": 1,"));
+    assert_non_null(strstr(report, "\"interactions\": 4,"));
+    assert_non_null(strstr(report, "\"time\": \"seconds\""));
+    assert_non_null(strstr(notices, "user = user, item = item, time = time"));
+    assert_non_null(strstr(notices, "column session_size describes the session and is left out"));
+    assert_non_null(strstr(notices, "1 row(s) repeat the user, item and time of another one"));
+    lode_text_free(&report);
+}
+
 static int stop_at_once(void *cookie, const lode_progress *progress) {
     ++*(int *)cookie;
     assert_string_equal(progress->unit, "rows");
@@ -436,6 +462,7 @@ int main(void) {
                                        CASE(spilling_changes_nothing),
                                        CASE(compressed_is_the_same),
                                        CASE(standard_input),
+                                       CASE(duplicates_are_kept),
                                        CASE(stopping),
                                        CASE(max_errors),
                                        CASE(real_sets)};
