@@ -219,14 +219,19 @@ static bool finite_array(const float *values, size_t count) {
     return true;
 }
 
+static const lode_param *not_finite(const lode_params *params) {
+    for (size_t i = 0; i < params->count; i++) {
+        const lode_param *param = params->list[i];
+        if (!finite_array(param->value, param->rows * param->columns)) return param;
+    }
+    return NULL;
+}
+
 /// Name the parameter that went wrong: the first whose value, else whose gradient is not finite.
 static lode_status diverged(const lode_trainer *trainer, double loss, lode_error *error) {
     const lode_params *params = trainer->model->params;
-    const char *name = NULL, *what = "value";
-    for (size_t i = 0; i < params->count && name == NULL; i++) {
-        const lode_param *param = params->list[i];
-        if (!finite_array(param->value, param->rows * param->columns)) name = param->name;
-    }
+    const lode_param *broken = not_finite(params);
+    const char *name = broken != NULL ? broken->name : NULL, *what = "value";
     for (size_t i = 0; i < params->count && name == NULL; i++) {
         const lode_param *param = params->list[i];
         if (param->gradient == NULL || finite_array(param->gradient, param->rows * param->columns)) continue;
@@ -236,7 +241,8 @@ static lode_status diverged(const lode_trainer *trainer, double loss, lode_error
     return lode__fail(error, LODE_E_DIVERGED,
                       "the loss is %g at epoch %llu, step %llu (%s %s of parameter %s); lower train.learning_rate "
                       "(it is %g), or raise the temperature of the objectives",
-                      loss, (unsigned long long)trainer->counters.epoch + 1,
+                      isnan(loss) ? (double)NAN : loss, // never "-nan"
+                      (unsigned long long)trainer->counters.epoch + 1,
                       (unsigned long long)trainer->counters.step + 1,
                       name != NULL ? "first not finite:" : "no parameter is to blame:",
                       name != NULL ? what : "the value", name != NULL ? name : "(none)",
@@ -377,6 +383,8 @@ static lode_status save_weights(const lode_trainer *trainer, lode_error *error) 
 /// After the last step of an epoch: validate, keep the best weights, log, save.
 static lode_status finish_epoch(lode_trainer *trainer, lode_error *error) {
     lode_counters *counters = &trainer->counters;
+    // The last step's update was seen by no loss yet.
+    if (not_finite(trainer->model->params) != NULL) return diverged(trainer, (double)NAN, error);
     const uint64_t epoch = counters->epoch + 1;
     const bool last = epoch == (uint64_t)trainer->config->train.epochs;
     const bool due = epoch % (uint64_t)trainer->config->eval.every == 0 || last;
