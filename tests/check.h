@@ -1,4 +1,4 @@
-/// Small helpers that every C test shares; include this instead of cmocka.h.
+/// Small helpers for C tests; include "../check.h" instead of cmocka.h.
 #ifndef LODE_TESTS_CHECK_H
 #define LODE_TESTS_CHECK_H
 

@@ -6,9 +6,8 @@
 
 #include <tgmath.h>
 
-void LODE_REAL(lode__ref_layer_norm)(size_t n, const real *x, const real *residual,
-                                     const real *gain, const real *bias, real epsilon, real *y,
-                                     real *inverse) {
+void LODE_REAL(lode__ref_layer_norm)(size_t n, const real *x, const real *residual, const real *gain,
+                                     const real *bias, real epsilon, real *y, real *inverse) {
     real sum = 0;
     for (size_t j = 0; j < n; j++) {
         y[j] = residual != NULL ? x[j] + residual[j] : x[j];

@@ -179,9 +179,8 @@ LODE_TARGET static void column_sum(size_t rows, size_t n, const float *x, size_t
     LODE_EACH(i, n - j, column_sum_block(rows, 1, left, x + j + i, row, out + j + i););
 }
 
-LODE_TARGET static void layer_norm(size_t n, const float *x, const float *residual,
-                                   const float *gain, const float *bias, float epsilon, float *y,
-                                   float *inverse) {
+LODE_TARGET static void layer_norm(size_t n, const float *x, const float *residual, const float *gain,
+                                   const float *bias, float epsilon, float *y, float *inverse) {
     vec sum = v_set(0), squares = v_set(0);
     if (residual != NULL) {
         LODE_EACH(i, n, {
