@@ -42,7 +42,7 @@ void lode__store_forget(lode_store *store) {
     store->scatter_count = 0;
 }
 
-/// List this step's (id, gradient row, scale) in order of arrival.
+/// List this step's (id, gradient row, divisor) in order of arrival.
 static size_t collect(lode_store *store) {
     size_t count = 0;
     for (uint32_t s = 0; s < store->scatter_count; s++) {
@@ -52,11 +52,11 @@ static size_t collect(lode_store *store) {
         for (size_t row = 0; row < rows; row++) {
             const size_t begin = lists != NULL ? (size_t)lists->offsets[row] : row;
             const size_t end = lists != NULL ? (size_t)lists->offsets[row + 1] : row + 1;
-            const float scale = scatter->mean && end > begin ? 1.0F / (float)(end - begin) : 1.0F;
+            const uint32_t length = scatter->mean && end > begin ? (uint32_t)(end - begin) : 1;
             for (size_t at = begin; at < end; at++) {
                 store->id[count] = (uint32_t)scatter->ids->data[at];
                 store->order[count] = (uint32_t)count;
-                store->entries[count] = (lode_entry){s, (uint32_t)row, scale};
+                store->entries[count] = (lode_entry){s, (uint32_t)row, length};
                 count++;
             }
         }
@@ -88,6 +88,7 @@ static void sort_pass(lode_store *store, size_t count, unsigned shift) {
 }
 
 size_t lode__store_sort(lode_store *store) {
+    if (store->scatter_count == 0) return 0; // a table that no graph uses has no work space
     const size_t count = collect(store);
     for (unsigned shift = 0; shift < 32 && (store->param->rows - 1) >> shift != 0;
          shift += DIGIT_BITS) {
