@@ -136,7 +136,7 @@ static double activate(lode_activation activation, double x) {
     case LODE_TANH:
         return tanh(x);
     }
-    return NAN;
+    return (double)NAN;
 }
 
 static void linear_verify(const gradcheck *check, const void *context) {
@@ -487,6 +487,7 @@ static const gradcase cases[] = {
     LINEAR("one by one", .m = 1, .k = 1, .n = 1, .bias = true),
     LINEAR("wider than a panel", .m = 3, .k = 19, .n = 37, .bias = true, .activation = LODE_TANH),
     LINEAR("several tiles", .m = 150, .k = 3, .n = 5, .bias = true, .activation = LODE_TANH),
+    LINEAR("several chunks", .m = 1100, .k = 1, .n = 2, .bias = true, .activation = LODE_TANH),
     LINEAR("shared input and weights", .m = 4, .k = 3, .n = 3, .bias = true, .shared = true),
     ADD("two tensors", .m = 4),
     ADD("a tensor with itself", .m = 4, .same = true),
