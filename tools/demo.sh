@@ -8,13 +8,18 @@ folder=$2
 rm -rf "$folder"
 mkdir -p "$folder"
 
+bold='' plain=''
+if [ -t 2 ]; then
+    bold=$(printf '\033[1m') plain=$(printf '\033[0m')
+fi
+
 step() {
-    printf '\n\033[1m$ lodestone %s\033[0m\n' "$*" >&2
+    printf '\n%s$ lodestone %s%s\n' "$bold" "$*" "$plain" >&2
     "$lodestone" "$@"
 }
 
 step synth -o "$folder/shop"
 step import "$folder/shop" -o "$folder/shop.lode"
 step train --data "$folder/shop.lode" -o "$folder/run"
-step eval "$folder/run"
+step eval "$folder/run" --cutoffs 10,50
 step recommend "$folder/run" --sample 1 -k 10 --titles --show-history --format text

@@ -52,10 +52,8 @@ def main():
         good = status == 0 and seconds <= budget
         why = "ok" if good else "over its budget" if status in (0, 124) else f"exit status {status}"
         if counts is None:  # a step that runs no tests is one itself
-            counts = [int(status == 0), int(status != 0), 0]
-        elif status != 0 and not counts[1]:
-            counts[1] += 1
-        if status == 0 and not good:
+            counts = [int(good), int(not good), 0]
+        elif not good and (status == 0 or not counts[1]):
             counts[1] += 1
         total = [a + b for a, b in zip(total, counts)]
         rows.append((name, seconds, budget, why))

@@ -1,10 +1,11 @@
+/// Reading and writing structs by tables of keys (base/config.h).
+///
+/// A value goes the same way whether it comes from a file, from --set or from a table's default. Messages
+/// have one form: where, which key, what was found, what was expected.
 #include "base/config.h"
 
-#include <ctype.h>
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 const char *lode__node_where(lode_arena *arena, const lode_node *node) {
@@ -24,7 +25,8 @@ lode_node *lode__node_get(const lode_node *map, const char *key) {
 
 size_t lode__node_count(const lode_node *node) {
     size_t count = 0;
-    for (const lode_node *child = node != NULL ? node->child : NULL; child != NULL; child = child->next) {
+    for (const lode_node *child = node != NULL ? node->child : NULL; child != NULL;
+         child = child->next) {
         count++;
     }
     return count;
@@ -45,16 +47,26 @@ static const char *kind_name(const lode_node *node) {
     return node->kind == LODE_NODE_MAP ? "a map" : "a list";
 }
 
-static lode_status wrong_value(const lode_reader_context *context, const char *found,
-                               const char *expected) {
-    return lode__fail(context->error, LODE_E_CONFIG, "%s: %s is %s: expected %s",
-                      lode__node_where(context->arena, context->node), context->path, found, expected);
+/// The range of a key's numbers, ", 1 to 10" or ", at least 0" or nothing.
+static void add_range(lode_text *text, const lode_key *key) {
+    if (key->low == 0.0 && key->high == 0.0) return;
+    if (key->high >= 1e15) {
+        lode__text_printf(text, ", at least %.15g", key->low);
+    } else {
+        lode__text_printf(text, ", %.15g to %.15g", key->low, key->high);
+    }
 }
 
-static lode_status out_of_range(const lode_reader_context *context, const char *found) {
-    char expected[96];
-    (void)snprintf(expected, sizeof expected, "%.15g to %.15g", context->key->low, context->key->high);
-    return wrong_value(context, found, expected);
+static lode_status wrong_value(const lode_reader_context *context, const char *found,
+                               const char *expected) {
+    lode_text range = {0};
+    add_range(&range, context->key);
+    const lode_status status =
+        lode__fail(context->error, LODE_E_CONFIG, "%s: %s is %s: expected %s%s",
+                   lode__node_where(context->arena, context->node), context->path,
+                   *found != 0 ? found : "empty", expected, range.data != NULL ? range.data : "");
+    lode__text_release(&range);
+    return status;
 }
 
 static bool in_range(const lode_key *key, double value) {
@@ -71,12 +83,15 @@ static lode_status read_int(const lode_reader_context *context, const char *text
         }
         *out = (int64_t)real;
     }
-    return in_range(context->key, (double)*out) ? LODE_OK : out_of_range(context, text);
+    if (!in_range(context->key, (double)*out)) return wrong_value(context, text, "a whole number");
+    return LODE_OK;
 }
 
 static lode_status read_real(const lode_reader_context *context, const char *text, double *out) {
-    if (!lode__parse_real(text, strlen(text), out)) return wrong_value(context, text, "a number");
-    return in_range(context->key, *out) ? LODE_OK : out_of_range(context, text);
+    if (!lode__parse_real(text, strlen(text), out) || !in_range(context->key, *out)) {
+        return wrong_value(context, text, "a number");
+    }
+    return LODE_OK;
 }
 
 static lode_status read_bool(const lode_reader_context *context, const char *text, bool *out) {
@@ -103,25 +118,33 @@ static lode_status read_choice(const lode_reader_context *context, const char *t
     }
     const char *nearest = lode__nearest(text, context->key->choices, count);
     if (nearest != NULL) lode__text_printf(&list, "; did you mean \"%s\"?", nearest);
-    const lode_status status = wrong_value(context, text, list.data != NULL ? list.data : "another value");
+    const lode_status status =
+        wrong_value(context, text, list.data != NULL ? list.data : "another value");
     lode__text_release(&list);
     return status;
 }
 
+/// Units of durations, in milliseconds. "ms" is looked for before "s"; written is the largest that divides.
+static const struct {
+    const char *unit;
+    int64_t milliseconds;
+} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {"", 1}};
+
+enum { UNITS = sizeof units / sizeof *units };
+
 static lode_status read_duration(const lode_reader_context *context, const char *text, int64_t *out) {
-    static const struct {
-        const char *unit;
-        double milliseconds;
-    } units[] = {{"ms", 1}, {"s", 1e3}, {"m", 6e4}, {"h", 3.6e6}, {"d", 8.64e7}, {"", 1}};
     const size_t length = strlen(text);
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+    for (size_t i = 0; i < UNITS; i++) {
         const size_t unit = strlen(units[i].unit);
         double number;
-        if (length > unit && strcmp(text + length - unit, units[i].unit) == 0 &&
-            lode__parse_real(text, length - unit, &number) && number >= 0 && number < 1e12) {
-            *out = (int64_t)(number * units[i].milliseconds);
-            return LODE_OK;
+        if (length <= unit || strcmp(text + length - unit, units[i].unit) != 0 ||
+            !lode__parse_real(text, length - unit, &number)) {
+            continue;
         }
+        number *= (double)units[i].milliseconds;
+        if (number < 0 || number > 9e15 || !in_range(context->key, number)) break;
+        *out = (int64_t)llround(number);
+        return LODE_OK;
     }
     return wrong_value(context, text, "a duration such as 30m, 1h, 7d, 45s or 250ms");
 }
@@ -146,8 +169,8 @@ static lode_status read_scalar(const lode_reader_context *context, const char *t
     }
 }
 
-static lode_status read_list(const lode_reader_context *context, const lode_node *first, size_t count,
-                             void *out) {
+static lode_status read_list(const lode_reader_context *context, const lode_node *first,
+                             size_t count, void *out) {
     const bool ints = context->key->type == LODE_KEY_INTS;
     int64_t *numbers = NULL;
     const char **texts = NULL;
@@ -159,10 +182,14 @@ static lode_status read_list(const lode_reader_context *context, const lode_node
         *(lode_texts *)out = (lode_texts){texts, count};
     }
     if (numbers == NULL && texts == NULL) return lode__fail_memory(context->error);
+    lode_reader_context element = *context;
     for (size_t i = 0; i < count; i++, first = first->next) {
-        if (first->kind != LODE_NODE_SCALAR) return wrong_value(context, kind_name(first), "single values");
+        element.node = first;
+        if (first->kind != LODE_NODE_SCALAR) {
+            return wrong_value(&element, kind_name(first), "a list of single values");
+        }
         if (ints) {
-            LODE_TRY(read_int(context, first->text, &numbers[i]));
+            LODE_TRY(read_int(&element, first->text, &numbers[i]));
         } else if ((texts[i] = lode__arena_strdup(context->arena, first->text)) == NULL) {
             return lode__fail_memory(context->error);
         }
@@ -177,11 +204,15 @@ static bool is_list(const lode_key *key) {
 static lode_status read_value(const lode_reader_context *context, const lode_node *node, void *out) {
     const lode_key *key = context->key;
     if (is_list(key)) {
-        if (node->kind == LODE_NODE_LIST) return read_list(context, node->child, lode__node_count(node), out);
+        if (node->kind == LODE_NODE_LIST)
+            return read_list(context, node->child, lode__node_count(node), out);
+        const bool empty = node->kind == LODE_NODE_SCALAR && *node->text == 0 && !node->quoted;
+        if (empty) return read_list(context, NULL, 0, out);
         if (node->kind == LODE_NODE_SCALAR) return read_list(context, node, 1, out);
         return wrong_value(context, kind_name(node), "a list");
     }
-    if (node->kind != LODE_NODE_SCALAR) return wrong_value(context, kind_name(node), "a single value");
+    if (node->kind != LODE_NODE_SCALAR)
+        return wrong_value(context, kind_name(node), "a single value");
     return read_scalar(context, node->text, out);
 }
 
@@ -224,20 +255,23 @@ static lode_status unknown_key(lode_arena *arena, const lode_node *node, const c
                                const lode_key *keys, const char *const *skip, lode_error *error) {
     const char *names[64];
     size_t count = 0;
-    for (const lode_key *key = keys; key->name != NULL && count < 64; key++) names[count++] = key->name;
-    for (size_t i = 0; skip != NULL && skip[i] != NULL && count < 64; i++) names[count++] = skip[i];
+    for (const lode_key *key = keys; key->name != NULL && count < 64; key++)
+        names[count++] = key->name;
+    for (size_t i = 0; skip != NULL && skip[i] != NULL && count < 64; i++)
+        names[count++] = skip[i];
     const char *nearest = lode__nearest(node->key, names, count);
     lode_text text = {0};
     if (nearest != NULL) {
         lode__text_printf(&text, "did you mean \"%s\"?", nearest);
     } else {
         lode__text_add(&text, "there are:");
-        for (size_t i = 0; i < count; i++) lode__text_printf(&text, " %s", names[i]);
+        for (size_t i = 0; i < count; i++)
+            lode__text_printf(&text, " %s", names[i]);
         if (count == 0) lode__text_add(&text, " none");
     }
-    const lode_status status =
-        lode__fail(error, LODE_E_CONFIG, "%s: unknown key \"%s%s%s\"; %s", lode__node_where(arena, node),
-                   path, *path != 0 ? "." : "", node->key, text.data != NULL ? text.data : "");
+    const lode_status status = lode__fail(error, LODE_E_CONFIG, "%s: unknown key \"%s%s%s\"; %s",
+                                          lode__node_where(arena, node), path, *path != 0 ? "." : "",
+                                          node->key, text.data != NULL ? text.data : "");
     lode__text_release(&text);
     return status;
 }
@@ -270,7 +304,8 @@ lode_status lode__config_read(lode_arena *arena, const lode_node *map, const cha
         }
         map = NULL;
     }
-    for (const lode_node *child = map != NULL ? map->child : NULL; child != NULL; child = child->next) {
+    for (const lode_node *child = map != NULL ? map->child : NULL; child != NULL;
+         child = child->next) {
         if (find_key(keys, child->key) == NULL && !named(skip, child->key)) {
             return unknown_key(arena, child, path, keys, skip, error);
         }
@@ -285,38 +320,76 @@ lode_status lode__config_read(lode_arena *arena, const lode_node *map, const cha
 
 /// Shortest decimal that reads back as the same number.
 static void add_real(lode_text *text, double value) {
-    char digits[40];
-    for (int precision = 1; precision <= 17; precision++) {
-        (void)snprintf(digits, sizeof digits, "%.*g", precision, value);
-        if (strtod(digits, NULL) == value) break;
+    if (value == floor(value) && fabs(value) < 1e15) {
+        lode__text_printf(text, "%.0f", value);
+        return;
     }
-    lode__text_add(text, digits);
+    const size_t start = text->length;
+    for (int precision = 1; precision <= 17 && !text->failed; precision++) {
+        double back = 0.0;
+        text->length = start;
+        lode__text_printf(text, "%.*g", precision, value);
+        if (text->failed) return;
+        if (lode__parse_real(text->data + start, text->length - start, &back) && back == value)
+            break;
+    }
+}
+
+/// The number of a character in UTF-8, and its bytes; a broken one is its first byte.
+static uint32_t character(const char *at, size_t *width) {
+    for (*width = 1; *width <= 4 && memchr(at, 0, *width) == NULL; ++*width) {
+        if (!lode__utf8_valid(at, *width)) continue;
+        uint32_t point = (unsigned char)at[0] & (*width == 1 ? 0x7FU : 0x7FU >> *width);
+        for (size_t i = 1; i < *width; i++)
+            point = point << 6 | ((unsigned char)at[i] & 0x3FU);
+        return point;
+    }
+    *width = 1;
+    return (unsigned char)*at;
+}
+
+/// True for what YAML does not print as it is: control characters, line breaks of Unicode, byte order marks.
+static bool needs_escape(uint32_t point) {
+    return point < 0x20 || (point >= 0x7F && point < 0xA0) || point == 0x2028 || point == 0x2029 ||
+           point == 0xFEFF || point == 0xFFFE || point == 0xFFFF;
 }
 
 /// Plain text where YAML and our reader take it as it is, else in double quotes.
 static void add_text(lode_text *text, const char *value, bool quote) {
     const size_t length = strlen(value);
-    bool plain = !quote && length > 0 && strchr("-?:,[]{}#&*!|>'\"%@` ", value[0]) == NULL &&
-                 !isspace((unsigned char)value[length - 1]) && value[length - 1] != ':';
-    for (size_t i = 0; i < length && plain; i++) {
-        const char c = value[i];
-        plain = (unsigned char)c >= 0x20 && strchr("\"'\\#,[]{}", c) == NULL && !(c == ':' && value[i + 1] == ' ');
+    size_t width;
+    bool plain = !quote && length > 0 && strchr("-?:,[]{}#&*!|>'\"%@`~ ", value[0]) == NULL &&
+                 value[length - 1] != ' ' && value[length - 1] != ':';
+    for (const char *c = value; *c != 0 && plain; c += width) {
+        plain = !needs_escape(character(c, &width)) && strchr("\"'\\#,[]{}", *c) == NULL &&
+                !(*c == ':' && c[1] == ' ');
     }
     if (plain) {
         lode__text_add(text, value);
         return;
     }
     lode__text_add(text, "\"");
-    for (const char *c = value; *c != 0; c++) {
+    for (const char *c = value; *c != 0; c += width) {
+        const uint32_t point = character(c, &width);
         if (*c == '"' || *c == '\\') {
             lode__text_printf(text, "\\%c", *c);
-        } else if ((unsigned char)*c < 0x20) {
-            lode__text_printf(text, "\\x%02x", (unsigned)*c);
+        } else if (needs_escape(point)) {
+            lode__text_printf(text, point < 0x100 ? "\\x%02x" : "\\u%04x", point);
         } else {
-            lode__text_add_bytes(text, c, 1);
+            lode__text_add_bytes(text, c, width);
         }
     }
     lode__text_add(text, "\"");
+}
+
+/// In the largest unit that divides it.
+static void add_duration(lode_text *text, int64_t value) {
+    size_t unit = 0;
+    for (size_t i = 0; i + 1 < UNITS && value != 0; i++) {
+        if (value % units[i].milliseconds == 0) unit = i;
+    }
+    lode__text_printf(text, "%lld%s", (long long)(value / units[unit].milliseconds),
+                      units[unit].unit);
 }
 
 static void add_value(lode_text *text, const lode_key *key, const void *member) {
@@ -325,7 +398,7 @@ static void add_value(lode_text *text, const lode_key *key, const void *member) 
         lode__text_printf(text, "%lld", (long long)*(const int64_t *)member);
         break;
     case LODE_KEY_DURATION:
-        lode__text_printf(text, "%lldms", (long long)*(const int64_t *)member);
+        add_duration(text, *(const int64_t *)member);
         break;
     case LODE_KEY_REAL:
         add_real(text, *(const double *)member);
@@ -381,9 +454,11 @@ void lode__config_write(lode_text *text, int indent, const lode_key *keys, const
 
 static void add_type(lode_text *text, const lode_key *key) {
     static const char *const names[] = {
-        [LODE_KEY_INT] = "whole number", [LODE_KEY_REAL] = "number",     [LODE_KEY_BOOL] = "true | false",
-        [LODE_KEY_TEXT] = "text",        [LODE_KEY_DURATION] = "duration", [LODE_KEY_INTS] = "list of whole numbers",
-        [LODE_KEY_TEXTS] = "list of texts", [LODE_KEY_NODE] = "map",     [LODE_KEY_SECTION] = "section"};
+        [LODE_KEY_INT] = "whole number",    [LODE_KEY_REAL] = "number",
+        [LODE_KEY_BOOL] = "true | false",   [LODE_KEY_TEXT] = "text",
+        [LODE_KEY_DURATION] = "duration",   [LODE_KEY_INTS] = "list of whole numbers",
+        [LODE_KEY_TEXTS] = "list of texts", [LODE_KEY_NODE] = "map",
+        [LODE_KEY_SECTION] = "section"};
     if (key->type == LODE_KEY_CHOICE) {
         for (size_t i = 0; key->choices[i] != NULL; i++) {
             lode__text_printf(text, "%s%s", i > 0 ? " | " : "", key->choices[i]);
@@ -391,13 +466,7 @@ static void add_type(lode_text *text, const lode_key *key) {
         return;
     }
     lode__text_add(text, names[key->type]);
-    if (key->low != 0.0 || key->high != 0.0) {
-        if (key->high >= 1e15) {
-            lode__text_printf(text, ", at least %.15g", key->low);
-        } else {
-            lode__text_printf(text, ", %.15g to %.15g", key->low, key->high);
-        }
-    }
+    add_range(text, key);
 }
 
 void lode__config_help(lode_text *text, const char *prefix, const lode_key *keys) {
@@ -405,7 +474,8 @@ void lode__config_help(lode_text *text, const char *prefix, const lode_key *keys
         if (key->type == LODE_KEY_SECTION) {
             char longer[160];
             (void)snprintf(longer, sizeof longer, "%s%s.", prefix, key->name);
-            if (key->help != NULL) lode__text_printf(text, "  %s%s\n      %s\n", prefix, key->name, key->help);
+            if (key->help != NULL)
+                lode__text_printf(text, "  %s%s\n      %s\n", prefix, key->name, key->help);
             lode__config_help(text, longer, key->keys);
             continue;
         }
@@ -420,7 +490,8 @@ void lode__config_help(lode_text *text, const char *prefix, const lode_key *keys
 
 void lode__yaml_merge(lode_node *base, lode_node *over) {
     lode_node **end = &base->child;
-    while (*end != NULL) end = &(*end)->next;
+    while (*end != NULL)
+        end = &(*end)->next;
     lode_node *next;
     for (lode_node *child = over->child; child != NULL; child = next) {
         next = child->next;

@@ -1,7 +1,12 @@
+/// Reading trusts nothing: sizes are compared before they are used, and every checksum that is asked for.
+/// Writing reserves room for the header and the whole table, streams the sections, and fills both in last;
+/// a table that was announced larger than it became leaves zeros behind it.
 #include "base/container.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define XXH_STATIC_LINKING_ONLY // the size of a state, so that none is allocated behind our back
 #include <xxhash.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -14,7 +19,8 @@ struct lode_section_entry {
     char name[LODE_SECTION_NAME];
     uint64_t offset, size, checksum;
 };
-_Static_assert(sizeof(struct lode_section_entry) == ENTRY, "the section table is an array of 64 bytes");
+_Static_assert(sizeof(struct lode_section_entry) == ENTRY,
+               "the section table is an array of 64 bytes");
 
 typedef struct lode_header {
     char magic[4], kind[4];
@@ -24,32 +30,31 @@ typedef struct lode_header {
 _Static_assert(sizeof(lode_header) == HEADER, "the header is 32 bytes");
 
 static uint64_t table_checksum(const lode_header *header, const void *entries) {
-    XXH64_state_t *state = XXH64_createState();
-    if (state == NULL) return 0;
-    (void)XXH64_reset(state, 0);
-    (void)XXH64_update(state, header, HEADER - sizeof header->checksum);
-    (void)XXH64_update(state, entries, (size_t)header->sections * ENTRY);
-    const uint64_t checksum = XXH64_digest(state);
-    (void)XXH64_freeState(state);
-    return checksum;
+    XXH64_state_t state;
+    (void)XXH64_reset(&state, 0);
+    (void)XXH64_update(&state, header, HEADER - sizeof header->checksum);
+    if (header->sections > 0) (void)XXH64_update(&state, entries, (size_t)header->sections * ENTRY);
+    return XXH64_digest(&state);
 }
 
 static lode_status check_header(const lode_mapping *mapping, lode_header *header, const char *path,
                                 const char *kind, uint32_t version, lode_error *error) {
     if (mapping->size < HEADER || memcmp(mapping->data, "LODE", 4) != 0) {
-        return lode__fail(error, LODE_E_FORMAT,
-                          "%s is not a lodestone file (it does not start with LODE%s); import the log first",
-                          path, kind);
+        return lode__fail(
+            error, LODE_E_FORMAT,
+            "%s is not a lodestone file (it does not start with LODE%s); import the log first",
+            path, kind);
     }
     memcpy(header, mapping->data, HEADER);
     if (memcmp(header->kind, kind, 4) != 0) {
-        return lode__fail(error, LODE_E_FORMAT, "%s is a lodestone file of kind %.4s: expected %s", path,
-                          header->kind, kind);
+        return lode__fail(error, LODE_E_FORMAT, "%s is a lodestone file of kind %.4s: expected %s",
+                          path, header->kind, kind);
     }
     if (header->version < 1 || header->version > version) {
-        return lode__fail(error, LODE_E_FORMAT,
-                          "%s has format version %u: this program reads versions 1 to %u; use a newer one",
-                          path, header->version, version);
+        return lode__fail(
+            error, LODE_E_FORMAT,
+            "%s has format version %u: this program reads versions 1 to %u; use a newer one", path,
+            header->version, version);
     }
     if (header->size != mapping->size) {
         return lode__fail(error, LODE_E_FORMAT,
@@ -59,10 +64,17 @@ static lode_status check_header(const lode_mapping *mapping, lode_header *header
     const uint64_t table = (uint64_t)header->sections * ENTRY;
     if (header->sections > MOST_SECTIONS || HEADER + table > mapping->size ||
         header->checksum != table_checksum(header, mapping->data + HEADER)) {
-        return lode__fail(error, LODE_E_FORMAT, "%s is damaged: its table of sections does not match its checksum",
-                          path);
+        return lode__fail(error, LODE_E_FORMAT,
+                          "%s is damaged: its table of sections does not match its checksum", path);
     }
     return LODE_OK;
+}
+
+static bool all_zero(const lode_mapping *mapping, uint64_t from, uint64_t to) {
+    for (; from < to; from++) {
+        if (mapping->data[from] != 0) return false;
+    }
+    return true;
 }
 
 static lode_status read_sections(lode_container *container, uint32_t count, bool verify,
@@ -72,20 +84,27 @@ static lode_status read_sections(lode_container *container, uint32_t count, bool
     container->sections = lode__alloc(count, sizeof *container->sections);
     if (container->sections == NULL) return lode__fail_memory(error);
     container->count = count;
+    uint64_t end = HEADER + (uint64_t)count * ENTRY; // of what was read so far; only zeros between sections
     for (uint32_t i = 0; i < count; i++) {
         const struct lode_section_entry *entry = &entries[i];
         if (memchr(entry->name, 0, sizeof entry->name) == NULL || entry->offset % ALIGNMENT != 0 ||
-            entry->offset > mapping->size || entry->size > mapping->size - entry->offset) {
-            return lode__fail(error, LODE_E_FORMAT, "%s is damaged: section %u leaves the file",
+            entry->offset < HEADER + (uint64_t)count * ENTRY || entry->offset > mapping->size ||
+            entry->size > mapping->size - entry->offset) {
+            return lode__fail(error, LODE_E_FORMAT,
+                              "%s is damaged: section %u does not lie within the file",
                               container->path, i);
         }
         const unsigned char *data = mapping->data + entry->offset;
         container->sections[i] = (lode_section){entry->name, data, entry->size, entry->checksum};
-        if (verify && XXH64(data, entry->size, 0) != entry->checksum) {
+        if (verify && (XXH64(data, entry->size, 0) != entry->checksum || !all_zero(mapping, end, entry->offset))) {
             return lode__fail(error, LODE_E_FORMAT,
-                              "%s is damaged: section %s does not match its checksum", container->path,
-                              entry->name);
+                              "%s is damaged: section %s does not match its checksum",
+                              container->path, entry->name);
         }
+        end = entry->offset + entry->size;
+    }
+    if (verify && !all_zero(mapping, end, mapping->size)) {
+        return lode__fail(error, LODE_E_FORMAT, "%s is damaged behind its last section", container->path);
     }
     return LODE_OK;
 }
@@ -124,13 +143,15 @@ lode_status lode__container_array(const lode_container *container, const char *n
                                   uint64_t count, const void **out, lode_error *error) {
     const lode_section *section = lode__container_find(container, name);
     if (section == NULL) {
-        return lode__fail(error, LODE_E_FORMAT, "%s is damaged: section %s is missing", container->path, name);
+        return lode__fail(error, LODE_E_FORMAT, "%s is damaged: section %s is missing",
+                          container->path, name);
     }
     size_t bytes;
     if (!lode__size_mul(element, count, &bytes) || section->size != bytes) {
         return lode__fail(error, LODE_E_FORMAT,
-                          "%s is damaged: section %s has %llu bytes: expected %llu x %zu", container->path,
-                          name, (unsigned long long)section->size, (unsigned long long)count, element);
+                          "%s is damaged: section %s has %llu bytes: expected %llu x %zu",
+                          container->path, name, (unsigned long long)section->size,
+                          (unsigned long long)count, element);
     }
     *out = section->data;
     return LODE_OK;
@@ -160,7 +181,7 @@ lode_status lode__container_begin(lode_container_writer *writer, const char *pat
     writer->file.descriptor = -1;
     memcpy(writer->kind, kind, 5);
     writer->entries = lode__alloc(capacity, ENTRY);
-    writer->hash = XXH64_createState();
+    writer->hash = lode__alloc(1, sizeof(XXH64_state_t));
     if (writer->entries == NULL || writer->hash == NULL) {
         lode__container_abort(writer);
         return lode__fail_memory(error);
@@ -234,6 +255,6 @@ lode_status lode__container_commit(lode_container_writer *writer, uint64_t *fing
 void lode__container_abort(lode_container_writer *writer) {
     lode__writer_abort(&writer->file);
     lode__free(writer->entries);
-    if (writer->hash != NULL) (void)XXH64_freeState(writer->hash);
+    lode__free(writer->hash);
     *writer = (lode_container_writer){.file = {.descriptor = -1}};
 }

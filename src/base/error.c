@@ -1,3 +1,8 @@
+/// Statuses, messages and notices.
+///
+/// A message is formatted into a buffer of its own first, because an argument may point into the error that
+/// is being filled. Then whatever a terminal or a log could choke on becomes '?': control characters (C0,
+/// DEL, C1), the two line separators of Unicode, and bytes that are no UTF-8.
 #include "base/error.h"
 
 #include <errno.h>
@@ -33,6 +38,14 @@ const char *lode_version(void) {
     return LODE_VERSION;
 }
 
+enum { MESSAGE_SIZE = sizeof(((lode_error *)NULL)->message) };
+
+/// True for a character of `width` bytes (valid UTF-8) that would not be seen, or break the line.
+static bool is_control(const char *at, size_t width) {
+    if (width == 2) return (unsigned char)at[0] == 0xC2 && (unsigned char)at[1] < 0xA0;
+    return width == 3 && memcmp(at, "\xE2\x80", 2) == 0 && ((unsigned char)at[2] & 0xFE) == 0xA8;
+}
+
 /// One printable line: control characters and broken UTF-8 become '?'.
 static void make_printable(char *message) {
     const size_t length = strlen(message);
@@ -44,46 +57,47 @@ static void make_printable(char *message) {
         size_t width = 1;
         if ((unsigned char)message[i] >= 0x80) {
             width = 2;
-            while (width <= 4 && i + width <= length && !lode__utf8_valid(message + i, width)) width++;
+            while (width <= 4 && i + width <= length && !lode__utf8_valid(message + i, width))
+                width++;
             if (width > 4 || i + width > length) {
                 message[i] = '?';
                 width = 1;
+            } else if (is_control(message + i, width)) {
+                memset(message + i, '?', width);
             }
         }
         i += width;
     }
 }
 
-static void fill(lode_error *error, lode_status status, const char *format, va_list arguments)
-    LODE_FORMAT(3, 0);
-
-static void fill(lode_error *error, lode_status status, const char *format, va_list arguments) {
+/// Fill a message with a formatted text and, after a colon, a second one (NULL for none).
+static void LODE_FORMAT(4, 0) fill(lode_error *error, lode_status status, const char *rest,
+                                   const char *format, va_list arguments) {
     if (error == NULL) return;
+    char text[MESSAGE_SIZE];
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    const size_t used = strlen(text);
+    if (rest != NULL) (void)snprintf(text + used, sizeof text - used, ": %s", rest);
+    make_printable(text);
+    memcpy(error->message, text, sizeof text);
     error->status = status;
-    (void)vsnprintf(error->message, sizeof error->message, format, arguments);
-    make_printable(error->message);
 }
 
 lode_status lode__fail(lode_error *error, lode_status status, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    fill(error, status, format, arguments);
+    fill(error, status, NULL, format, arguments);
     va_end(arguments);
     return status;
 }
 
 lode_status lode__fail_errno(lode_error *error, const char *format, ...) {
-    const int number = errno;
+    char reason[128];
+    const char *text = strerror_r(errno, reason, sizeof reason);
     va_list arguments;
     va_start(arguments, format);
-    fill(error, LODE_E_SYSTEM, format, arguments);
+    fill(error, LODE_E_SYSTEM, text, format, arguments);
     va_end(arguments);
-    if (error != NULL) {
-        char reason[128];
-        const char *text = strerror_r(number, reason, sizeof reason);
-        const size_t used = strlen(error->message);
-        (void)snprintf(error->message + used, sizeof error->message - used, ": %s", text);
-    }
     return LODE_E_SYSTEM;
 }
 
@@ -93,24 +107,21 @@ lode_status lode__fail_memory(lode_error *error) {
 
 lode_status lode__error_prefix(lode_error *error, lode_status status, const char *format, ...) {
     if (error == NULL || status == LODE_OK) return status;
-    char rest[sizeof error->message];
+    char rest[MESSAGE_SIZE];
     memcpy(rest, error->message, sizeof rest);
     va_list arguments;
     va_start(arguments, format);
-    fill(error, status, format, arguments);
+    fill(error, status, rest, format, arguments);
     va_end(arguments);
-    const size_t used = strlen(error->message);
-    (void)snprintf(error->message + used, sizeof error->message - used, "%s", rest);
     return status;
 }
 
 void lode__notice(const lode_hooks *hooks, const char *format, ...) {
     if (hooks == NULL || hooks->notice == NULL) return;
-    char line[1024];
+    lode_error line;
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(line, sizeof line, format, arguments);
+    fill(&line, LODE_OK, NULL, format, arguments);
     va_end(arguments);
-    make_printable(line);
-    hooks->notice(hooks->cookie, line);
+    hooks->notice(hooks->cookie, line.message);
 }

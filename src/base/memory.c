@@ -1,3 +1,13 @@
+/// Allocation at the edges, arenas in between.
+///
+/// An arena is a list of blocks, newest first:
+///
+///     arena.last -> [header 64 | used ........ | free ....] -> [header | used] -> NULL
+///
+/// Blocks double from 64 KiB to 16 MiB. A request of more than half a new block gets a block of its own
+/// *behind* the newest one, whose free part stays in use.
+///
+/// No size over PTRDIFF_MAX reaches an allocator: sanitizers and compilers take such a call for a mistake.
 #include "base/memory.h"
 
 #include <stdarg.h>
@@ -19,9 +29,17 @@ bool lode__size_mul(size_t a, size_t b, size_t *out) {
     return true;
 }
 
+/// Bytes of an array, at least 1 and rounded up to `multiple`; false when no allocator could grant them.
+static bool array_bytes(size_t count, size_t size, size_t multiple, size_t *out) {
+    size_t bytes;
+    if (!lode__size_mul(count, size, &bytes) || bytes > PTRDIFF_MAX - 2 * HUGE_PAGE) return false;
+    *out = (LODE_MAX(bytes, (size_t)1) + multiple - 1) / multiple * multiple;
+    return true;
+}
+
 void *lode__alloc(size_t count, size_t size) {
-    if (count == 0 || size == 0) return calloc(1, 1);
-    return calloc(count, size);
+    size_t bytes;
+    return array_bytes(count, size, 1, &bytes) ? calloc(1, bytes) : NULL;
 }
 
 void lode__free(void *memory) {
@@ -36,10 +54,14 @@ bool lode__grow(void **array, size_t *capacity, size_t needed, size_t size) {
         grown *= 2;
     }
     size_t bytes;
-    if (!lode__size_mul(grown, size, &bytes)) return false;
-    void *moved = realloc(*array, bytes);
+    if (!array_bytes(grown, size, 1, &bytes)) return false;
+    // The caller's pointer has a type of its own: copied as bytes, no aliasing rule is bent.
+    void *old;
+    memcpy(&old, array, sizeof old);
+    unsigned char *moved = realloc(old, bytes);
     if (moved == NULL) return false;
-    *array = moved;
+    memset(moved + *capacity * size, 0, bytes - *capacity * size);
+    memcpy(array, &moved, sizeof moved);
     *capacity = grown;
     return true;
 }
@@ -63,8 +85,8 @@ static size_t round_up(size_t value, size_t multiple) {
 
 /// A mapping of `bytes` that starts at a multiple of HUGE_PAGE.
 static void *map_huge(size_t bytes) {
-    unsigned char *start = mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE,
-                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *start =
+        mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED) return NULL;
     const size_t before = round_up((uintptr_t)start, HUGE_PAGE) - (uintptr_t)start;
     if (before > 0) (void)munmap(start, before);
@@ -76,17 +98,17 @@ static void *map_huge(size_t bytes) {
 
 void *lode__huge_alloc(size_t count, size_t size) {
     size_t bytes;
-    if (!lode__size_mul(count, size, &bytes) || bytes > SIZE_MAX / 2) return NULL;
-    if (bytes >= HUGE_FROM) return map_huge(round_up(bytes, HUGE_PAGE));
-    void *memory = aligned_alloc(LODE_CACHE_LINE, round_up(LODE_MAX(bytes, (size_t)1), LODE_CACHE_LINE));
+    if (!array_bytes(count, size, LODE_CACHE_LINE, &bytes)) return NULL;
+    if (bytes > HUGE_FROM) return map_huge(round_up(bytes, HUGE_PAGE));
+    void *memory = aligned_alloc(LODE_CACHE_LINE, bytes);
     if (memory != NULL) memset(memory, 0, bytes);
     return memory;
 }
 
 void lode__huge_free(void *memory, size_t count, size_t size) {
-    if (memory == NULL) return;
-    const size_t bytes = count * size;
-    if (bytes >= HUGE_FROM) {
+    size_t bytes;
+    if (memory == NULL || !array_bytes(count, size, LODE_CACHE_LINE, &bytes)) return;
+    if (bytes > HUGE_FROM) {
         (void)munmap(memory, round_up(bytes, HUGE_PAGE));
     } else {
         free(memory);
@@ -98,37 +120,43 @@ struct lode_arena_block {
     size_t capacity, used; ///< of the bytes behind this header
 };
 
-static const size_t HEADER = (sizeof(struct lode_arena_block) + LODE_CACHE_LINE - 1) /
-                             LODE_CACHE_LINE * LODE_CACHE_LINE;
+static const size_t HEADER =
+    (sizeof(struct lode_arena_block) + LODE_CACHE_LINE - 1) / LODE_CACHE_LINE * LODE_CACHE_LINE;
 
-static bool arena_extend(lode_arena *arena, size_t needed) {
-    size_t capacity = arena->last != NULL ? LODE_MIN(arena->last->capacity * 2, (size_t)LARGEST_STEP)
-                                          : (size_t)FIRST_BLOCK;
-    capacity = round_up(LODE_MAX(capacity, needed), LODE_CACHE_LINE);
+/// The block in which `needed` bytes are free, made when necessary; NULL when there is no memory.
+static struct lode_arena_block *arena_block(lode_arena *arena, size_t needed) {
+    struct lode_arena_block *last = arena->last;
+    if (last != NULL && last->capacity - last->used >= needed) return last;
+    const size_t usual =
+        last == NULL ? (size_t)FIRST_BLOCK : LODE_MIN(last->capacity * 2, (size_t)LARGEST_STEP);
+    const bool alone = needed > usual / 2;
+    const size_t capacity = alone ? needed : usual;
     struct lode_arena_block *block = aligned_alloc(LODE_CACHE_LINE, HEADER + capacity);
-    if (block == NULL) return false;
-    *block = (struct lode_arena_block){arena->last, capacity, 0};
-    arena->last = block;
-    return true;
+    if (block == NULL) return NULL;
+    if (alone && last != NULL) {
+        *block = (struct lode_arena_block){last->before, capacity, 0};
+        last->before = block;
+    } else {
+        *block = (struct lode_arena_block){last, capacity, 0};
+        arena->last = block;
+    }
+    return block;
 }
 
 void *lode__arena_alloc(lode_arena *arena, size_t count, size_t size) {
     size_t bytes;
-    if (!lode__size_mul(count, size, &bytes) || bytes > SIZE_MAX / 2) return NULL;
-    bytes = round_up(LODE_MAX(bytes, (size_t)1), LODE_CACHE_LINE);
-    if ((arena->last == NULL || arena->last->capacity - arena->last->used < bytes) &&
-        !arena_extend(arena, bytes)) {
-        return NULL;
-    }
-    unsigned char *memory = (unsigned char *)arena->last + HEADER + arena->last->used;
-    arena->last->used += bytes;
+    if (!array_bytes(count, size, LODE_CACHE_LINE, &bytes)) return NULL;
+    struct lode_arena_block *block = arena_block(arena, bytes);
+    if (block == NULL) return NULL;
+    unsigned char *memory = (unsigned char *)block + HEADER + block->used;
+    block->used += bytes;
     arena->bytes += bytes;
     return memset(memory, 0, bytes);
 }
 
 char *lode__arena_strndup(lode_arena *arena, const char *text, size_t length) {
-    char *copy = lode__arena_alloc(arena, length + 1, 1);
-    if (copy != NULL) memcpy(copy, text, length);
+    char *copy = length < SIZE_MAX ? lode__arena_alloc(arena, length + 1, 1) : NULL;
+    if (copy != NULL && length > 0) memcpy(copy, text, length);
     return copy;
 }
 

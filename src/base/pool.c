@@ -1,12 +1,18 @@
+/// A thread pool: one caller, and threads that wait for a generation number to change.
+///
+/// lode__pool_run writes down the job, counts the generation up and takes part as thread 0. Each worker sees
+/// the new number, runs its contiguous share of the tasks and counts `running` down; the last one wakes the
+/// caller. Both sides spin for some microseconds before they sleep on a condition variable, as regions
+/// follow each other closely during training; with more threads than processors they sleep at once.
 #include "base/pool.h"
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 #include "base/memory.h"
 
-/// Workers spin this many times before they sleep: regions follow each other closely during training.
 enum { SPINS = 2000, MOST_THREADS = 256 };
 
 typedef struct lode_worker {
@@ -19,6 +25,7 @@ struct lode_pool {
     size_t threads;
     lode_worker *workers; ///< [threads - 1], numbers 1 ..
     size_t started;
+    int spins;
     pthread_mutex_t mutex;
     pthread_cond_t wake, done;
     atomic_uint_fast64_t generation; ///< counts regions; workers wait for it to change
@@ -37,9 +44,17 @@ size_t lode__processor_count(void) {
 }
 
 static void run_share(const lode_pool *pool, size_t thread) {
-    const size_t first = pool->count * thread / pool->threads;
-    const size_t last = pool->count * (thread + 1) / pool->threads;
-    for (size_t task = first; task < last; task++) pool->task(pool->context, task, thread);
+    const size_t each = pool->count / pool->threads, rest = pool->count % pool->threads;
+    const size_t first = thread * each + LODE_MIN(thread, rest);
+    const size_t last = first + each + (thread < rest);
+    for (size_t task = first; task < last; task++)
+        pool->task(pool->context, task, thread);
+}
+
+static void spin(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
 }
 
 static void *work(void *argument) {
@@ -47,12 +62,10 @@ static void *work(void *argument) {
     lode_pool *pool = worker->pool;
     uint_fast64_t seen = 0;
     for (;;) {
-        int spins = SPINS;
+        int spins = pool->spins;
         while (atomic_load_explicit(&pool->generation, memory_order_acquire) == seen && spins > 0) {
             spins--;
-#if defined(__x86_64__)
-            __builtin_ia32_pause();
-#endif
+            spin();
         }
         if (spins == 0) {
             (void)pthread_mutex_lock(&pool->mutex);
@@ -72,9 +85,28 @@ static void *work(void *argument) {
     }
 }
 
+/// Start the workers with every signal blocked: signals are the business of the caller's threads.
+static lode_status start_workers(lode_pool *pool, lode_error *error) {
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (size_t i = 1; i < pool->threads; i++) {
+        lode_worker *worker = &pool->workers[i - 1];
+        *worker = (lode_worker){.pool = pool, .number = i};
+        if (pthread_create(&worker->thread, NULL, work, worker) != 0) break;
+        pool->started++;
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (pool->started == pool->threads - 1) return LODE_OK;
+    return lode__fail(error, LODE_E_SYSTEM, "cannot start thread %zu of %zu; ask for fewer threads",
+                      pool->started + 2, pool->threads);
+}
+
 lode_status lode__pool_new(lode_pool **out, size_t threads, lode_error *error) {
+    *out = NULL;
     if (threads < 1 || threads > MOST_THREADS) {
-        return lode__fail(error, LODE_E_CONFIG, "%zu threads: expected 1 to %d", threads, MOST_THREADS);
+        return lode__fail(error, LODE_E_CONFIG, "%zu threads: expected 1 to %d", threads,
+                          MOST_THREADS);
     }
     lode_pool *pool = lode__alloc(1, sizeof *pool);
     if (pool == NULL) return lode__fail_memory(error);
@@ -87,17 +119,11 @@ lode_status lode__pool_new(lode_pool **out, size_t threads, lode_error *error) {
     (void)pthread_mutex_init(&pool->mutex, NULL);
     (void)pthread_cond_init(&pool->wake, NULL);
     (void)pthread_cond_init(&pool->done, NULL);
-    for (size_t i = 1; i < threads; i++) {
-        lode_worker *worker = &pool->workers[i - 1];
-        *worker = (lode_worker){.pool = pool, .number = i};
-        if (pthread_create(&worker->thread, NULL, work, worker) != 0) {
-            lode__pool_free(&pool);
-            return lode__fail(error, LODE_E_SYSTEM, "cannot start thread %zu of %zu", i + 1, threads);
-        }
-        pool->started++;
-    }
+    pool->spins = threads <= lode__processor_count() ? SPINS : 0;
+    const lode_status status = start_workers(pool, error);
+    if (status != LODE_OK) lode__pool_free(&pool);
     *out = pool;
-    return LODE_OK;
+    return status;
 }
 
 /// Let the workers see what was written before: a new region, or the end.
@@ -129,7 +155,8 @@ size_t lode__pool_threads(const lode_pool *pool) {
 
 void lode__pool_run(lode_pool *pool, size_t count, lode_task *task, void *context) {
     if (pool == NULL || pool->threads == 1 || count <= 1) {
-        for (size_t i = 0; i < count; i++) task(context, i, 0);
+        for (size_t i = 0; i < count; i++)
+            task(context, i, 0);
         return;
     }
     pool->task = task;
@@ -138,8 +165,9 @@ void lode__pool_run(lode_pool *pool, size_t count, lode_task *task, void *contex
     atomic_store_explicit(&pool->running, pool->threads - 1, memory_order_relaxed);
     announce(pool);
     run_share(pool, 0);
-    for (int spins = SPINS; spins > 0; spins--) {
+    for (int spins = pool->spins; spins > 0; spins--) {
         if (atomic_load_explicit(&pool->running, memory_order_acquire) == 0) return;
+        spin();
     }
     (void)pthread_mutex_lock(&pool->mutex);
     while (atomic_load_explicit(&pool->running, memory_order_acquire) != 0) {

@@ -1,7 +1,17 @@
+/// Philox4x32-10, the streams cut out of it, and a keyed permutation.
+///
+/// A stream of (seed, purpose, epoch, step) is the sequence of blocks
+///
+///     philox(counter = {block number, purpose, epoch, step}, key = seed)
+///
+/// so that different arguments share no block. Single draws (lode__random_at) and the round keys of the
+/// permutation use counters of the same kind under keys of their own.
 #include "base/random.h"
 
 #include <math.h>
-#include <string.h>
+
+#define KEY_AT      0x5AD1C4E7U ///< separates lode__random_at from the streams
+#define KEY_PERMUTE 0xC3A5F29BU ///< and the permutation from both
 
 void lode__philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
     uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
@@ -58,7 +68,8 @@ uint64_t lode__random_below(lode_random *random, uint64_t bound) {
     }
     const uint64_t threshold = (0U - bound) % bound;
     uint64_t draw = random_u64(random);
-    while (draw < threshold) draw = random_u64(random);
+    while (draw < threshold)
+        draw = random_u64(random);
     return draw % bound;
 }
 
@@ -73,8 +84,8 @@ double lode__random_normal(lode_random *random) {
 
 uint32_t lode__random_at(uint64_t seed, uint32_t purpose, uint32_t step, uint32_t index,
                          uint32_t sub) {
-    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-    const uint32_t counter[4] = {index, purpose | 0x80000000U, step, sub};
+    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32) ^ KEY_AT};
+    const uint32_t counter[4] = {index, purpose, step, sub};
     uint32_t block[4];
     lode__philox(counter, key, block);
     return block[0];
@@ -106,8 +117,8 @@ uint64_t lode__permute(uint64_t position, uint64_t size, uint64_t seed, uint32_t
     if (size <= 1) return 0;
     const unsigned bits = 64U - (unsigned)__builtin_clzll(size - 1);
     const unsigned low = bits / 2, high = bits - low;
-    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-    const uint32_t first[4] = {0, purpose, epoch, UINT32_MAX}, second[4] = {1, purpose, epoch, UINT32_MAX};
+    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32) ^ KEY_PERMUTE};
+    const uint32_t first[4] = {0, purpose, epoch, 0}, second[4] = {1, purpose, epoch, 0};
     uint32_t keys[ROUNDS];
     lode__philox(first, key, keys);
     lode__philox(second, key, keys + 4);

@@ -1,7 +1,12 @@
+/// Strings that grow, numbers that are checked, names that are nearly right.
+///
+/// Numbers are read and written in the C locale whatever the host program has set: glibc's newlocale for
+/// "C" hands out a constant, so asking for it costs nothing and cannot fail.
 #include "base/text.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,6 +14,10 @@
 #include <string.h>
 
 enum { LONGEST_NUMBER = 63, LONGEST_NAME = 64 };
+
+static locale_t c_locale(void) {
+    return newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
 
 static bool reserve(lode_text *text, size_t more) {
     if (text->failed || more > SIZE_MAX - text->length - 1 ||
@@ -21,7 +30,7 @@ static bool reserve(lode_text *text, size_t more) {
 
 void lode__text_add_bytes(lode_text *text, const void *bytes, size_t length) {
     if (!reserve(text, length)) return;
-    memcpy(text->data + text->length, bytes, length);
+    if (length > 0) memcpy(text->data + text->length, bytes, length);
     text->length += length;
     text->data[text->length] = 0;
 }
@@ -31,16 +40,19 @@ void lode__text_add(lode_text *text, const char *piece) {
 }
 
 void lode__text_printf(lode_text *text, const char *format, ...) {
+    const locale_t before = uselocale(c_locale());
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
     const int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
+    if (length < 0) text->failed = true;
     if (length >= 0 && reserve(text, (size_t)length)) {
         (void)vsnprintf(text->data + text->length, (size_t)length + 1, format, again);
         text->length += (size_t)length;
     }
     va_end(again);
+    (void)uselocale(before);
 }
 
 lode_status lode__text_take(lode_text *text, char **out, lode_error *error) {
@@ -94,7 +106,7 @@ bool lode__parse_real(const char *text, size_t length, double *out) {
     for (const char *c = copy; *c != 0; c++) {
         if (strchr("0123456789+-.eE", *c) == NULL) return false; // no hexadecimal, inf or nan
     }
-    const double value = strtod(copy, &end);
+    const double value = strtod_l(copy, &end, c_locale());
     if (*end != 0 || end == copy || !isfinite(value)) return false;
     *out = value;
     return true;
@@ -126,7 +138,8 @@ size_t lode__edit_distance(const char *a, const char *b) {
     const size_t n = strlen(a), m = strlen(b);
     if (n >= LONGEST_NAME || m >= LONGEST_NAME) return SIZE_MAX;
     size_t rows[3][LONGEST_NAME + 1];
-    for (size_t j = 0; j <= m; j++) rows[0][j] = j;
+    for (size_t j = 0; j <= m; j++)
+        rows[0][j] = j;
     for (size_t i = 1; i <= n; i++) {
         size_t *now = rows[i % 3];
         const size_t *last = rows[(i - 1) % 3], *before = rows[(i + 1) % 3];

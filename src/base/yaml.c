@@ -6,7 +6,7 @@
 
 #include "base/config.h"
 
-enum { DEEPEST = 32 };
+enum { DEEPEST = 32, MOST_KEYS = 4096 };
 
 typedef struct lode_yaml {
     lode_arena *arena;
@@ -40,7 +40,31 @@ static lode_node *make_node(lode_yaml *yaml, lode_node_kind kind, const yaml_eve
     return node;
 }
 
+static const char no_anchors[] = "anchors and aliases are not supported";
+
+/// Anchors and tags change what is read in ways that a reader of the file does not see.
+static lode_status check_plain(const lode_yaml *yaml, const yaml_event_t *event) {
+    const unsigned char *anchor = NULL, *tag = NULL;
+    if (event->type == YAML_SCALAR_EVENT) {
+        anchor = event->data.scalar.anchor;
+        tag = event->data.scalar.tag;
+    } else if (event->type == YAML_SEQUENCE_START_EVENT) {
+        anchor = event->data.sequence_start.anchor;
+        tag = event->data.sequence_start.tag;
+    } else if (event->type == YAML_MAPPING_START_EVENT) {
+        anchor = event->data.mapping_start.anchor;
+        tag = event->data.mapping_start.tag;
+    }
+    if (anchor != NULL || event->type == YAML_ALIAS_EVENT) {
+        return wrong(yaml, &event->start_mark, no_anchors);
+    }
+    if (tag != NULL)
+        return wrong(yaml, &event->start_mark, "tags (!) are not supported; use quotes");
+    return LODE_OK;
+}
+
 static lode_status read_scalar(lode_yaml *yaml, const yaml_event_t *event, lode_node **out) {
+    LODE_TRY(check_plain(yaml, event));
     const char *text = (const char *)event->data.scalar.value;
     const size_t length = event->data.scalar.length;
     if (strlen(text) != length) return wrong(yaml, &event->start_mark, "a text holds a 0 byte");
@@ -65,7 +89,8 @@ static lode_status read_child(lode_yaml *yaml, lode_node *parent, lode_node ***e
         }
         LODE_TRY(read_scalar(yaml, event, &key));
         if (lode__node_get(parent, key->text) != NULL) {
-            const char *what = lode__arena_printf(yaml->arena, "key \"%s\" is given twice", key->text);
+            const char *what =
+                lode__arena_printf(yaml->arena, "key \"%s\" is given twice", key->text);
             return wrong(yaml, &event->start_mark, what != NULL ? what : "a key is given twice");
         }
         yaml_event_t value;
@@ -86,12 +111,15 @@ static lode_status read_child(lode_yaml *yaml, lode_node *parent, lode_node ***e
 static lode_status read_children(lode_yaml *yaml, lode_node *parent, yaml_event_type_t last,
                                  int depth) {
     lode_node **end = &parent->child;
-    for (;;) {
+    for (size_t count = 0;; count++) {
         yaml_event_t event;
         LODE_TRY(next_event(yaml, &event));
         lode_status status = LODE_OK;
         const bool done = event.type == last;
-        if (!done) status = read_child(yaml, parent, &end, &event, depth);
+        if (!done && count == MOST_KEYS && parent->kind == LODE_NODE_MAP) {
+            status = wrong(yaml, &event.start_mark, "more than 4096 keys in one map");
+        } else if (!done)
+            status = read_child(yaml, parent, &end, &event, depth);
         yaml_event_delete(&event);
         if (done || status != LODE_OK) return status;
     }
@@ -99,25 +127,10 @@ static lode_status read_children(lode_yaml *yaml, lode_node *parent, yaml_event_
 
 static lode_status read_node(lode_yaml *yaml, yaml_event_t *event, int depth, lode_node **out) {
     if (depth > DEEPEST) return wrong(yaml, &event->start_mark, "nested more than 32 deep");
-    const unsigned char *anchor = NULL;
-    lode_node_kind kind = LODE_NODE_SCALAR;
-    switch (event->type) {
-    case YAML_SCALAR_EVENT:
-        anchor = event->data.scalar.anchor;
-        break;
-    case YAML_SEQUENCE_START_EVENT:
-        anchor = event->data.sequence_start.anchor;
-        kind = LODE_NODE_LIST;
-        break;
-    case YAML_MAPPING_START_EVENT:
-        anchor = event->data.mapping_start.anchor;
-        kind = LODE_NODE_MAP;
-        break;
-    default:
-        return wrong(yaml, &event->start_mark, "anchors and aliases are not supported");
-    }
-    if (anchor != NULL) return wrong(yaml, &event->start_mark, "anchors and aliases are not supported");
-    if (kind == LODE_NODE_SCALAR) return read_scalar(yaml, event, out);
+    LODE_TRY(check_plain(yaml, event));
+    if (event->type == YAML_SCALAR_EVENT) return read_scalar(yaml, event, out);
+    const lode_node_kind kind =
+        event->type == YAML_MAPPING_START_EVENT ? LODE_NODE_MAP : LODE_NODE_LIST;
     *out = make_node(yaml, kind, event);
     if (*out == NULL) return lode__fail_memory(yaml->error);
     return read_children(yaml, *out,
@@ -170,8 +183,8 @@ lode_status lode__yaml_parse(lode_arena *arena, const char *text, size_t length,
         return (*root)->file != NULL ? LODE_OK : lode__fail_memory(error);
     }
     if ((*root)->kind != LODE_NODE_MAP) {
-        return lode__fail(error, LODE_E_CONFIG, "%s:%d: expected `key: value` lines at the top", name,
-                          (*root)->line);
+        return lode__fail(error, LODE_E_CONFIG, "%s:%d: expected `key: value` lines at the top",
+                          name, (*root)->line);
     }
     return LODE_OK;
 }
@@ -188,7 +201,8 @@ static lode_status step_into(lode_arena *arena, lode_node *parent, const char *s
     }
     if (parent->kind == LODE_NODE_LIST && !number) {
         return lode__fail(error, LODE_E_CONFIG,
-                          "--set %s: \"%s\" is in a list; name the element by its number, from 0", setting, step);
+                          "--set %s: \"%s\" is in a list; name the element by its number, from 0",
+                          setting, step);
     }
     lode_node **at = &parent->child;
     for (uint64_t i = 0; *at != NULL; at = &(*at)->next, i++) {
@@ -197,8 +211,9 @@ static lode_status step_into(lode_arena *arena, lode_node *parent, const char *s
     if (*at == NULL) {
         const size_t count = lode__node_count(parent);
         if (parent->kind == LODE_NODE_LIST && wanted != count) {
-            return lode__fail(error, LODE_E_CONFIG, "--set %s: the list has %zu elements; %s is beyond its end",
-                              setting, count, step);
+            return lode__fail(error, LODE_E_CONFIG,
+                              "--set %s: the list has %zu elements; %s is beyond its end", setting,
+                              count, step);
         }
         lode_node *made = lode__arena_alloc(arena, 1, sizeof *made);
         if (made == NULL) return lode__fail_memory(error);
@@ -225,8 +240,14 @@ lode_status lode__yaml_set(lode_arena *arena, lode_node *root, const char *setti
     if (path == NULL) return lode__fail_memory(error);
     lode_node *node = root;
     char *rest = path, *step;
+    int depth = 0;
     while ((step = strsep(&rest, ".")) != NULL) {
-        if (*step == 0) return lode__fail(error, LODE_E_USAGE, "--set %s: an empty name in the path", setting);
+        if (*step == 0)
+            return lode__fail(error, LODE_E_USAGE, "--set %s: an empty name in the path", setting);
+        if (++depth > DEEPEST) {
+            return lode__fail(error, LODE_E_USAGE, "--set %s: the path is more than 32 deep",
+                              setting);
+        }
         LODE_TRY(step_into(arena, node, step, setting, &node, error));
     }
     const char *key = node->key;

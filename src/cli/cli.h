@@ -53,7 +53,7 @@ typedef enum cli_kind {
     CLI_FLAG,  ///< bool *
     CLI_TEXT,  ///< const char **
     CLI_COUNT, ///< size_t *: a whole number from 1 on
-    CLI_YESNO, ///< const char **: receives "true" or "false"
+    CLI_YESNO, ///< const char **: receives "yes" or "no"
     CLI_TEXTS  ///< cli_list *: may be given again and again
 } cli_kind;
 
@@ -128,6 +128,7 @@ typedef struct cli_screen {
     bool quiet, terminal, drawn, announced;
     double next;    ///< seconds of the clock when the next line is due
     double started; ///< when the task that is shown began
+    double share;   ///< how much of it was done then, in 0..1
     char task[64];
 } cli_screen;
 

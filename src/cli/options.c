@@ -112,7 +112,7 @@ static int store(const cli_usage *usage, const cli_option *option, const char *v
             return cli_wrong_usage(usage->verb, "--%s takes yes or no, not '%s'", option->name,
                                    value);
         }
-        *(const char **)option->value = yes ? "true" : "false";
+        *(const char **)option->value = yes ? "yes" : "no";
     } else {
         char *end = NULL;
         const unsigned long long count = strtoull(value, &end, 10);

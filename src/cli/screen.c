@@ -87,9 +87,10 @@ static void describe(cli_text *text, const cli_screen *screen, const lode_progre
     }
     add_rate(text, progress->rate, progress->unit != NULL ? progress->unit : "");
     if (isfinite(progress->loss)) cli_text_add(text, "  loss %.4f", progress->loss);
-    if (share > 0.005 && share < 1 && spent > 1) {
+    const double done = share - screen->share; // since the task that is shown began, or went on
+    if (done > 0.005 && share < 1 && spent > 1) {
         cli_text_add(text, "  ETA ");
-        add_duration(text, spent / share - spent);
+        add_duration(text, spent / done * (1 - share));
     }
 }
 
@@ -105,6 +106,7 @@ static int on_progress(void *cookie, const lode_progress *progress) {
     if (strncmp(screen->task, task, sizeof screen->task - 1) != 0) {
         (void)snprintf(screen->task, sizeof screen->task, "%s", task);
         screen->started = now;
+        screen->share = fmax(share_of(progress), 0);
         screen->next = now + (screen->terminal ? BAR_SECONDS : LINE_SECONDS);
     }
     if (!screen->quiet && now >= screen->next) {

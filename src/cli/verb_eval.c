@@ -10,7 +10,10 @@ static void print_protocol(json_t *report) {
     json_t *value;
     json_object_foreach(report, key, value) {
         if (!json_is_string(value) && !json_is_integer(value) && !json_is_boolean(value)) continue;
-        cli_text_add(&heading, "%s%s ", heading.length > 0 ? ", " : "", key);
+        cli_text_add(&heading, "%s", heading.length > 0 ? ", " : "");
+        for (const char *c = key; *c != '\0'; c++)
+            cli_text_add(&heading, "%c", *c == '_' ? ' ' : *c);
+        cli_text_add(&heading, " ");
         if (json_is_string(value)) cli_text_add(&heading, "%s", json_string_value(value));
         if (json_is_integer(value)) cli_number(&heading, (double)json_integer_value(value));
         if (json_is_boolean(value))

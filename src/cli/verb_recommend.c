@@ -288,7 +288,7 @@ static int check(recommend_options *o, const cli_requests *requests) {
 int cli_recommend(int argc, char **argv) {
     recommend_options o = {.k = 10};
     cli_requests requests = {0};
-    const char *exclude = "true";
+    const char *exclude = "yes";
     const cli_option options[] = {
         {0, "user", CLI_TEXTS, &requests.users, "ID", "a user of the data set; may be repeated"},
         {0, "users", CLI_TEXT, &requests.users_file, "FILE",
@@ -319,7 +319,7 @@ int cli_recommend(int argc, char **argv) {
     if (status == CLI_GO) status = check(&o, &requests);
     if (status == CLI_GO) {
         o.run = argv[first];
-        requests.exclude_seen = strcmp(exclude, "true") == 0;
+        requests.exclude_seen = strcmp(exclude, "yes") == 0;
         status = run(&o, &requests);
     }
     cli_requests_release(&requests);

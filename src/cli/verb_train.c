@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 typedef struct train_options {
     const char *config, *data, *run;
@@ -11,19 +12,22 @@ typedef struct train_options {
 
 static void print_report(json_t *report) {
     cli_table facts = {.columns = 2, .headless = true};
-    static const char *const keys[][2] = {
-        {"run", "written to"},  {"epochs", "epochs"},
-        {"steps", "steps"},     {"examples_per_second", "examples/s"},
-        {"seconds", "seconds"}, {"peak_rss_bytes", "peak memory"}};
+    static const char *const keys[][2] = {{"run", "written to"},
+                                          {"epochs", "epochs"},
+                                          {"best_epoch", "best epoch"},
+                                          {"steps", "steps"},
+                                          {"examples_per_second", "examples/s"},
+                                          {"seconds", "seconds"},
+                                          {"peak_rss_bytes", "peak memory"}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const json_t *value = json_object_get(report, keys[i][0]);
         if (value == NULL) continue;
         cli_cell(&facts, "%s", keys[i][1]);
         if (json_is_string(value)) {
             cli_cell(&facts, "%s", json_string_value(value));
-        } else if (i == 5) {
+        } else if (i == 6) {
             cli_cell(&facts, "%.1f MB", json_number_value(value) / (1 << 20));
-        } else if (i == 4) {
+        } else if (i == 5) {
             cli_cell(&facts, "%.1f", json_number_value(value));
         } else {
             cli_text number = {0};
@@ -42,19 +46,29 @@ static void print_report(json_t *report) {
     }
 }
 
-// The whole configuration: file or preset with its settings; NULL where the library's own defaults or, on resuming,
-// the run's will do.
+// RUN/config.yaml, when a run that is there is to go on; the caller frees.
+static char *config_of_run(const train_options *o) {
+    cli_text path = {0};
+    if (!o->resume || o->run == NULL) return NULL;
+    cli_text_add(&path, "%s/config.yaml", o->run);
+    if (access(path.bytes, R_OK) != 0) cli_text_release(&path);
+    return path.bytes;
+}
+
+// The whole configuration: file, preset or that of the run, with its settings; NULL where the library's defaults do.
 static int resolve(const train_options *o, char **resolved) {
     char *path = NULL, *text = NULL;
     int status = CLI_USAGE;
     if (o->config != NULL) {
         path = cli_config_path("train", o->config);
         if (path == NULL) goto done;
+    } else {
+        path = config_of_run(o);
+    }
+    if (path != NULL) {
         text = cli_read_file("train", path);
-        if (text == NULL) {
-            status = CLI_FAILED;
-            goto done;
-        }
+        status = CLI_FAILED;
+        if (text == NULL) goto done;
     }
     status = CLI_DONE;
     if (text != NULL || o->sets.count > 0 || o->show) {

@@ -43,9 +43,9 @@ typedef enum lode_behaviour {
 } lode_behaviour;
 
 typedef enum lode_time_kind {
-    LODE_TIME_NONE, ///< input order only; log.time absent
+    LODE_TIME_NONE,  ///< input order only; log.time absent
     LODE_TIME_ORDER, ///< consecutive numbers: they order, but hold no durations (no sessions by gap)
-    LODE_TIME_REAL  ///< milliseconds since 1970
+    LODE_TIME_REAL   ///< milliseconds since 1970
 } lode_time_kind;
 
 typedef enum lode_column_type {

@@ -94,7 +94,7 @@ lode_status lode__import_progress(lode_importer *importer, const char *task, uin
                                     .done = done,
                                     .total = total,
                                     .rate = spent > 0 ? (double)done / spent : 0,
-                                    .loss = NAN};
+                                    .loss = (double)NAN};
     return hooks->progress(hooks->cookie, &progress)
                ? lode__fail(error, LODE_E_STOPPED, "the import was stopped; nothing was written")
                : LODE_OK;
@@ -438,9 +438,9 @@ static lode_status read_log(lode_importer *importer, lode_error *error) {
             LODE_TRY(lode__import_progress(importer, "import", importer->rows, 0, error));
     }
     if (importer->rows == 0)
-        return lode__fail(error, LODE_E_INPUT, "%s:%llu:1: found no %s rows, expected at least one",
+        return lode__fail(error, LODE_E_INPUT, "%s:%llu:1: found no %srows, expected at least one",
                           importer->log.name, (unsigned long long)importer->log.line,
-                          importer->errors ? "good" : "");
+                          importer->errors ? "good " : "");
     importer->log_items = importer->items.count;
     return check_times(importer, error);
 }
@@ -583,7 +583,8 @@ lode_status lode__import(const char *source, const char *output, const lode_impo
                   done);
     LODE_GOTO(status, lode__import_write(importer, error), done);
     if (importer->duplicates > 0)
-        lode__notice(hooks, "%llu rows repeat another row's user, item and time; they are kept",
+        lode__notice(hooks,
+                     "%llu row(s) repeat the user, item and time of another one; they are kept",
                      (unsigned long long)importer->duplicates);
     if (report) LODE_GOTO(status, write_report(importer, &text, error), done);
     if (report) *report = text;

@@ -10,9 +10,9 @@
 #include "data/dataset.h"
 
 typedef struct lode_import_options {
-    int format;            ///< index into the formats: auto, recbole, csv, tsv, lines, ...
-    const char *columns;   ///< file with the column mapping, or NULL
-    const char *label;     ///< condition such as "rating>3": rows that meet it are clicks, others exposures
+    int format;          ///< index into the formats: auto, recbole, csv, tsv, lines, ...
+    const char *columns; ///< file with the column mapping, or NULL
+    const char *label; ///< condition such as "rating>3": rows that meet it are clicks, others exposures
     const char *log;       ///< file of a folder to read as the log, or NULL
     const char *temporary; ///< folder for spilled runs; NULL = beside the output
     int64_t memory;        ///< bytes of rows held before a run is spilled

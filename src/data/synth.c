@@ -298,7 +298,7 @@ static lode_status write_clicks(shop *s, const char *folder, const lode_hooks *h
         LODE_TRY(write_user_clicks(s, u, error));
         if (!hooks || !hooks->progress || (u & 0x3ff)) continue;
         const lode_progress progress = {
-            .task = "synth", .unit = "users", .done = u, .total = users, .loss = NAN};
+            .task = "synth", .unit = "users", .done = u, .total = users, .loss = (double)NAN};
         if (hooks->progress(hooks->cookie, &progress))
             return lode__fail(error, LODE_E_STOPPED, "synth was stopped; the log was not written");
     }

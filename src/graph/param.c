@@ -55,7 +55,12 @@ void lode__params_free(lode_params **params) {
 
 static lode_param *declare(lode_params *params, const char *name, size_t rows, size_t columns) {
     lode_param *param = lode__arena_alloc(&params->arena, 1, sizeof *param);
-    if (param == NULL || lode__param_find(params, name) != NULL ||
+    if (lode__param_find(params, name) != NULL) {
+        params->twice = lode__arena_strdup(&params->arena, name);
+        params->failed = true;
+        return NULL;
+    }
+    if (param == NULL ||
         !lode__grow((void **)&params->list, &params->capacity, params->count + 1,
                     sizeof *params->list)) {
         params->failed = true;
@@ -119,6 +124,11 @@ static void initialise(lode_param *param, lode_precision precision, uint64_t see
 }
 
 lode_status lode__params_finish(lode_params *params, uint64_t seed, lode_error *error) {
+    if (params->twice != NULL) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "two parameters of the model are called %s: rename the column of that name",
+                          params->twice);
+    }
     if (params->failed) return lode__fail_memory(error);
     const size_t size = lode__real_size(params->precision);
     for (size_t i = 0; i < params->count; i++) {

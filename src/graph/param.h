@@ -40,6 +40,7 @@ typedef struct lode_params {
     size_t count, capacity;
     lode_arena arena;
     bool failed;    ///< an allocation failed or a name was declared twice; checked once by lode__params_finish
+    const char *twice; ///< a name that was declared twice, or NULL
     bool trainable; ///< gradients and moments exist
 } lode_params;
 

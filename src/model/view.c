@@ -147,7 +147,7 @@ static size_t log_values(void *context, size_t index, size_t number, size_t limi
     const lode_codes *codes = user ? &self->binding->users[number] : &self->binding->context[number];
     uint64_t entity = state->user;
     if (!user) {
-        const bool logged = state->end < self->log->offsets[self->log->users];
+        const bool logged = state->end < self->log->offsets[state->user + 1]; // else: a moment after all
         entity = !logged ? UINT64_MAX : self->log->row != NULL ? self->log->row[state->end] : state->end;
     }
     if (codes->starts == NULL || entity == UINT64_MAX) {

@@ -184,9 +184,21 @@ static lode_status learn_values(lode_builder *builder, lode_field *field, const 
     return status;
 }
 
+static bool has_field(const lode_vocabulary *vocabulary, lode_side side, const char *name) {
+    for (size_t i = 0; i < vocabulary->count; i++) {
+        const lode_field *field = &vocabulary->fields[i];
+        if (field->side == side && strcmp(field->name, name) == 0) return true;
+    }
+    return false;
+}
+
 static lode_status add_field(lode_builder *builder, lode_side side, const lode_column *column,
                              const lode_field_options *options, bool automatic) {
     lode_vocabulary *vocabulary = builder->vocabulary;
+    if (automatic && has_field(vocabulary, side, column->name)) { // an item column "id" beside the id itself
+        lode__notice(builder->hooks, "field %s is left out: rename the column to use it", column->name);
+        return LODE_OK;
+    }
     if (vocabulary->count == LODE_FIELDS) {
         return lode__fail(builder->error, LODE_E_CONFIG, "more than %d fields", LODE_FIELDS);
     }
@@ -298,7 +310,12 @@ static lode_status add_named(lode_builder *builder, lode_side side, const lode_n
         return lode__fail(builder->error, LODE_E_CONFIG,
                           "%s: a field is a name or a map with the key name", lode__node_where(arena, node));
     }
-    if (side == LODE_SIDE_ITEM && strcmp(options.name, "id") == 0) { // always there; may set its dim
+    const bool item_id = side == LODE_SIDE_ITEM && strcmp(options.name, "id") == 0;
+    if (!item_id && has_field(builder->vocabulary, side, options.name)) {
+        return lode__fail(builder->error, LODE_E_CONFIG, "%s: %s field %s stands twice: name it once",
+                          lode__node_where(arena, node), side_names[side], options.name);
+    }
+    if (item_id) { // always there; may set its dim
         if (options.dim > 0) builder->vocabulary->fields[0].dim = (size_t)options.dim;
         return LODE_OK;
     }

@@ -21,7 +21,7 @@ static const char *const parts[] = {"valid", "test", NULL};
 static const char *const exclusions[] = {"config", "yes", "no", NULL};
 
 #define AT(member) .offset = offsetof(lode_measure_options, member)
-static const lode_key option_keys[] = {
+const lode_key lode__measure_keys[] = {
     {.name = "data", .type = LODE_KEY_TEXT, AT(data),
      .help = "The data set; the default is the one that the bundle was trained on."},
     {.name = "protocol", .type = LODE_KEY_TEXT, AT(protocol), .fallback = "config",
@@ -38,12 +38,6 @@ static const lode_key option_keys[] = {
      .help = "0 = one a processor. Changes no result."},
     {0}};
 #undef AT
-
-const lode_key *lode__measure_option_keys(void);
-
-const lode_key *lode__measure_option_keys(void) {
-    return option_keys;
-}
 
 typedef struct lode_measure {
     lode_measure_options options;
@@ -140,9 +134,15 @@ static lode_status prepare(lode_measure *measure, lode_error *error) {
     LODE_TRY(lode__pool_new(&measure->pool, LODE_MIN(threads, (size_t)256), error));
     LODE_TRY(lode__bundle_data(measure->bundle, measure->options.data, &measure->data, measure->hooks, error));
     LODE_TRY(lode__split_new(&measure->split, measure->data, &config->data.split, error));
+    if (config->data.split.refit && measure->options.part == 1) lode__split_refit(measure->split);
     LODE_TRY(choose_protocol(measure, error));
     choose_cutoffs(measure);
     LODE_TRY(lode__binding_new(&measure->binding, measure->bundle->model->vocabulary, measure->data, error));
+    if (config->data.split.refit && measure->options.part == 0) {
+        return lode__fail(error, LODE_E_MISMATCH,
+                          "%s was trained on its validation part (data.split.refit): measure part test, or %s/selection",
+                          measure->bundle->path, measure->bundle->path);
+    }
     const lode_part part = measure->options.part == 0 ? LODE_PART_VALID : LODE_PART_TEST;
     LODE_TRY(lode__cases_new(&measure->cases, measure->split, &measure->protocol, part, error));
     if (measure->cases.count == 0) {
@@ -234,7 +234,7 @@ lode_status lode_eval(const char *run_folder, const char *options, const lode_ho
     lode_status status;
     if (options == NULL) options = "";
     LODE_GOTO(status, lode__yaml_parse(&measure.arena, options, strlen(options), "options", &root, error), done);
-    LODE_GOTO(status, lode__config_read(&measure.arena, root, "", option_keys, NULL, &measure.options, error), done);
+    LODE_GOTO(status, lode__config_read(&measure.arena, root, "", lode__measure_keys, NULL, &measure.options, error), done);
     LODE_GOTO(status, lode__bundle_open(&measure.bundle, run_folder, error), done);
     status = run(&measure, report, error);
 done:

@@ -30,7 +30,7 @@ typedef struct lode_contrast_op {
     lode_graph *graph;
     lode_tensor *output;
     void *positive; ///< [m] z+
-    void *lse;      ///< [m]
+    void *lse;      ///< [m]; infinity: no negative is left
     void *counted;  ///< [m] negatives that are not masked, as reals (bpr)
     void *loss;     ///< [m]
     void *d_positive; ///< [m] dL/dz+ * scale
@@ -117,7 +117,7 @@ static void finish_query(const lode_contrast_op *self, size_t query, lode_runnin
     switch (self->spec.kind) {
     case LODE_CONTRAST_SOFTMAX:
         if (state->max == -(real)INFINITY) { // nothing left to contrast with
-            lse = positive;
+            lse = (real)INFINITY;
             break;
         }
         if (self->spec.positive_in_denominator) {
@@ -233,7 +233,7 @@ static void positive_derivative(const lode_contrast_op *self, size_t query, real
     const real positive = ((const real *)self->positive)[query];
     const real lse = ((const real *)self->lse)[query];
     real derivative = 0; // bpr: minus the sum over its negatives, added by negative_derivatives
-    if (self->spec.kind == LODE_CONTRAST_SOFTMAX && lse != positive) {
+    if (self->spec.kind == LODE_CONTRAST_SOFTMAX && lse != (real)INFINITY) {
         derivative = (self->spec.positive_in_denominator ? (real)exp((double)(positive - lse)) : 0) - 1;
     } else if (self->spec.kind == LODE_CONTRAST_BCE) {
         derivative = -sigmoid(-positive);

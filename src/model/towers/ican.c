@@ -91,7 +91,7 @@ static lode_status declare(void *state, const void *config, const lode_tower_set
                           LODE_MLP_LAYERS, self->config->layers.count);
     }
     self->item_table = item->table;
-    self->positions = lode__param_table(setting->params, "user.position", setting->history, d,
+    self->positions = lode__param_table(setting->params, "user.history.position", setting->history, d,
                                         LODE_INIT_ZERO, 0.0);
     for (size_t i = 0; i < (size_t)self->config->blocks; i++) {
         declare_block(&self->blocks[i], self->config, setting->params, i, d);

@@ -1,0 +1,33 @@
+/// A bundle opened for candidates: what lode_model and lode_session of the public header are.
+#ifndef LODE_RETRIEVE_MODEL_H
+#define LODE_RETRIEVE_MODEL_H
+
+#include "train/trainer.h"
+
+struct lode_model {
+    lode_bundle *bundle;
+    lode_dataset *data;    ///< or NULL
+    lode_split *split;     ///< its clicks; NULL without data
+    lode_binding *binding; ///< NULL without data
+    float *items;          ///< [items, dim]
+    size_t dim;
+};
+
+struct lode_session {
+    const lode_model *model;
+    lode_encoder *encoder;
+    lode_topk *topk;
+    size_t batch, k;
+    float *vectors; ///< [batch, dim]
+    float *scores;  ///< [batch, k]
+    uint32_t *ids;  ///< [batch, k]
+    uint64_t *starts; ///< [batch + 1] of excluded
+    uint32_t *excluded; ///< grows to the longest request and stays
+    size_t excluded_capacity;
+    lode_state *states; ///< [batch] users that are known; user = LODE_CODE_NONE: only what the query says
+};
+
+/// Options of lode_encode.
+extern const lode_key lode__encode_keys[];
+
+#endif

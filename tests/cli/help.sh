@@ -1,0 +1,3 @@
+# The overview lists every verb.
+lodestone help
+lodestone --help | head -1

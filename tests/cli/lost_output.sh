@@ -1,0 +1,3 @@
+# Results that cannot be written are a failure.
+# exit 1
+lodestone version >/dev/full

@@ -1,0 +1,3 @@
+# The program alone says what to do.
+# exit 2
+lodestone

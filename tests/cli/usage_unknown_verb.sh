@@ -1,0 +1,3 @@
+# An unknown verb names the nearest.
+lodestone trian || echo "exit $?"
+lodestone frobnicate || echo "exit $?"
