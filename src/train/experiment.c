@@ -4,19 +4,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/file.h"
 #include "train/bundle.h"
 
-enum { LARGEST_RESULT = 1 << 24, LARGEST_CONFIG = 1 << 20 };
+enum { LARGEST_RESULT = 1 << 24, LARGEST_CONFIG = 1 << 20, MOST_REMARKS = 256 };
 
 // --- hooks ----------------------------------------------------------------------------------------------
+
+/// Remarks that were passed on already: most are the same in every cell.
+typedef struct lode_remarks {
+    uint64_t seen[MOST_REMARKS];
+    size_t count;
+} lode_remarks;
 
 /// The caller's hooks, with the task of the verbs below replaced by one that says which cell this is.
 typedef struct lode_relay {
     const lode_hooks *hooks;
     const char *task;
-    bool stopped; ///< the caller has asked to stop
+    lode_remarks *remarks;
 } lode_relay;
 
 static int relay_progress(void *cookie, const lode_progress *progress) {
@@ -24,13 +31,17 @@ static int relay_progress(void *cookie, const lode_progress *progress) {
     if (relay->hooks == NULL || relay->hooks->progress == NULL) return 0;
     lode_progress copy = *progress;
     copy.task = relay->task;
-    const int stop = relay->hooks->progress(relay->hooks->cookie, &copy);
-    relay->stopped = relay->stopped || stop != 0;
-    return stop;
+    return relay->hooks->progress(relay->hooks->cookie, &copy);
 }
 
 static void relay_notice(void *cookie, const char *line) {
     const lode_relay *relay = cookie;
+    lode_remarks *remarks = relay->remarks;
+    const uint64_t hash = XXH3_64bits(line, strlen(line));
+    for (size_t i = 0; i < remarks->count; i++) {
+        if (remarks->seen[i] == hash) return;
+    }
+    if (remarks->count < MOST_REMARKS) remarks->seen[remarks->count++] = hash;
     lode__notice(relay->hooks, "%s: %s", relay->task, line);
 }
 
@@ -230,7 +241,10 @@ static lode_status import_data(lode_experiment_plan *plan, lode_experiment_data 
     char *absolute = realpath(data->source, NULL);
     const char *source = lode__arena_strdup(arena, absolute != NULL ? absolute : data->source);
     free(absolute);
-    lode_relay relay = {.hooks = hooks, .task = lode__arena_printf(arena, "import %s", data->name)};
+    lode_remarks remarks = {0};
+    lode_relay relay = {.hooks = hooks,
+                        .remarks = &remarks,
+                        .task = lode__arena_printf(arena, "import %s", data->name)};
     if (folder == NULL || target == NULL || record == NULL || source == NULL || relay.task == NULL) {
         return lode__fail_memory(error);
     }
@@ -464,6 +478,7 @@ static lode_status list_cells(const lode_experiment_plan *plan, char **report, l
 
 static lode_status run_cells(lode_experiment_plan *plan, const lode_hooks *hooks, lode_error *error) {
     size_t chosen = 0, number = 0;
+    lode_remarks remarks = {0};
     for (size_t i = 0; i < plan->cell_count; i++)
         chosen += plan->cells[i].chosen;
     for (size_t i = 0; i < plan->cell_count; i++) {
@@ -471,7 +486,7 @@ static lode_status run_cells(lode_experiment_plan *plan, const lode_hooks *hooks
         if (!cell->chosen) continue;
         number++;
         if (!needs_work(plan, cell)) continue;
-        lode_relay relay = {.hooks = hooks};
+        lode_relay relay = {.hooks = hooks, .remarks = &remarks};
         relay.task = lode__arena_printf(&plan->arena, "%s %zu/%zu", cell->name, number, chosen);
         if (relay.task == NULL) return lode__fail_memory(error);
         const lode_hooks own = hooks_of(&relay);
