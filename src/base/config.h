@@ -67,10 +67,10 @@ typedef struct lode_texts {
 typedef struct lode_key {
     const char *name; ///< NULL ends a table
     lode_key_type type;
-    size_t offset;        ///< of the member in the struct that is filled
+    size_t offset; ///< of the member in the struct that is filled
     const char *fallback; ///< the default as it would be written; NULL = required (TEXT: stays NULL; NODE: NULL)
-    double low, high;     ///< range of numbers (of each element); both 0 = any
-    const char *const *choices; ///< ended by NULL
+    double low, high;            ///< range of numbers (of each element); both 0 = any
+    const char *const *choices;  ///< ended by NULL
     const struct lode_key *keys; ///< of a SECTION
     const char *help;            ///< one or two sentences; the paper's equation where there is one
 } lode_key;

@@ -10,8 +10,8 @@
 #include <lodestone.h>
 
 #define LODE_FORMAT(at, from) __attribute__((format(printf, at, from)))
-#define LODE_MAX(a, b) ((a) > (b) ? (a) : (b))
-#define LODE_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define LODE_MAX(a, b)        ((a) > (b) ? (a) : (b))
+#define LODE_MIN(a, b)        ((a) < (b) ? (a) : (b))
 
 /// Return the status of `call` to the caller unless it is LODE_OK.
 #define LODE_TRY(call)                                                                             \

@@ -42,8 +42,7 @@ typedef struct lode_mapping {
     size_t size;
 } lode_mapping;
 
-LODE_CHECK lode_status lode__mapping_open(lode_mapping *mapping, const char *path,
-                                          lode_error *error);
+LODE_CHECK lode_status lode__mapping_open(lode_mapping *mapping, const char *path, lode_error *error);
 void lode__mapping_close(lode_mapping *mapping);
 
 /// The whole file in memory, with a 0 byte after its end; free with lode__free.

@@ -62,7 +62,7 @@ typedef struct lode_contrast {
     bool shared;
     lode_vector *positive_shift; ///< [m] or NULL
     lode_vector *negative_shift; ///< [r] (shared) or [m * w]; or NULL
-    lode_lists *masked;     ///< rows m: places in the negative list that do not count for the query, increasing;
+    lode_lists *masked;     ///< rows m: places in the negative list that do not count for the query;
     lode_index *masked_ids; ///< [positions] those places. NULL = none
     double scale;           ///< 1 / temperature
     bool positive_in_denominator; ///< softmax only

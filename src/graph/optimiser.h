@@ -1,5 +1,6 @@
 /// Optimisers. `lazy_adam` is Adam with torch.optim.SparseAdam's semantics on tables: the bias correction uses
-/// the global step and rows that were not touched stay frozen, moments included. `adam_dense` treats tables as
+/// the global step, rows that were not touched stay frozen, moments included, and epsilon is added to sqrt(v)
+/// before the correction (so that it counts as epsilon / sqrt(1 - beta2^step)). `adam_dense` treats tables as
 /// dense weights: every row moves in every step. Dense weights get plain Adam under both.
 #ifndef LODE_GRAPH_OPTIMISER_H
 #define LODE_GRAPH_OPTIMISER_H

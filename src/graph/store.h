@@ -22,7 +22,7 @@ typedef struct lode_scatter {
 /// One id of one scatter.
 typedef struct lode_entry {
     uint32_t scatter, row;
-    float scale; ///< 1, or 1 / length of the list it was pooled in
+    uint32_t length; ///< the gradient row is divided by it: 1, or the length of the list pooled by mean
 } lode_entry;
 
 typedef struct lode_store {

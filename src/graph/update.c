@@ -10,7 +10,7 @@ enum { ELEMENTS_PER_TASK = 16384, ROWS_PER_TASK = 256, WIDEST_ROW = 4096 };
 
 typedef struct lode_update {
     const lode_kernels *kernels;
-    lode_adam adam;
+    lode_adam adam, lazy; ///< lazy: SparseAdam adds epsilon to sqrt(v), before v's bias is corrected
     lode_param *param;
     size_t distinct; ///< rows touched
 } lode_update;
@@ -34,14 +34,14 @@ static void sum_row(const lode_kernels *kernels, const lode_store *store, size_t
         const lode_entry *entry = &store->entries[store->order[at]];
         const lode_tensor *output = store->scatters[entry->scatter].output;
         const real *row = (const real *)output->gradient + (size_t)entry->row * d;
-        kernels->scale_add(d, (real)entry->scale, row, sum);
+        kernels->scale_add(d, (real)1 / (real)entry->length, row, sum);
     }
 }
 
-static void update_row(const lode_update *update, size_t row, const real *gradient) {
+static void update_row(const lode_update *update, const lode_adam *adam, size_t row, const real *gradient) {
     lode_param *param = update->param;
     const size_t d = param->columns, at = row * d;
-    update->kernels->adam(d, &update->adam, (real *)param->value + at, (real *)param->first + at,
+    update->kernels->adam(d, adam, (real *)param->value + at, (real *)param->first + at,
                           (real *)param->second + at, gradient);
 }
 
@@ -53,7 +53,7 @@ static void lazy_task(void *context, size_t task, size_t thread) {
     const size_t last = LODE_MIN((task + 1) * ROWS_PER_TASK, update->distinct);
     for (size_t segment = task * ROWS_PER_TASK; segment < last; segment++) {
         sum_row(update->kernels, store, segment, sum);
-        update_row(update, store->id[store->segments[segment]], sum);
+        update_row(update, &update->lazy, store->id[store->segments[segment]], sum);
     }
 }
 
@@ -84,7 +84,7 @@ static void whole_task(void *context, size_t task, size_t thread) {
         } else {
             memset(sum, 0, update->param->columns * sizeof *sum);
         }
-        update_row(update, row, sum);
+        update_row(update, &update->adam, row, sum);
     }
 }
 
@@ -101,6 +101,8 @@ void LODE_REAL(lode__update)(const lode_optimiser *optimiser, lode_params *param
                               .correction1 = (real)(1.0 - pow(optimiser->beta1, (double)step)),
                               .correction2 = (real)(1.0 - pow(optimiser->beta2, (double)step)),
                               .decay = (real)optimiser->decay};
+    update.lazy = update.adam;
+    update.lazy.epsilon = (real)(optimiser->epsilon / sqrt(1.0 - pow(optimiser->beta2, (double)step)));
     for (size_t i = 0; i < params->count; i++) {
         lode_param *param = update.param = params->list[i];
         if (param->store == NULL) {
@@ -112,6 +114,7 @@ void LODE_REAL(lode__update)(const lode_optimiser *optimiser, lode_params *param
             continue;
         }
         if (param->store->scatter_count == 0) continue;
+        assert(param->columns <= WIDEST_ROW);
         update.distinct = lode__store_sort(param->store);
         if (optimiser->type == LODE_LAZY_ADAM) {
             lode__pool_run(pool, (update.distinct + ROWS_PER_TASK - 1) / ROWS_PER_TASK, lazy_task,

@@ -31,6 +31,7 @@ void lode__masker_build(lode_masker *masker, const lode_scene *scene, size_t neg
     masker->items = scene->items;
     masker->lists = lode__graph_lists(graph, scene->users->inputs.rows, positions, most);
     masker->places = positions != NULL ? lode__graph_index(graph, positions, 1) : NULL;
+    masker->seen = lode__graph_alloc(graph, scene->items->inputs.rows->capacity, sizeof *masker->seen);
     if (masker->shared) {
         masker->first = lode__graph_alloc(graph, scene->items->inputs.rows->capacity, sizeof(int32_t));
         masker->next = lode__graph_alloc(graph, negatives, sizeof(int32_t));
@@ -63,13 +64,18 @@ static size_t mask_slot(const lode_masker *masker, int32_t slot, const int32_t *
     return at;
 }
 
-static size_t mask_user(const lode_masker *masker, const lode_state *state, const int32_t *own,
-                        size_t at, size_t end) {
+/// Each of the user's items once, however often it was clicked: repeats would use up the room.
+static size_t mask_user(lode_masker *masker, const lode_state *state, const int32_t *own, size_t at,
+                        size_t end) {
     const lode_split *split = masker->training->split;
+    masker->now++;
     for (uint64_t click = split->log.offsets[state->user]; click < split->train_end[state->user];
          click++) {
         const uint32_t row = masker->training->binding->item_row[split->log.item[click]];
-        at = mask_slot(masker, lode__item_view_find(masker->items, row), own, at, end);
+        const int32_t slot = lode__item_view_find(masker->items, row);
+        if (slot < 0 || masker->seen[slot] == masker->now) continue;
+        masker->seen[slot] = masker->now;
+        at = mask_slot(masker, slot, own, at, end);
     }
     return at;
 }

@@ -21,6 +21,7 @@ typedef struct lode_masker {
     lode_lists *lists; ///< rows = examples
     lode_index *places;
     int32_t *first, *next; ///< shared: places of an item slot, chained; [item view capacity], [negatives]
+    uint64_t *seen, now; ///< [item view capacity] number of the last example that masked an item slot
 } lode_masker;
 
 /// Build into a scene; `negatives` is the most places of a shared list. Fails through graph->failed.

@@ -171,12 +171,15 @@ static lode_status load_model(lode_bundle *bundle, lode_error *error) {
     LODE_TRY(lode__file_read(config, LARGEST_CONFIG, &text, &length, error));
     lode_status status = lode__config_load(&bundle->config, text, config, NULL, 0, error);
     lode__free(text);
-    LODE_TRY(status);
+    if (status != LODE_OK) { // contradictions between keys name no file
+        const bool named = error == NULL || strstr(error->message, config) != NULL;
+        return named ? status : lode__error_prefix(error, status, "%s: ", config);
+    }
     lode_vocabulary *vocabulary = NULL;
     LODE_TRY(lode__vocabulary_load(&vocabulary, words, error));
-    LODE_TRY(lode__model_core_new(&bundle->model, &bundle->config.model,
-                                  (size_t)bundle->config.data.history, vocabulary,
-                                  (uint64_t)bundle->config.train.seed, error));
+    status = lode__model_core_new(&bundle->model, &bundle->config.model, (size_t)bundle->config.data.history,
+                                  vocabulary, (uint64_t)bundle->config.train.seed, error);
+    if (status != LODE_OK) return lode__error_prefix(error, status, "%s: ", bundle->path);
     return lode__weights_load(bundle->model->params, weights, error);
 }
 

@@ -134,9 +134,15 @@ static lode_status prepare(lode_measure *measure, lode_error *error) {
     LODE_TRY(lode__pool_new(&measure->pool, LODE_MIN(threads, (size_t)256), error));
     LODE_TRY(lode__bundle_data(measure->bundle, measure->options.data, &measure->data, measure->hooks, error));
     LODE_TRY(lode__split_new(&measure->split, measure->data, &config->data.split, error));
+    if (config->data.split.refit && measure->options.part == 1) lode__split_refit(measure->split);
     LODE_TRY(choose_protocol(measure, error));
     choose_cutoffs(measure);
     LODE_TRY(lode__binding_new(&measure->binding, measure->bundle->model->vocabulary, measure->data, error));
+    if (config->data.split.refit && measure->options.part == 0) {
+        return lode__fail(error, LODE_E_MISMATCH,
+                          "%s was trained on its validation part (data.split.refit): measure part test, or %s/selection",
+                          measure->bundle->path, measure->bundle->path);
+    }
     const lode_part part = measure->options.part == 0 ? LODE_PART_VALID : LODE_PART_TEST;
     LODE_TRY(lode__cases_new(&measure->cases, measure->split, &measure->protocol, part, error));
     if (measure->cases.count == 0) {

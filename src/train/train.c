@@ -19,12 +19,17 @@ const lode_key lode__train_option_keys[] = {
      .help = "Continue the run in this folder from its checkpoint; start anew where there is none."},
     {0}};
 
+/// A call of lode_train.
 typedef struct lode_run {
-    const char *data, *folder;
-    lode_config config;
-    char *resolved; ///< configuration as text
-    bool resume, has_checkpoint, finished;
-    lode_manifest manifest;
+    const char *data;     ///< absolute
+    const char *resolved; ///< configuration as text
+    bool resume;
+    lode_phase phase;     ///< the current one
+    bool has_checkpoint, finished;
+    lode_manifest manifest; ///< of the phase's bundle, once it is finished
+    double seconds, timed_seconds;
+    uint64_t timed_examples;
+    const lode_hooks *hooks;
     lode_arena arena;
 } lode_run;
 
@@ -51,7 +56,7 @@ static void first_difference(const char *a, const char *b, char *line, size_t si
 }
 
 static lode_status compare_config(lode_run *run, lode_error *error) {
-    const char *path = lode__path_join(&run->arena, run->folder, LODE_CONFIG_FILE);
+    const char *path = lode__path_join(&run->arena, run->phase.folder, LODE_CONFIG_FILE);
     if (path == NULL) return lode__fail_memory(error);
     char *text = NULL;
     size_t length;
@@ -66,25 +71,23 @@ static lode_status compare_config(lode_run *run, lode_error *error) {
         first_difference(before, after, line, sizeof line);
         status = lode__fail(error, LODE_E_MISMATCH,
                             "cannot resume %s: the configuration has changed since (now \"%s\"); it must be that of %s",
-                            run->folder, line, path);
+                            run->phase.folder, line, path);
     }
     lode__free(text);
     return status;
 }
 
-/// What the folder holds, and whether this call may use it.
+/// What the phase's folder holds, and whether this call may use it.
 static lode_status inspect_folder(lode_run *run, lode_error *error) {
-    const char *config = lode__path_join(&run->arena, run->folder, LODE_CONFIG_FILE);
-    const char *checkpoint = lode__path_join(&run->arena, run->folder, LODE_CHECKPOINT_FILE);
-    const char *manifest = lode__path_join(&run->arena, run->folder, LODE_MANIFEST_FILE);
+    const char *folder = run->phase.folder;
+    const char *config = lode__path_join(&run->arena, folder, LODE_CONFIG_FILE);
+    const char *checkpoint = lode__path_join(&run->arena, folder, LODE_CHECKPOINT_FILE);
+    const char *manifest = lode__path_join(&run->arena, folder, LODE_MANIFEST_FILE);
     if (config == NULL || checkpoint == NULL || manifest == NULL) return lode__fail_memory(error);
-    if (lode__file_exists(run->folder) && !run->resume) {
-        return lode__fail(error, LODE_E_EXISTS,
-                          "%s exists already: continue it with --resume, or choose another folder", run->folder);
-    }
+    run->has_checkpoint = run->finished = false;
     if (!lode__file_exists(config)) return LODE_OK;
     if (lode__file_exists(manifest)) {
-        LODE_TRY(lode__manifest_read(&run->manifest, &run->arena, run->folder, error));
+        LODE_TRY(lode__manifest_read(&run->manifest, &run->arena, folder, error));
         run->finished = run->manifest.finished;
     }
     run->has_checkpoint = lode__file_exists(checkpoint);
@@ -93,32 +96,70 @@ static lode_status inspect_folder(lode_run *run, lode_error *error) {
 
 static lode_status write_start(const lode_run *run, const lode_trainer *trainer, lode_error *error) {
     lode_arena arena = {0};
-    const char *config = lode__path_join(&arena, run->folder, LODE_CONFIG_FILE);
-    const char *vocabulary = lode__path_join(&arena, run->folder, LODE_VOCABULARY_FILE);
+    const char *folder = run->phase.folder;
+    const char *config = lode__path_join(&arena, folder, LODE_CONFIG_FILE);
+    const char *vocabulary = lode__path_join(&arena, folder, LODE_VOCABULARY_FILE);
     lode_status status = config == NULL || vocabulary == NULL ? lode__fail_memory(error) : LODE_OK;
-    if (status == LODE_OK) status = lode__folder_make(run->folder, error);
+    if (status == LODE_OK) status = lode__folder_make(folder, error);
     if (status == LODE_OK) status = lode__vocabulary_save(trainer->model->vocabulary, vocabulary, error);
     if (status == LODE_OK) status = lode__file_write(config, run->resolved, strlen(run->resolved), error);
     lode__arena_release(&arena);
     return status;
 }
 
-static lode_status make_report(const lode_run *run, const lode_manifest *manifest,
-                               const lode_trainer *trainer, char **report, lode_error *error) {
+/// Train the phase to its end, from its checkpoint if it has one; nothing to do when it is finished.
+static lode_status run_phase(lode_run *run, lode_error *error) {
+    LODE_TRY(inspect_folder(run, error));
+    if (run->finished) return LODE_OK;
+    lode_config config;
+    lode_trainer *trainer = NULL;
+    lode_status status = lode__config_load(&config, run->resolved, NULL, NULL, 0, error);
+    if (status == LODE_OK) status = lode__trainer_new(&trainer, &config, &run->phase, run->hooks, error);
+    if (status == LODE_OK) {
+        status = run->has_checkpoint ? lode__checkpoint_load(trainer, error) : write_start(run, trainer, error);
+    }
+    if (status == LODE_OK) status = lode__trainer_run(trainer, error);
+    if (status == LODE_OK) {
+        run->seconds += trainer->seconds;
+        run->timed_seconds += trainer->timed_seconds;
+        run->timed_examples += trainer->timed_examples;
+        status = lode__manifest_read(&run->manifest, &run->arena, run->phase.folder, error);
+    }
+    lode__trainer_free(&trainer);
+    lode__config_release(&config);
+    return status;
+}
+
+/// data.split.refit: choose the number of epochs in FOLDER/selection, then train the bundle on training and
+/// validation together. `best` receives the value of the selection.
+static lode_status run_phases(lode_run *run, const lode_config *config, const char *folder, double *best,
+                              lode_error *error) {
+    const uint64_t epochs = (uint64_t)config->train.epochs;
+    run->phase = (lode_phase){run->data, folder, epochs, false};
+    if (config->data.split.refit) {
+        run->phase.folder = lode__path_join(&run->arena, folder, "selection");
+        if (run->phase.folder == NULL) return lode__fail_memory(error);
+        LODE_TRY(run_phase(run, error));
+        *best = run->manifest.best;
+        run->phase = (lode_phase){run->data, folder, run->manifest.best_epoch, true};
+    }
+    LODE_TRY(run_phase(run, error));
+    if (!config->data.split.refit) *best = run->manifest.best;
+    return LODE_OK;
+}
+
+static lode_status make_report(const lode_run *run, const char *folder, const char *metric, double best,
+                               char **report, lode_error *error) {
     if (report == NULL) return LODE_OK;
     struct rusage usage;
     (void)getrusage(RUSAGE_SELF, &usage);
-    json_t *best = json_object();
-    if (!isnan(manifest->best)) {
-        (void)json_object_set_new(best, run->config.eval.valid, json_real(manifest->best));
-    }
-    const double rate = trainer != NULL && trainer->timed_seconds > 0
-                            ? (double)trainer->timed_examples / trainer->timed_seconds
-                            : 0.0;
-    json_t *json = json_pack("{s:s, s:f, s:f, s:I, s:o, s:I, s:I, s:I, s:b}", "run", run->folder,
-                             "examples_per_second", rate, "seconds",
-                             trainer != NULL ? trainer->seconds : 0.0, "peak_rss_bytes",
-                             (json_int_t)usage.ru_maxrss * 1024, "best", best, "best_epoch",
+    json_t *values = json_object();
+    if (!isnan(best)) (void)json_object_set_new(values, metric, json_real(best));
+    const lode_manifest *manifest = &run->manifest;
+    const double rate = run->timed_seconds > 0 ? (double)run->timed_examples / run->timed_seconds : 0.0;
+    json_t *json = json_pack("{s:s, s:f, s:f, s:I, s:o, s:I, s:I, s:I, s:b}", "run", folder,
+                             "examples_per_second", rate, "seconds", run->seconds, "peak_rss_bytes",
+                             (json_int_t)usage.ru_maxrss * 1024, "best", values, "best_epoch",
                              (json_int_t)manifest->best_epoch, "epochs", (json_int_t)manifest->epochs,
                              "steps", (json_int_t)manifest->steps, "finished", 1);
     char *text = json != NULL ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
@@ -129,49 +170,41 @@ static lode_status make_report(const lode_run *run, const lode_manifest *manifes
     return *report != NULL ? LODE_OK : lode__fail_memory(error);
 }
 
-static lode_status train(lode_run *run, const lode_hooks *hooks, char **report, lode_error *error) {
-    lode_trainer *trainer = NULL;
-    char *data = realpath(run->data, NULL);
-    lode_status status =
-        lode__trainer_new(&trainer, &run->config, data != NULL ? data : run->data, run->folder, hooks, error);
-    if (status == LODE_OK) {
-        status = run->has_checkpoint ? lode__checkpoint_load(trainer, error) : write_start(run, trainer, error);
+static lode_status start(lode_run *run, const lode_config *config, const char *folder, char **report,
+                         lode_error *error) {
+    if (lode__file_exists(folder) && !run->resume) {
+        return lode__fail(error, LODE_E_EXISTS,
+                          "%s exists already: continue it with --resume, or choose another folder", folder);
     }
-    if (status == LODE_OK) status = lode__trainer_run(trainer, error);
-    if (status == LODE_OK) {
-        const lode_counters *counters = &trainer->counters;
-        const lode_manifest manifest = {.epochs = counters->epoch,
-                                        .steps = counters->global_step,
-                                        .best_epoch = counters->best_epoch,
-                                        .best = counters->best};
-        status = make_report(run, &manifest, trainer, report, error);
-    }
-    lode__trainer_free(&trainer);
-    free(data);
-    return status;
+    double best = (double)NAN;
+    LODE_TRY(run_phases(run, config, folder, &best, error));
+    return make_report(run, folder, config->eval.valid, best, report, error);
 }
 
-lode_status lode_train(const char *data, const char *run_folder, const char *config,
+lode_status lode_train(const char *data, const char *folder, const char *config_text,
                        const char *options, const lode_hooks *hooks, char **report,
                        lode_error *error) {
-    lode_run run = {.data = data, .folder = run_folder};
+    lode_run run = {.hooks = hooks};
+    lode_config config = {0};
     lode_train_options chosen;
     lode_node *root = NULL;
     lode_text text = {0};
+    char *absolute = realpath(data, NULL), *resolved = NULL;
     lode_status status;
     if (options == NULL) options = "";
+    run.data = absolute != NULL ? absolute : data;
     LODE_GOTO(status, lode__yaml_parse(&run.arena, options, strlen(options), "options", &root, error), done);
     LODE_GOTO(status, lode__config_read(&run.arena, root, "", lode__train_option_keys, NULL, &chosen, error), done);
-    LODE_GOTO(status, lode__config_load(&run.config, config, NULL, NULL, 0, error), done);
-    lode__config_print(&text, &run.config);
-    LODE_GOTO(status, lode__text_take(&text, &run.resolved, error), done);
+    LODE_GOTO(status, lode__config_load(&config, config_text, NULL, NULL, 0, error), done);
+    lode__config_print(&text, &config);
+    LODE_GOTO(status, lode__text_take(&text, &resolved, error), done);
+    run.resolved = resolved;
     run.resume = chosen.resume;
-    LODE_GOTO(status, inspect_folder(&run, error), done);
-    status = run.finished ? make_report(&run, &run.manifest, NULL, report, error)
-                          : train(&run, hooks, report, error);
+    status = start(&run, &config, folder, report, error);
 done:
-    lode__config_release(&run.config);
-    lode__free(run.resolved);
+    lode__config_release(&config);
+    lode__free(resolved);
+    free(absolute);
     lode__arena_release(&run.arena);
     return status;
 }

@@ -16,16 +16,17 @@ static double now(void) {
 
 // --- preparing ------------------------------------------------------------------------------------------
 
-static lode_status prepare_data(lode_trainer *trainer, const char *path, lode_error *error) {
+static lode_status prepare_data(lode_trainer *trainer, const lode_phase *phase, lode_error *error) {
     const lode_config *config = trainer->config;
-    LODE_TRY(lode__dataset_open(&trainer->data, path, false, error));
+    LODE_TRY(lode__dataset_open(&trainer->data, phase->data, false, error));
     LODE_TRY(lode__split_new(&trainer->split, trainer->data, &config->data.split, error));
+    if (phase->refit) lode__split_refit(trainer->split);
     LODE_TRY(lode__examples_new(&trainer->examples, trainer->split, (uint64_t)config->data.min_history, error));
     if (trainer->examples.count == 0) {
         return lode__fail(error, LODE_E_INPUT,
                           "%s gives no training example: no user has more than %lld clicks in the training part "
                           "(data.min_history, data.split)",
-                          path, (long long)config->data.min_history);
+                          phase->data, (long long)config->data.min_history);
     }
     if (trainer->examples.count >= (uint64_t)UINT32_MAX * (uint64_t)config->train.batch) {
         return lode__fail(error, LODE_E_CONFIG, "%llu examples in batches of %lld are more than 2^32 steps",
@@ -114,11 +115,11 @@ static lode_status prepare_validation(lode_trainer *trainer, lode_error *error) 
                               trainer->cutoff, trainer->pool, error);
 }
 
-static lode_status prepare(lode_trainer *trainer, const char *data, lode_error *error) {
+static lode_status prepare(lode_trainer *trainer, const lode_phase *phase, lode_error *error) {
     const lode_train_config *train = &trainer->config->train;
     const size_t threads = train->threads > 0 ? (size_t)train->threads : lode__processor_count();
     LODE_TRY(lode__pool_new(&trainer->pool, LODE_MIN(threads, (size_t)256), error));
-    LODE_TRY(prepare_data(trainer, data, error));
+    LODE_TRY(prepare_data(trainer, phase, error));
     LODE_TRY(prepare_model(trainer, error));
     LODE_TRY(prepare_graph(trainer, error));
     LODE_TRY(prepare_validation(trainer, error));
@@ -134,17 +135,18 @@ static lode_status prepare(lode_trainer *trainer, const char *data, lode_error *
     return trainer->states == NULL || trainer->target_rows == NULL ? lode__fail_memory(error) : LODE_OK;
 }
 
-lode_status lode__trainer_new(lode_trainer **out, lode_config *config, const char *data,
-                              const char *run, const lode_hooks *hooks, lode_error *error) {
+lode_status lode__trainer_new(lode_trainer **out, lode_config *config, const lode_phase *phase,
+                              const lode_hooks *hooks, lode_error *error) {
     lode_trainer *trainer = lode__alloc(1, sizeof *trainer);
     if (trainer == NULL) return lode__fail_memory(error);
     trainer->config = config;
     trainer->hooks = hooks;
-    trainer->run = run;
+    trainer->run = phase->folder;
+    trainer->epochs = phase->epochs;
     trainer->objectives = config->objectives;
     trainer->objective_count = config->objective_count;
     trainer->counters.best = trainer->validation = (double)NAN;
-    const lode_status status = prepare(trainer, data, error);
+    const lode_status status = prepare(trainer, phase, error);
     if (status != LODE_OK) {
         lode__trainer_free(&trainer);
     } else {
@@ -194,7 +196,7 @@ static size_t gather_batch(lode_trainer *trainer) {
 
 static lode_status draw(lode_trainer *trainer, size_t count, lode_error *error) {
     const lode_counters *counters = &trainer->counters;
-    const double total = (double)trainer->steps * (double)LODE_MAX(trainer->config->train.epochs, (int64_t)1);
+    const double total = (double)trainer->steps * (double)LODE_MAX(trainer->epochs, (uint64_t)1);
     for (size_t i = 0; i < trainer->objective_count; i++) {
         const lode_objective *objective = &trainer->objectives[i];
         const lode_batch batch = {.seed = (uint64_t)trainer->config->train.seed,
@@ -299,7 +301,7 @@ static bool asked_to_stop(const lode_trainer *trainer, double loss) {
         .rate = trainer->timed_seconds > 0 ? (double)trainer->timed_examples / trainer->timed_seconds : 0.0,
         .loss = loss,
         .epoch = counters->epoch + 1,
-        .epochs = (uint64_t)trainer->config->train.epochs};
+        .epochs = trainer->epochs};
     return hooks->progress(hooks->cookie, &progress) != 0;
 }
 
@@ -386,7 +388,7 @@ static lode_status finish_epoch(lode_trainer *trainer, lode_error *error) {
     // The last step's update was seen by no loss yet.
     if (not_finite(trainer->model->params) != NULL) return diverged(trainer, (double)NAN, error);
     const uint64_t epoch = counters->epoch + 1;
-    const bool last = epoch == (uint64_t)trainer->config->train.epochs;
+    const bool last = epoch == trainer->epochs;
     const bool due = epoch % (uint64_t)trainer->config->eval.every == 0 || last;
     trainer->validation = (double)NAN;
     const lode_status status = due ? validate(trainer, error) : LODE_OK;
@@ -411,7 +413,7 @@ static lode_status finish_epoch(lode_trainer *trainer, lode_error *error) {
 
 lode_status lode__trainer_run(lode_trainer *trainer, lode_error *error) {
     lode_counters *counters = &trainer->counters;
-    const uint64_t epochs = (uint64_t)trainer->config->train.epochs;
+    const uint64_t epochs = trainer->epochs;
     const uint64_t patience = (uint64_t)trainer->config->eval.patience;
     if (epochs == 0) LODE_TRY(save_weights(trainer, error));
     while (counters->epoch < epochs && (patience == 0 || counters->since_best < patience)) {

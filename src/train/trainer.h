@@ -25,6 +25,7 @@ typedef struct lode_trainer {
     const lode_config *config;
     const lode_hooks *hooks;
     const char *run;
+    uint64_t epochs; ///< of this run at most
     // data
     lode_dataset *data;
     lode_split *split;
@@ -56,9 +57,18 @@ typedef struct lode_trainer {
     lode_arena arena;
 } lode_trainer;
 
+/// One pass of training: a run has one, or with data.split.refit two (choose the number of epochs, then train on
+/// training + validation for that many).
+typedef struct lode_phase {
+    const char *data;   ///< the data set
+    const char *folder; ///< the bundle
+    uint64_t epochs;
+    bool refit; ///< validation belongs to training; nothing is validated, the last epoch is kept
+} lode_phase;
+
 /// Prepare everything up to the first step. The configuration's objectives are prepared in place.
-LODE_CHECK lode_status lode__trainer_new(lode_trainer **out, lode_config *config, const char *data,
-                                         const char *run, const lode_hooks *hooks,
+LODE_CHECK lode_status lode__trainer_new(lode_trainer **out, lode_config *config,
+                                         const lode_phase *phase, const lode_hooks *hooks,
                                          lode_error *error);
 void lode__trainer_free(lode_trainer **trainer);
 

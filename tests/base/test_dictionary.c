@@ -66,6 +66,10 @@ static void test_too_many_tokens(void **state) {
     assert_fails(lode__dictionary_add(&dictionary, "x", 1, &index, &error), LODE_E_INPUT, error,
                  "4294967294");
     assert_int_equal(index, 9);
+    lode_dictionary empty = {0};
+    assert_fails(lode__dictionary_add(&empty, "x", SIZE_MAX, &index, &error), LODE_E_MEMORY, error,
+                 "memory");
+    lode__dictionary_release(&empty);
 }
 
 int main(void) {

@@ -320,13 +320,15 @@ typedef struct moments {
 } moments;
 
 /// Kingma & Ba 2015, algorithm 1.
-static void adam_by_hand(moments *m, const lode_optimiser *adam, double gradient, int step) {
+/// `sparse`: as torch.optim.SparseAdam does it, epsilon beside the uncorrected root.
+static void adam_by_hand(moments *m, const lode_optimiser *adam, bool sparse, double gradient, int step) {
     gradient += adam->decay * m->value;
     m->first = adam->beta1 * m->first + (1.0 - adam->beta1) * gradient;
     m->second = adam->beta2 * m->second + (1.0 - adam->beta2) * gradient * gradient;
     const double first = m->first / (1.0 - pow(adam->beta1, step));
     const double second = m->second / (1.0 - pow(adam->beta2, step));
-    m->value -= adam->rate * first / (sqrt(second) + adam->epsilon);
+    const double epsilon = sparse ? adam->epsilon / sqrt(1.0 - pow(adam->beta2, step)) : adam->epsilon;
+    m->value -= adam->rate * first / (sqrt(second) + epsilon);
 }
 
 typedef struct optimiser_check {
@@ -383,13 +385,13 @@ static void optimiser_step(optimiser_check *self, const lode_optimiser *optimise
     for (size_t i = 0; i < ROWS * COLUMNS; i++) {
         const bool moves = optimiser->type == LODE_ADAM_DENSE || is_touched(step, i / COLUMNS);
         const moments before = self->rows[i];
-        if (moves) adam_by_hand(&self->rows[i], optimiser, rows[i], step + 1);
+        if (moves) adam_by_hand(&self->rows[i], optimiser, optimiser->type == LODE_LAZY_ADAM, rows[i], step + 1);
         expect_moments(self->table, i, &self->rows[i]);
         if (moves && is_touched(step, i / COLUMNS))
             assert_true(before.value != self->rows[i].value);
     }
     for (size_t i = 0; i < COLUMNS; i++) {
-        adam_by_hand(&self->dense[i], optimiser, dense[i], step + 1);
+        adam_by_hand(&self->dense[i], optimiser, false, dense[i], step + 1);
         expect_moments(self->weight, i, &self->dense[i]);
     }
     lode__free(rows);
@@ -443,7 +445,7 @@ static void test_global_step(void **state) {
     (void)state;
     moments row = {.value = 1.0};
     const double beta = lazy.beta1;
-    adam_by_hand(&row, &lazy, 0.5, 100);
+    adam_by_hand(&row, &lazy, true, 0.5, 100);
     const double expected = lazy.rate * (1.0 - beta) / (1.0 - pow(beta, 100)) /
                             sqrt((1.0 - lazy.beta2) / (1.0 - pow(lazy.beta2, 100)));
     gradcheck_near(1.0 - row.value, expected, 0.0, 1e-6, "by hand");
@@ -522,6 +524,7 @@ static void test_initial_values(void **state) {
     for (size_t i = 0; i < 3; i++) {
         expect_ok(lode__params_new(&sets[i], LODE_F64, &error), &error);
         if (i == 1) (void)lode__param_dense(sets[i], "other", 3, 3, LODE_INIT_XAVIER, 1.0);
+        if (i == 1) (void)lode__param_table(sets[i], "second", 9, 3, LODE_INIT_NORMAL, 0.5);
         (void)lode__param_table(sets[i], "table", i == 1 ? 9 : 4, 3, LODE_INIT_NORMAL, 0.5);
         expect_ok(lode__params_finish(sets[i], i == 2 ? 8 : 7, &error), &error);
     }
@@ -533,6 +536,9 @@ static void test_initial_values(void **state) {
         assert_true(values[0][i] != values[2][i]);
         assert_true(i == 0 || values[0][i] != values[0][i - 1]);
     }
+    const double *second = lode__param_find(sets[1], "second")->value;
+    for (size_t i = 0; i < 12; i++)
+        assert_true(second[i] != values[1][i]);
     const double *xavier = lode__param_find(sets[1], "other")->value;
     for (size_t i = 0; i < 9; i++)
         assert_true(xavier[i] != 0.0 && fabs(xavier[i]) <= 1.0);

@@ -53,35 +53,35 @@ typedef struct damage {
     size_t cuts, bits; ///< how many places are tried, evenly spread
 } damage;
 
-static lode_status try_run(const fixture *self, const damage *damage, lode_error *error) {
-    return strcmp(damage->run, "half") == 0 ? resume_half(self, error) : open_run(self, damage->run, error);
+static lode_status try_run(const fixture *self, const damage *one, lode_error *error) {
+    return strcmp(one->run, "half") == 0 ? resume_half(self, error) : open_run(self, one->run, error);
 }
 
-static void check_damage(const fixture *self, const damage *damage) {
-    const bytes whole = read_file(self, damage->run, damage->name);
+static void check_damage(const fixture *self, const damage *one) {
+    const bytes whole = read_file(self, one->run, one->name);
     assert_true(whole.size > 0);
     lode_error error;
-    for (size_t i = 0; i < damage->cuts; i++) {
-        const size_t size = whole.size * i / damage->cuts;
-        write_file(self, damage->run, damage->name, whole.data, size);
-        const lode_status status = try_run(self, damage, &error);
+    for (size_t i = 0; i < one->cuts; i++) {
+        const size_t size = whole.size * i / one->cuts;
+        write_file(self, one->run, one->name, whole.data, size);
+        const lode_status status = try_run(self, one, &error);
         // A text may be whole without its last lines; then it must be a configuration that fits the weights.
-        if (damage->checked || status != LODE_OK) {
-            check_refusal(status, &error, damage->checked ? damage->name : damage->run, "cut at", size);
+        if (one->checked || status != LODE_OK) {
+            check_refusal(status, &error, one->checked ? one->name : one->run, "cut at", size);
         }
     }
-    for (size_t i = 0; i < damage->bits; i++) {
-        const size_t at = whole.size * i / damage->bits;
+    for (size_t i = 0; i < one->bits; i++) {
+        const size_t at = whole.size * i / one->bits;
         char *byte = &whole.data[at], kept = *byte;
         *byte = (char)(*byte ^ (1 << (i % 8)));
-        write_file(self, damage->run, damage->name, whole.data, whole.size);
+        write_file(self, one->run, one->name, whole.data, whole.size);
         *byte = kept;
-        const lode_status status = try_run(self, damage, &error);
-        if (damage->checked || status != LODE_OK) {
-            check_refusal(status, &error, damage->checked ? damage->name : damage->run, "changed at", at);
+        const lode_status status = try_run(self, one, &error);
+        if (one->checked || status != LODE_OK) {
+            check_refusal(status, &error, one->checked ? one->name : one->run, "changed at", at);
         }
     }
-    write_file(self, damage->run, damage->name, whole.data, whole.size);
+    write_file(self, one->run, one->name, whole.data, whole.size);
     free(whole.data);
 }
 

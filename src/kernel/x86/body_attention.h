@@ -26,8 +26,7 @@ LODE_TARGET static void score(const struct lode_attention_f32 *args, const float
                               .b_row = PANEL,
                               .c_row = length,
                               .accumulate = column > 0};
-            pack_columns(task.k, task.n, y + u * args->stride + column, args->stride, task.n,
-                         panel);
+            pack_columns(task.k, task.n, y + u * args->stride + column, args->stride, task.n, panel);
             for (size_t t = args->causal ? u : 0; t < length;) {
                 const size_t rows = tile_rows(length - t);
                 task.a = x + t * x_stride + column;

@@ -1,0 +1,419 @@
+#!/usr/bin/env python3
+"""Golden files: what PyTorch computes for small models of ours, for tests/golden/test_golden.c.
+
+    /usr/bin/python3 tests/golden/make_golden.py        (needs PyTorch; `make check` does not run this)
+
+Writes a made-up log (shop/shop.inter, .item, .user) and one CASE.safetensors a case. Everything is worked out
+here from the raw log, with none of our code: splits, histories, vocabularies, sampling probabilities, masks; the
+models are PyTorch's own layers in float64, the optimisers torch.optim.Adam and SparseAdam. Rows of tables are
+numbered in this program's own order; their tokens stand in the metadata and the test maps them.
+
+A case holds: metadata `config` (our configuration text) and `tokens.TABLE`; `examples` [steps, batch, 2] (user
+number, position in the user's clicks), `negatives` [steps, n] (item rows), `init/NAME`, `gradient/NAME` (first
+step), `final/NAME` (after all steps), `user_vectors`, `item_vectors` (first step, of examples and their items) and
+`losses` [steps].
+"""
+import json
+import math
+import os
+import struct
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils.stateless import functional_call
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+USERS, ITEMS, BATCH, STEPS, HISTORY, DIM = 16, 24, 10, 10, 5, 8
+rng = np.random.default_rng(20)
+torch.manual_seed(20)
+torch.set_default_dtype(torch.float64)
+
+
+# --- the log ---------------------------------------------------------------------------------------------
+
+def make_shop():
+    """Clicks by user, in time order: (item, device). The last two of a user are validation and test."""
+    weight = 1 / np.arange(1, ITEMS + 1)
+    clicks = []
+    for user in range(USERS):
+        count = int(rng.integers(5, 14))
+        items = rng.choice(ITEMS, count, p=weight / weight.sum())
+        clicks.append([(int(i), ['phone', 'desk', ''][rng.integers(3)]) for i in items])
+    category = [['a', 'b', 'c', ''][rng.integers(4)] for _ in range(ITEMS)]
+    tags = [sorted(rng.choice(['red', 'blue', 'old', 'new', 'big'], rng.integers(0, 4), replace=False))
+            for _ in range(ITEMS)]
+    gender = [['f', 'm', ''][rng.integers(3)] for _ in range(USERS)]
+    return clicks, category, tags, gender
+
+
+def write_shop(shop):
+    clicks, category, tags, gender = shop
+    os.makedirs(f'{HERE}/shop', exist_ok=True)
+    rows = [(1700000000 + 1000 * k + u, u, i, d) for u, own in enumerate(clicks) for k, (i, d) in enumerate(own)]
+    with open(f'{HERE}/shop/shop.inter', 'w') as f:
+        f.write('user_id:token\titem_id:token\ttimestamp:float\tdevice:token\n')
+        for time, user, item, device in sorted(rows):
+            f.write(f'u{user}\ti{item}\t{time}\t{device}\n')
+    with open(f'{HERE}/shop/shop.item', 'w') as f:
+        f.write('item_id:token\tcategory:token\ttags:token_seq\n')
+        for item in range(ITEMS):
+            f.write(f'i{item}\t{category[item]}\t{" ".join(tags[item])}\n')
+    with open(f'{HERE}/shop/shop.user', 'w') as f:
+        f.write('user_id:token\tgender:token\n')
+        for user in range(USERS):
+            f.write(f'u{user}\t{gender[user]}\n')
+
+
+class Shop:
+    """The training part, and row numbers: 0 = unknown, then tokens in the order of `tokens`."""
+
+    def __init__(self, shop):
+        self.clicks, self.category, self.tags, self.gender = shop
+        self.train = [own[:-2] for own in self.clicks]
+        self.count = np.zeros(ITEMS, np.int64)
+        for own in self.train:
+            for item, _ in own:
+                self.count[item] += 1
+        known = [i for i in range(ITEMS) if self.count[i] > 0]
+        self.row = {item: r + 1 for r, item in enumerate(known)}
+        self.items = known
+        devices = sorted({d for own in self.train for _, d in own if d})
+        tables = {'item.id': [f'i{i}' for i in known],
+                  'item.category': sorted({self.category[i] for i in known if self.category[i]}),
+                  'item.tags': sorted({t for i in known for t in self.tags[i]}),
+                  'user.id': [f'u{u}' for u in range(USERS)],
+                  'user.gender': sorted({g for g in self.gender if g}),
+                  'context.device': devices}
+        self.tokens = tables
+        self.rows = {name: {t: r + 1 for r, t in enumerate(tokens)} for name, tokens in tables.items()}
+
+    def examples(self, least):
+        return [(u, k) for u in range(USERS) for k in range(least, len(self.train[u]))]
+
+
+# --- the model -------------------------------------------------------------------------------------------
+
+class Model:
+    """Parameters under our names; tables give sparse gradients."""
+
+    def __init__(self, shop, case):
+        self.shop, self.case = shop, case
+        self.sparse = case.get('optimiser', 'lazy_adam') == 'lazy_adam'
+        self.params, self.tables = {}, set()
+        user_fields = case['user_fields']
+        for name in ['item.id', 'item.category', 'item.tags'] + user_fields:
+            self.table(name, len(shop.tokens[name]) + 1, 0.5)
+        if case['item'] == 'mlp':
+            self.mlp('item.mlp', 3 * DIM, [12, DIM])
+        width = DIM * len(user_fields)
+        if case['user'] == 'ican':
+            self.table('user.history.position', HISTORY, 0.3)
+            self.block('user.block0', case['feed_forward'])
+            width += HISTORY * DIM
+        elif case.get('history', True):
+            width += DIM
+        self.mlp('user.mlp', width, [12, DIM])
+        if case['user'] == 'ican':
+            self.layer = nn.TransformerEncoderLayer(DIM, case['heads'], case['feed_forward'], dropout=0.0,
+                                                    batch_first=True)
+
+    def add(self, name, *shape, scale):
+        self.params[name] = (scale * torch.randn(*shape)).requires_grad_()
+
+    def table(self, name, rows, scale):
+        self.add(name, rows, DIM, scale=scale)
+        self.tables.add(name)
+
+    def mlp(self, prefix, inputs, widths):
+        for i, width in enumerate(widths):
+            self.add(f'{prefix}.{i}.weight', inputs, width, scale=inputs ** -0.5)
+            self.add(f'{prefix}.{i}.bias', 1, width, scale=0.1)
+            inputs = width
+
+    def block(self, prefix, feed_forward):
+        self.add(f'{prefix}.projections.weight', DIM, 3 * DIM, scale=DIM ** -0.5)
+        self.add(f'{prefix}.projections.bias', 1, 3 * DIM, scale=0.1)
+        self.add(f'{prefix}.output.weight', DIM, DIM, scale=DIM ** -0.5)
+        self.add(f'{prefix}.output.bias', 1, DIM, scale=0.1)
+        for n in '01':
+            self.params[f'{prefix}.norm{n}.gain'] = (1 + 0.1 * torch.randn(1, DIM)).requires_grad_()
+            self.add(f'{prefix}.norm{n}.bias', 1, DIM, scale=0.1)
+        self.mlp(f'{prefix}.feed_forward', DIM, [feed_forward, DIM])
+
+    def embed(self, name, ids):
+        return F.embedding(torch.as_tensor(ids), self.params[name], sparse=self.sparse)
+
+    def mean(self, name, lists):
+        empty = torch.zeros(DIM)
+        return torch.stack([self.embed(name, own).mean(0) if own else empty for own in lists])
+
+    def run_mlp(self, prefix, x):
+        hidden = torch.tanh if self.case.get('activation') == 'tanh' else torch.relu
+        if prefix.endswith('feed_forward'):
+            hidden = torch.relu
+        x = hidden(x @ self.params[f'{prefix}.0.weight'] + self.params[f'{prefix}.0.bias'])
+        return x @ self.params[f'{prefix}.1.weight'] + self.params[f'{prefix}.1.bias']
+
+    def transformer(self, x, padding):
+        p, b = self.params, 'user.block0'
+        weights = {'self_attn.in_proj_weight': p[f'{b}.projections.weight'].T,
+                   'self_attn.in_proj_bias': p[f'{b}.projections.bias'][0],
+                   'self_attn.out_proj.weight': p[f'{b}.output.weight'].T,
+                   'self_attn.out_proj.bias': p[f'{b}.output.bias'][0],
+                   'linear1.weight': p[f'{b}.feed_forward.0.weight'].T, 'linear1.bias': p[f'{b}.feed_forward.0.bias'][0],
+                   'linear2.weight': p[f'{b}.feed_forward.1.weight'].T, 'linear2.bias': p[f'{b}.feed_forward.1.bias'][0],
+                   'norm1.weight': p[f'{b}.norm0.gain'][0], 'norm1.bias': p[f'{b}.norm0.bias'][0],
+                   'norm2.weight': p[f'{b}.norm1.gain'][0], 'norm2.bias': p[f'{b}.norm1.bias'][0]}
+        return functional_call(self.layer, weights, (x,), {'src_key_padding_mask': padding})
+
+    def user_parts(self, examples):
+        shop, parts = self.shop, []
+        lists = [[shop.row[i] for i, _ in shop.train[u][max(0, k - HISTORY):k][::-1]] for u, k in examples]
+        if self.case['user'] == 'ican':
+            padded = torch.tensor([own + [0] * (HISTORY - len(own)) for own in lists])
+            padding = torch.tensor([[p >= len(own) for p in range(HISTORY)] for own in lists])
+            x = self.embed('item.id', padded) + self.embed('user.history.position', torch.arange(HISTORY).expand_as(padded))
+            x = self.transformer(x, padding).masked_fill(padding.unsqueeze(-1), 0.0)
+            parts.append(x.flatten(1))
+        elif self.case.get('history', True):
+            parts.append(self.mean('item.id', lists))
+        for name in self.case['user_fields']:
+            column = {'user.id': lambda u, k: f'u{u}', 'user.gender': lambda u, k: shop.gender[u],
+                      'context.device': lambda u, k: shop.train[u][k][1]}[name]
+            parts.append(self.embed(name, [shop.rows[name].get(column(u, k), 0) for u, k in examples]))
+        return parts
+
+    def score_ready(self, x):
+        return F.normalize(x) if self.case.get('scorer') == 'cosine' else x
+
+    def users(self, examples):
+        return self.score_ready(self.run_mlp('user.mlp', torch.cat(self.user_parts(examples), 1)))
+
+    def item_vectors(self, items):
+        shop = self.shop
+        parts = [self.embed('item.id', [shop.row[i] for i in items])]
+        if self.case['item'] == 'mlp':
+            parts.append(self.embed('item.category', [shop.rows['item.category'].get(shop.category[i], 0) for i in items]))
+            parts.append(self.mean('item.tags', [[shop.rows['item.tags'][t] for t in shop.tags[i]] for i in items]))
+            return self.score_ready(self.run_mlp('item.mlp', torch.cat(parts, 1)))
+        return self.score_ready(parts[0])
+
+
+# --- losses ----------------------------------------------------------------------------------------------
+
+def log_q(shop, objective):
+    """log of the probability that an item is drawn, as the float32 that our losses take in."""
+    count = shop.count.astype(np.float64)
+    if objective['type'] == 'in_batch':
+        q = count / count.sum()
+    elif objective['from'] == 'popularity':
+        q = np.where(count > 0, count ** 0.75, 0)
+        q = q / q.sum()
+    else:
+        q = np.where(count > 0, 1 / (count > 0).sum(), 0)
+    with np.errstate(divide='ignore'):
+        return np.log(q).astype(np.float32)
+
+
+def in_batch(shop, objective, users, vectors, targets):
+    """vectors: of the distinct targets, in order of appearance. A repeated item stands for as many negatives."""
+    distinct = list(dict.fromkeys(targets))
+    times = np.array([targets.count(i) for i in distinct])
+    q = log_q(shop, objective) if objective['log_q'] else np.zeros(ITEMS, np.float32)
+    shift = torch.tensor([float(np.float32(q[i] - np.float32(np.log(float(c))))) for i, c in zip(distinct, times)])
+    own = torch.tensor([distinct.index(i) for i in targets])
+    z = users @ vectors.T / objective['temperature']
+    positive = z[torch.arange(len(targets)), own] - torch.tensor([float(q[i]) for i in targets])
+    negative = (z - shift).masked_fill(F.one_hot(own, len(distinct)).bool(), -math.inf)
+    loss = F.cross_entropy(torch.cat([positive[:, None], negative], 1), torch.zeros(len(targets), dtype=torch.long))
+    # The same the plain way: every row of the batch is a column, other clicks of the same item are left out.
+    plain = (users @ vectors[own].T / objective['temperature']) - torch.tensor([float(q[i]) for i in targets])
+    same = (own[:, None] == own[None, :]) & ~torch.eye(len(targets), dtype=torch.bool)
+    other = F.cross_entropy(plain.masked_fill(same, -math.inf), torch.arange(len(targets)))
+    assert abs(loss.item() - other.item()) < 1e-6, (loss.item(), other.item())
+    return loss
+
+
+def sampled(shop, objective, examples, users, positives, negatives, drawn):
+    """negatives: vectors [n, d] (shared) or [batch, n, d]; drawn: items likewise."""
+    shared, t = objective['scope'] == 'batch', objective['temperature']
+    z = (users @ negatives.T if shared else torch.einsum('bd,bnd->bn', users, negatives)) / t
+    drawn = np.broadcast_to(np.array(drawn), z.shape)
+    positive = (users * positives).sum(1) / t
+    if objective['type'] == 'sampled_softmax' and objective['log_q']:
+        q = log_q(shop, objective).astype(np.float64)
+        z = z - torch.tensor(q[drawn])
+        positive = positive - torch.tensor([q[shop.train[u][k][0]] for u, k in examples])
+    if objective['mask'] == 'same_item':
+        out = [{shop.train[u][k][0]} for u, k in examples]
+    elif objective['mask'] == 'user_items':
+        out = [{i for i, _ in shop.train[u]} for u, k in examples]
+    else:
+        out = [set() for _ in examples]
+    keep = torch.tensor([[int(i) not in own for i in row] for row, own in zip(drawn, out)])
+    if objective['type'] == 'sampled_softmax':
+        logits = torch.cat([positive[:, None], z.masked_fill(~keep, -math.inf)], 1)
+        return F.cross_entropy(logits, torch.zeros(len(examples), dtype=torch.long))
+    if objective['type'] == 'bce':
+        loss = F.binary_cross_entropy_with_logits(positive, torch.ones_like(positive), reduction='none')
+        each = F.binary_cross_entropy_with_logits(z, torch.zeros_like(z), reduction='none')
+        return (loss + (each * keep).sum(1)).mean()
+    each = -F.logsigmoid(positive[:, None] - z) * keep
+    return (each.sum(1) / keep.sum(1).clamp(min=1)).mean()
+
+
+def total_loss(model, case, examples, drawn):
+    shop = model.shop
+    targets = [shop.train[u][k][0] for u, k in examples]
+    users, loss = model.users(examples), 0
+    distinct = list(dict.fromkeys(targets))
+    for objective, own in zip(case['objectives'], drawn):
+        if objective['type'] == 'in_batch':
+            part = in_batch(shop, objective, users, model.item_vectors(distinct), targets)
+        else:
+            vectors = model.item_vectors(own)
+            if objective['scope'] == 'example':
+                vectors, own = vectors.view(len(examples), -1, DIM), np.array(own).reshape(len(examples), -1)
+            part = sampled(shop, objective, examples, users, model.item_vectors(targets), vectors, own)
+        loss = loss + objective['weight'] * part
+    return loss, users, model.item_vectors(targets)
+
+
+# --- cases -----------------------------------------------------------------------------------------------
+
+def objective(type, **over):
+    base = dict(type=type, weight=1.0, temperature=1.0, mask='same_item', log_q=True)
+    if type != 'in_batch':
+        base.update(count=6, scope='batch')
+        base['from'] = 'uniform'
+    base.update(over)
+    return base
+
+
+CASES = {
+    'ican_sampled': dict(user='ican', item='mlp', heads=2, feed_forward=12, user_fields=['user.gender'],
+                         objectives=[objective('sampled_softmax', temperature=0.7, **{'from': 'popularity'})]),
+    'ican_in_batch': dict(user='ican', item='mlp', heads=4, feed_forward=6, user_fields=['user.gender', 'context.device'],
+                          objectives=[objective('in_batch', temperature=0.8)]),
+    'youtubednn_in_batch': dict(user='youtubednn', item='mlp', user_fields=['user.gender', 'context.device'], least=0,
+                                scorer='cosine', activation='tanh', objectives=[objective('in_batch', temperature=0.2)]),
+    'dssm_sampled_each': dict(user='dssm', item='mlp', user_fields=['user.id', 'user.gender'], least=0,
+                              objectives=[objective('sampled_softmax', scope='example', count=4, log_q=True,
+                                                    **{'from': 'popularity'})]),
+    'youtubednn_bce': dict(user='youtubednn', item='mlp', user_fields=['user.gender'], epsilon=1e-8,
+                           objectives=[objective('bce', mask='none')]),
+    'dssm_bpr': dict(user='dssm', item='id', history=False, user_fields=['user.id', 'user.gender'],
+                     objectives=[objective('bpr', scope='example', count=3)]),
+    'youtubednn_bpr': dict(user='youtubednn', item='id', user_fields=[],
+                           objectives=[objective('bpr', mask='user_items', count=9)]),
+    'ican_two_dense': dict(user='ican', item='mlp', heads=1, feed_forward=10, user_fields=['user.gender'],
+                           optimiser='adam_dense', decay=0.01,
+                           objectives=[objective('in_batch', weight=0.7, log_q=False),
+                                       objective('bce', weight=0.3, scope='example', count=2)]),
+}
+
+
+def config_text(case):
+    fields = lambda side: [f.split('.')[1] for f in case['user_fields'] if f.startswith(side)]
+    user = dict(tower=case['user'], layers=[12, DIM], activation=case.get('activation', 'relu'))
+    if case['user'] == 'ican':
+        user.update(heads=case['heads'], feed_forward=case['feed_forward'])
+    if case['user'] == 'dssm':
+        user['history'] = case.get('history', True)
+    item = dict(tower=case['item'])
+    if case['item'] == 'mlp':
+        item.update(layers=[12, DIM], activation=case.get('activation', 'relu'))
+    objectives = []
+    for one in case['objectives']:
+        own = {k: v for k, v in one.items() if k in ('type', 'weight', 'temperature', 'mask')}
+        if one['type'] in ('in_batch', 'sampled_softmax'):
+            own['log_q'] = one['log_q']
+        if one['type'] != 'in_batch':
+            own['negatives'] = {k: one[k] for k in ('count', 'scope', 'from')}
+        objectives.append(own)
+    whole = dict(data=dict(history=HISTORY, min_history=case.get('least', 1)),
+                 fields=dict(user=fields('user.'), context=fields('context.')),
+                 model=dict(dim=DIM, scorer=case.get('scorer', 'dot'), user=user, item=item), objectives=objectives,
+                 train=dict(batch=BATCH, learning_rate=0.005, epsilon=case.get('epsilon', 1e-4),
+                            optimiser=case.get('optimiser', 'lazy_adam'), weight_decay=case.get('decay', 0)))
+    return json.dumps(whole)  # JSON is YAML
+
+
+def optimisers(model, case):
+    adam = dict(lr=0.005, eps=case.get('epsilon', 1e-4))
+    if not model.sparse:
+        return [torch.optim.Adam(model.params.values(), weight_decay=case['decay'], **adam)]
+    dense = [p for n, p in model.params.items() if n not in model.tables]
+    return [torch.optim.Adam(dense, **adam), torch.optim.SparseAdam([model.params[n] for n in model.tables], **adam)]
+
+
+def dense_of(parameter):
+    if parameter.grad is None:
+        return np.zeros(parameter.shape)
+    return (parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad).numpy().copy()
+
+
+def values_of(model, prefix):
+    return {f'{prefix}/{n}': p.detach().numpy().copy() for n, p in model.params.items()}
+
+
+def make_case(shop, name, case):
+    model = Model(shop, case)
+    steps = optimisers(model, case)
+    all_examples = shop.examples(case.get('least', 1))
+    tensors, losses, chosen, negatives = values_of(model, 'init'), [], [], []
+    for step in range(STEPS):
+        size = BATCH if step < STEPS - 1 else BATCH - 3  # a short last batch
+        examples = [all_examples[i] for i in rng.permutation(len(all_examples))[:size]]
+        drawn = []
+        for one in case['objectives']:
+            count = one.get('count', 0) * (size if one.get('scope') == 'example' else 1)
+            drawn.append([shop.items[i] for i in rng.integers(0, len(shop.items), count)])
+        loss, users, items = total_loss(model, case, examples, drawn)
+        for o in steps:
+            o.zero_grad()
+        loss.backward()
+        if step == 0:
+            tensors.update({f'gradient/{n}': dense_of(p) for n, p in model.params.items()})
+            tensors.update(user_vectors=users.detach().numpy(), item_vectors=items.detach().numpy())
+        for o in steps:
+            o.step()
+        losses.append(loss.item())
+        chosen.append(examples + [(-1, -1)] * (BATCH - size))
+        negatives.append([shop.row[i] for own in drawn for i in own])
+    longest = max(1, max(map(len, negatives)))
+    tensors.update(values_of(model, 'final'), losses=np.array(losses), examples=np.array(chosen, np.int32),
+                   negatives=np.array([own + [0] * (longest - len(own)) for own in negatives], np.int32))
+    metadata = {'config': config_text(case)}
+    for table in model.tables:
+        metadata['tokens.' + table] = ' '.join(shop.tokens.get(table, []))
+    write_safetensors(f'{HERE}/{name}.safetensors', tensors, metadata)
+    print(f'{name}: {len(tensors)} tensors, loss {losses[0]:.6f} -> {losses[-1]:.6f}')
+
+
+def write_safetensors(path, tensors, metadata):
+    header, at, data = {'__metadata__': dict(sorted(metadata.items()))}, 0, []
+    for name in sorted(tensors, key=lambda n: (tensors[n].itemsize != 8, n)):  # eight-byte numbers first: aligned
+        values = np.ascontiguousarray(tensors[name])
+        dtype = {'float64': 'F64', 'int32': 'I32'}[values.dtype.name]
+        header[name] = {'dtype': dtype, 'shape': list(values.shape), 'data_offsets': [at, at + values.nbytes]}
+        data.append(values.tobytes())
+        at += values.nbytes
+    text = json.dumps(header, separators=(',', ':')).encode()
+    text += b' ' * (-(8 + len(text)) % 64)
+    with open(path, 'wb') as f:
+        f.write(struct.pack('<Q', len(text)) + text + b''.join(data))
+
+
+def main():
+    raw = make_shop()
+    write_shop(raw)
+    shop = Shop(raw)
+    for name, case in CASES.items():
+        make_case(shop, name, case)
+    print(f'PyTorch {torch.__version__}, NumPy {np.__version__}')
+
+
+main()

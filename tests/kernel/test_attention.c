@@ -1,0 +1,194 @@
+/// Attention of every level against the double reference, and that against finite differences.
+#include "guarded.h"
+
+typedef struct sequence {
+    size_t length, heads, width;
+    bool causal;
+    double scale;
+} sequence;
+
+static void run_sequence(const struct lode_kernels_f32 *kernels, sequence s, bool front) {
+    const struct lode_kernels_f64 *reference = lode__kernels_f64();
+    const size_t length = s.length, dim = s.heads * s.width;
+    const size_t stride = 3 * dim + draw(3), output_stride = dim + draw(3);
+    const size_t inside = length > 0 ? (length - 1) * stride + dim : 0;
+    const size_t outside = length > 0 ? (length - 1) * output_stride + dim : 0;
+    pair query = pair_make(inside, s.scale, front), key = pair_make(inside, s.scale, front);
+    pair value = pair_make(inside, 1, front), output = pair_make(outside, 1, front);
+    pair lse = pair_make(length * s.heads, 1, front), d_output = pair_make(outside, 1, front);
+    pair d_query = pair_make(inside, 1, front), d_key = pair_make(inside, 1, front);
+    pair d_value = pair_make(inside, 1, front);
+    const size_t scratch = 2 * length * length + 4 * length;
+    struct lode_attention_f32 a = {
+        length,      s.heads,       s.width,     s.causal,
+        query.f32,   key.f32,       value.f32,   stride,
+        output.f32,  output_stride, lse.f32,     d_output.f32,
+        d_query.f32, d_key.f32,     d_value.f32, guarded(scratch * sizeof(float), front)};
+    struct lode_attention_f64 b = {
+        length,      s.heads,       s.width,     s.causal,
+        query.f64,   key.f64,       value.f64,   stride,
+        output.f64,  output_stride, lse.f64,     d_output.f64,
+        d_query.f64, d_key.f64,     d_value.f64, guarded(scratch * sizeof(double), front)};
+    memset(a.scratch, 0xff, scratch * sizeof(float)); // NaN
+    kernels->attention(&a);
+    reference->attention(&b);
+    char what[120];
+    snprintf(what, sizeof what, "%s length %zu heads %zu width %zu causal %d", kernels->level,
+             length, s.heads, s.width, s.causal);
+    const double slack = 1e-6 * (1 + s.scale * s.scale * sqrt((double)s.width));
+    check(output, 4 * slack, 1e-5, what);
+    check(lse, slack, 1e-6, what);
+
+    memset(a.scratch, 0xff, scratch * sizeof(float));
+    kernels->attention_backward(&a);
+    reference->attention_backward(&b);
+    const double steep = slack * s.scale * 20;
+    check(d_query, steep, 1e-4, what);
+    check(d_key, steep, 1e-4, what);
+    check(d_value, 20 * slack, 1e-4, what);
+}
+
+static void test_against_reference(void **state) {
+    (void)state;
+    static const size_t lengths[] = {0,  1,  2,  3,  7,  8,  9,  13, 15, 16,
+                                     17, 20, 31, 32, 33, 50, 64, 65, 70, 129};
+    static const struct {
+        size_t heads, width;
+    } shapes[] = {{4, 16}, {1, 1}, {2, 10}, {1, 64}, {2, 33}, {1, 100}, {3, 8}};
+    for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++) {
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+            for (int causal = 0; causal < 2; causal++) {
+                const sequence one = {lengths[l], shapes[s].heads, shapes[s].width, causal, 1};
+                EVERY_LEVEL(kernels, front, { run_sequence(kernels, one, front); })
+            }
+        }
+    }
+}
+
+static void test_long(void **state) {
+    (void)state;
+    const sequence one = {200, 2, 16, true, 1}, wide = {200, 1, 64, false, 1};
+    EVERY_LEVEL(kernels, front, {
+        run_sequence(kernels, one, front);
+        run_sequence(kernels, wide, front);
+    })
+}
+
+/// Scores in the hundreds: softmax must not overflow.
+static void test_large_scores(void **state) {
+    (void)state;
+    for (size_t length = 1; length < 80; length += 13) {
+        const sequence one = {length, 2, 16, length % 2, 12};
+        EVERY_LEVEL(kernels, front, { run_sequence(kernels, one, front); })
+    }
+}
+
+/// What a causal position gives does not depend on what comes after it, not even on its rounding.
+static void test_causal(void **state) {
+    (void)state;
+    enum { LENGTH = 40, HEADS = 2, WIDTH = 16, DIM = HEADS * WIDTH };
+    EVERY_LEVEL(kernels, front, {
+        pair x = pair_make(LENGTH * DIM, 1, front);
+        pair first = pair_make(LENGTH * DIM, 1, front), second = pair_make(LENGTH * DIM, 1, front);
+        pair lse = pair_make(LENGTH * HEADS, 1, front);
+        float *scratch = guarded((2 * LENGTH * LENGTH + 4 * LENGTH) * sizeof *scratch, front);
+        struct lode_attention_f32 a = {.length = LENGTH,
+                                       .heads = HEADS,
+                                       .width = WIDTH,
+                                       .causal = true,
+                                       .query = x.f32,
+                                       .key = x.f32,
+                                       .value = x.f32,
+                                       .stride = DIM,
+                                       .output = first.f32,
+                                       .output_stride = DIM,
+                                       .lse = lse.f32,
+                                       .scratch = scratch};
+        kernels->attention(&a);
+        for (size_t i = 25 * DIM; i < LENGTH * DIM; i++) {
+            x.f32[i] = (float)draw_real();
+        }
+        a.output = second.f32;
+        kernels->attention(&a);
+        assert_memory_equal(first.f32, second.f32, 25 * DIM * sizeof *first.f32);
+        assert_memory_not_equal(first.f32 + 25 * DIM, second.f32 + 25 * DIM, DIM * sizeof(float));
+    })
+}
+
+static void test_nan(void **state) {
+    (void)state;
+    enum { LENGTH = 21, WIDTH = 16 };
+    EVERY_LEVEL(kernels, front, {
+        pair query = pair_make(LENGTH * WIDTH, 1, front), key = pair_make(LENGTH * WIDTH, 1, front);
+        pair output = pair_make(LENGTH * WIDTH, 1, front), lse = pair_make(LENGTH, 1, front);
+        float *scratch = guarded((2 * LENGTH * LENGTH + 4 * LENGTH) * sizeof *scratch, front);
+        query.f32[5 * WIDTH + 3] = NAN;
+        struct lode_attention_f32 a = {.length = LENGTH,
+                                       .heads = 1,
+                                       .width = WIDTH,
+                                       .query = query.f32,
+                                       .key = key.f32,
+                                       .value = key.f32,
+                                       .stride = WIDTH,
+                                       .output = output.f32,
+                                       .output_stride = WIDTH,
+                                       .lse = lse.f32,
+                                       .scratch = scratch};
+        kernels->attention(&a);
+        for (size_t i = 0; i < LENGTH * WIDTH; i++) {
+            assert_true(isnan(output.f32[i]) == (i / WIDTH == 5));
+        }
+        for (size_t t = 0; t < LENGTH; t++) {
+            assert_true(isnan(lse.f32[t]) == (t == 5));
+        }
+    })
+}
+
+/// The double reference is right: its gradients are those of its own forward pass.
+static void test_differences(void **state) {
+    (void)state;
+    enum { LENGTH = 5, HEADS = 2, WIDTH = 3, DIM = HEADS * WIDTH, SIZE = LENGTH * DIM };
+    const struct lode_kernels_f64 *reference = lode__kernels_f64();
+    double inputs[3][SIZE], gradients[3][SIZE], output[SIZE], weight[SIZE], lse[LENGTH * HEADS];
+    double scratch[2 * LENGTH * LENGTH + 4 * LENGTH];
+    for (int causal = 0; causal < 2; causal++) {
+        for (int i = 0; i < SIZE; i++) {
+            weight[i] = draw_real();
+            for (int which = 0; which < 3; which++) {
+                inputs[which][i] = 2 * draw_real();
+            }
+        }
+        struct lode_attention_f64 a = {
+            LENGTH, HEADS, WIDTH, causal, inputs[0],    inputs[1],    inputs[2],    DIM,
+            output, DIM,   lse,   weight, gradients[0], gradients[1], gradients[2], scratch};
+        reference->attention(&a);
+        reference->attention_backward(&a);
+        for (int at = 0; at < 3 * SIZE; at++) {
+            double *x = &inputs[at / SIZE][at % SIZE], side[2];
+            const double before = *x;
+            for (int s = 0; s < 2; s++) {
+                *x = before + (s == 0 ? -1e-5 : 1e-5);
+                reference->attention(&a);
+                side[s] = reference->dot(SIZE, weight, output);
+            }
+            *x = before;
+            const double slope = (side[1] - side[0]) / 2e-5;
+            const double got = gradients[at / SIZE][at % SIZE];
+            if (!(fabs(slope - got) <= 1e-8 * (1 + fabs(slope)))) {
+                fail_msg("input %d [%d]: %g, by differences %g", at / SIZE, at % SIZE, got, slope);
+            }
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_reference),
+        cmocka_unit_test(test_long),
+        cmocka_unit_test(test_large_scores),
+        cmocka_unit_test(test_causal),
+        cmocka_unit_test(test_nan),
+        cmocka_unit_test(test_differences),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
