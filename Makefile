@@ -54,6 +54,10 @@ AGAIN = +@$(MAKE) --no-print-directory $(JOBS)
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 TSAN := -fsanitize=thread -fno-omit-frame-pointer
 
+# One line a file; `make V=1` shows the commands.
+Q   := $(if $(V),,@)
+say  = @$(if $(V),:,printf '  %-3s %s\n' $1 $2)
+
 .PHONY: all
 all: $(BUILD)/lodestone $(BUILD)/liblodestone.a $(BUILD)/liblodestone.so ## the program and both libraries, in build/
 
@@ -67,41 +71,53 @@ FORCE:
 
 $(BUILD)/src/kernel/x86/%.o: src/kernel/x86/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(FAST) $(PKG_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) $(FAST) $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 $(BUILD)/%.f32.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -DLODE_REAL_BITS=32 -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) -DLODE_REAL_BITS=32 -MMD -MP -c $< -o $@
 $(BUILD)/%.f64.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -DLODE_REAL_BITS=64 -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) -DLODE_REAL_BITS=64 -MMD -MP -c $< -o $@
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/liblodestone.a: $(OBJECTS)
 	@rm -f $@
-	$(AR) qcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) qcs $@ $^
 $(BUILD)/liblodestone.so: $(OBJECTS)
-	$(CC) $(CFLAGS) -shared -Wl,-soname,liblodestone.so.0 $(if $(SANITIZE),,-Wl$(comma)-z$(comma)defs) $^ \
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -shared -Wl,-soname,liblodestone.so.0 $(if $(SANITIZE),,-Wl$(comma)-z$(comma)defs) $^ \
 	    $(PKG_LIBS) $(LDLIBS) -o $@
 $(BUILD)/lodestone: $(CLI:%.c=$(BUILD)/%.o) $(BUILD)/liblodestone.a
-	$(CC) $(CFLAGS) $^ $(PKG_LIBS) $(LDLIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $^ $(PKG_LIBS) $(LDLIBS) -o $@
 comma := ,
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT:%.c=$(BUILD)/%.o) $(BUILD)/liblodestone.a
-	$(CC) $(CFLAGS) $^ $(PKG_LIBS) $(shell pkg-config --libs cmocka) $(LDLIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $^ $(PKG_LIBS) $(shell pkg-config --libs cmocka) $(LDLIBS) -o $@
 # Tests in tests/oom make allocations fail: the allocator is wrapped, for them only.
 OOM_WRAP := $(foreach f,malloc calloc realloc aligned_alloc free mmap munmap,-Wl,--wrap=$(f))
 $(BUILD)/tests/oom/test_%: $(BUILD)/tests/oom/test_%.o $(BUILD)/tests/oom/alloc_fail.o $(SUPPORT:%.c=$(BUILD)/%.o) \
     $(BUILD)/liblodestone.a
-	$(CC) $(CFLAGS) $^ $(OOM_WRAP) $(PKG_LIBS) $(shell pkg-config --libs cmocka) $(LDLIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $^ $(OOM_WRAP) $(PKG_LIBS) $(shell pkg-config --libs cmocka) $(LDLIBS) -o $@
 FUZZ_MAIN ?= $(BUILD)/tests/fuzz/driver.o
 $(FUZZBIN): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_MAIN) $(BUILD)/liblodestone.a
-	$(CC) $(CFLAGS) $^ $(FUZZ_LINK) $(PKG_LIBS) $(LDLIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $^ $(FUZZ_LINK) $(PKG_LIBS) $(LDLIBS) -o $@
 $(EXAMPLEBIN): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/liblodestone.a
-	$(CC) $(CFLAGS) $^ $(PKG_LIBS) $(LDLIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $^ $(PKG_LIBS) $(LDLIBS) -o $@
 $(BENCHBIN): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/liblodestone.a
-	$(CC) $(CFLAGS) $^ $(PKG_LIBS) $(LDLIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $^ $(PKG_LIBS) $(LDLIBS) -o $@
 .PRECIOUS: $(BUILD)/%.o
 
 .PHONY: deps

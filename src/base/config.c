@@ -47,20 +47,22 @@ static const char *kind_name(const lode_node *node) {
     return node->kind == LODE_NODE_MAP ? "a map" : "a list";
 }
 
-/// The range of a key's numbers, ", 1 to 10" or ", at least 0" or nothing.
-static void add_range(lode_text *text, const lode_key *key) {
+/// The range of a key's numbers after `before`: "1 to 10", "at least 0"; nothing when any will do.
+static void add_range(lode_text *text, const char *before, const lode_key *key) {
     if (key->low == 0.0 && key->high == 0.0) return;
+    lode__text_add(text, before);
     if (key->high >= 1e15) {
-        lode__text_printf(text, ", at least %.15g", key->low);
+        lode__text_printf(text, "at least %.15g", key->low);
     } else {
-        lode__text_printf(text, ", %.15g to %.15g", key->low, key->high);
+        lode__text_printf(text, "%.15g to %.15g", key->low, key->high);
     }
 }
 
+/// @param expected  the type, to which the range is added; "" for a value that only misses the range
 static lode_status wrong_value(const lode_reader_context *context, const char *found,
                                const char *expected) {
     lode_text range = {0};
-    add_range(&range, context->key);
+    add_range(&range, *expected != 0 ? ", " : "", context->key);
     const lode_status status =
         lode__fail(context->error, LODE_E_CONFIG, "%s: %s is %s: expected %s%s",
                    lode__node_where(context->arena, context->node), context->path,
@@ -83,15 +85,13 @@ static lode_status read_int(const lode_reader_context *context, const char *text
         }
         *out = (int64_t)real;
     }
-    if (!in_range(context->key, (double)*out)) return wrong_value(context, text, "a whole number");
+    if (!in_range(context->key, (double)*out)) return wrong_value(context, text, "");
     return LODE_OK;
 }
 
 static lode_status read_real(const lode_reader_context *context, const char *text, double *out) {
-    if (!lode__parse_real(text, strlen(text), out) || !in_range(context->key, *out)) {
-        return wrong_value(context, text, "a number");
-    }
-    return LODE_OK;
+    if (!lode__parse_real(text, strlen(text), out)) return wrong_value(context, text, "a number");
+    return in_range(context->key, *out) ? LODE_OK : wrong_value(context, text, "");
 }
 
 static lode_status read_bool(const lode_reader_context *context, const char *text, bool *out) {
@@ -207,7 +207,7 @@ static lode_status read_value(const lode_reader_context *context, const lode_nod
         if (node->kind == LODE_NODE_LIST)
             return read_list(context, node->child, lode__node_count(node), out);
         const bool empty = node->kind == LODE_NODE_SCALAR && *node->text == 0 && !node->quoted;
-        if (empty) return read_list(context, NULL, 0, out);
+        if (empty) return wrong_value(context, "", "a list ([] for none)");
         if (node->kind == LODE_NODE_SCALAR) return read_list(context, node, 1, out);
         return wrong_value(context, kind_name(node), "a list");
     }
@@ -466,7 +466,7 @@ static void add_type(lode_text *text, const lode_key *key) {
         return;
     }
     lode__text_add(text, names[key->type]);
-    add_range(text, key);
+    add_range(text, ", ", key);
 }
 
 void lode__config_help(lode_text *text, const char *prefix, const lode_key *keys) {

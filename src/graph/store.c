@@ -5,20 +5,33 @@
 enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
 
 bool lode__store_reserve(lode_store *store, size_t capacity) {
-    store->capacity += capacity;
-    size_t grown = store->reserved;
-    if (store->capacity <= grown) return true;
-    grown = store->capacity;
-    lode__store_release(store);
-    store->id = lode__alloc(grown, sizeof *store->id);
-    store->order = lode__alloc(grown, sizeof *store->order);
-    store->id_other = lode__alloc(grown, sizeof *store->id_other);
-    store->order_other = lode__alloc(grown, sizeof *store->order_other);
-    store->entries = lode__alloc(grown, sizeof *store->entries);
-    store->segments = lode__alloc(grown + 1, sizeof *store->segments);
-    store->reserved = grown;
-    return store->id != NULL && store->order != NULL && store->id_other != NULL &&
-           store->order_other != NULL && store->entries != NULL && store->segments != NULL;
+    size_t needed;
+    if (__builtin_add_overflow(store->capacity, capacity, &needed)) return false;
+    if (needed > store->reserved || store->segments == NULL) {
+        // A failure leaves the store as it was: graphs that were built before still run.
+        lode_store grown = {.reserved = needed};
+        grown.id = lode__alloc(needed, sizeof *grown.id);
+        grown.order = lode__alloc(needed, sizeof *grown.order);
+        grown.id_other = lode__alloc(needed, sizeof *grown.id_other);
+        grown.order_other = lode__alloc(needed, sizeof *grown.order_other);
+        grown.entries = lode__alloc(needed, sizeof *grown.entries);
+        grown.segments = lode__alloc(needed + 1, sizeof *grown.segments);
+        if (grown.id == NULL || grown.order == NULL || grown.id_other == NULL ||
+            grown.order_other == NULL || grown.entries == NULL || grown.segments == NULL) {
+            lode__store_release(&grown);
+            return false;
+        }
+        lode__store_release(store);
+        store->id = grown.id;
+        store->order = grown.order;
+        store->id_other = grown.id_other;
+        store->order_other = grown.order_other;
+        store->entries = grown.entries;
+        store->segments = grown.segments;
+        store->reserved = needed;
+    }
+    store->capacity = needed;
+    return true;
 }
 
 void lode__store_release(lode_store *store) {
@@ -67,7 +80,8 @@ static size_t collect(lode_store *store) {
 /// One pass of a stable radix sort by `DIGIT_BITS` bits.
 static void sort_pass(lode_store *store, size_t count, unsigned shift) {
     uint32_t starts[DIGITS] = {0};
-    for (size_t i = 0; i < count; i++) starts[(store->id[i] >> shift) & (DIGITS - 1)]++;
+    for (size_t i = 0; i < count; i++)
+        starts[(store->id[i] >> shift) & (DIGITS - 1)]++;
     uint32_t sum = 0;
     for (size_t digit = 0; digit < DIGITS; digit++) {
         const uint32_t here = starts[digit];

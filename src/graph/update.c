@@ -114,6 +114,7 @@ void LODE_REAL(lode__update)(const lode_optimiser *optimiser, lode_params *param
             continue;
         }
         if (param->store->scatter_count == 0) continue;
+        assert(param->columns <= WIDEST_ROW);
         update.distinct = lode__store_sort(param->store);
         if (optimiser->type == LODE_LAZY_ADAM) {
             lode__pool_run(pool, (update.distinct + ROWS_PER_TASK - 1) / ROWS_PER_TASK, lazy_task,

@@ -337,17 +337,30 @@ static lode_status add_named(lode_builder *builder, lode_side side, const lode_n
     return status;
 }
 
+static bool is_auto(const lode_node *node) {
+    return node->kind == LODE_NODE_SCALAR && !node->quoted && strcmp(node->text, "auto") == 0;
+}
+
+/// Every column that is not text and was not named before.
+static lode_status add_automatic(lode_builder *builder, lode_side side, const lode_column *columns,
+                                 size_t count) {
+    const lode_field_options options = {.max_values = DEFAULT_VALUES};
+    const lode_vocabulary *vocabulary = builder->vocabulary;
+    for (size_t i = 0; i < count; i++) {
+        bool there = columns[i].type == LODE_COLUMN_TEXT;
+        for (size_t f = 0; f < vocabulary->count && !there; f++) {
+            const lode_field *field = &vocabulary->fields[f];
+            there = field->side == side && !field->is_id && strcmp(field->name, columns[i].name) == 0;
+        }
+        if (!there) LODE_TRY(add_field(builder, side, &columns[i], &options, true));
+    }
+    return LODE_OK;
+}
+
 static lode_status add_side(lode_builder *builder, lode_side side, const lode_node *node,
                             const lode_column *columns, size_t count) {
-    const bool automatic = node == NULL || (node->kind == LODE_NODE_SCALAR && !node->quoted &&
-                                            strcmp(node->text, "auto") == 0);
-    if (automatic && (node != NULL || side != LODE_SIDE_CONTEXT)) {
-        const lode_field_options options = {.max_values = DEFAULT_VALUES};
-        for (size_t i = 0; i < count; i++) {
-            if (columns[i].type == LODE_COLUMN_TEXT) continue;
-            LODE_TRY(add_field(builder, side, &columns[i], &options, true));
-        }
-        return LODE_OK;
+    if (node == NULL ? side != LODE_SIDE_CONTEXT : is_auto(node)) {
+        return add_automatic(builder, side, columns, count);
     }
     if (node != NULL && node->kind != LODE_NODE_LIST) {
         return lode__fail(builder->error, LODE_E_CONFIG,
@@ -355,7 +368,8 @@ static lode_status add_side(lode_builder *builder, lode_side side, const lode_no
                           lode__node_where(&builder->vocabulary->arena, node), side_names[side]);
     }
     for (const lode_node *child = node != NULL ? node->child : NULL; child != NULL; child = child->next) {
-        LODE_TRY(add_named(builder, side, child, columns, count));
+        LODE_TRY(is_auto(child) ? add_automatic(builder, side, columns, count)
+                                : add_named(builder, side, child, columns, count));
     }
     return LODE_OK;
 }

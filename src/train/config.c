@@ -28,7 +28,8 @@ static const lode_key fields_keys[] = {
      .help = "auto (the id and every item column that is not text), or a list of columns: names, or "
              "{name, dim, max_values}."},
     {.name = "user", .type = LODE_KEY_NODE, AT(user),
-     .help = "auto (every user column that is not text), or a list; \"id\" adds the user id."},
+     .help = "auto (every user column that is not text), or a list; \"id\" adds the user id, and \"auto\" in a "
+             "list what auto would take: [id, auto]."},
     {.name = "context", .type = LODE_KEY_NODE, AT(context),
      .help = "Columns of the click that is being predicted (device, place ...): none, auto, or a list."},
     {0}};
@@ -174,15 +175,7 @@ void lode__config_valid(const lode_config *config, enum lode_metric *metric, siz
     (void)ok;
 }
 
-lode_status lode__config_load(lode_config *config, const char *yaml, const char *name,
-                              const char *const *sets, size_t set_count, lode_error *error) {
-    *config = (lode_config){0};
-    if (yaml == NULL) yaml = "";
-    LODE_TRY(lode__yaml_parse(&config->arena, yaml, strlen(yaml), name != NULL ? name : "configuration",
-                              &config->root, error));
-    for (size_t i = 0; i < set_count; i++) {
-        LODE_TRY(lode__yaml_set(&config->arena, config->root, sets[i], error));
-    }
+static lode_status read_tree(lode_config *config, lode_error *error) {
     LODE_TRY(lode__config_read(&config->arena, config->root, "", lode__config_keys, NULL, config, error));
     LODE_TRY(read_objectives(config, error));
     const lode_side sides[] = {LODE_SIDE_USER, LODE_SIDE_ITEM};
@@ -192,6 +185,23 @@ lode_status lode__config_load(lode_config *config, const char *yaml, const char 
         LODE_TRY(lode__tower_read(&tower, part, sides[i], &config->arena, error));
     }
     return check_eval(config, error);
+}
+
+lode_status lode__config_load(lode_config *config, const char *yaml, const char *name,
+                              const char *const *sets, size_t set_count, lode_error *error) {
+    *config = (lode_config){0};
+    if (yaml == NULL) yaml = "";
+    LODE_TRY(lode__yaml_parse(&config->arena, yaml, strlen(yaml), name != NULL ? name : "configuration",
+                              &config->root, error));
+    for (size_t i = 0; i < set_count; i++) {
+        LODE_TRY(lode__yaml_set(&config->arena, config->root, sets[i], error));
+    }
+    return read_tree(config, error);
+}
+
+lode_status lode__config_load_tree(lode_config *config, lode_node *root, lode_error *error) {
+    *config = (lode_config){.root = root};
+    return read_tree(config, error);
 }
 
 void lode__config_release(lode_config *config) {

@@ -55,6 +55,10 @@ extern const lode_key lode__config_keys[];
 LODE_CHECK lode_status lode__config_load(lode_config *config, const char *yaml, const char *name,
                                          const char *const *sets, size_t set_count,
                                          lode_error *error);
+/// The same from a tree, so that messages name the files and lines its nodes came from. The tree belongs to the
+/// caller and must live as long as the configuration.
+LODE_CHECK lode_status lode__config_load_tree(lode_config *config, lode_node *root,
+                                              lode_error *error);
 void lode__config_release(lode_config *config);
 
 /// Write it with every default, so that loading the text gives the same configuration.

@@ -138,7 +138,7 @@ static double loss_of_query(const gradcheck *check, const contrast_options *opti
     case LODE_CONTRAST_BPR:
         return counted == 0 ? 0.0 : pairs / (double)counted;
     }
-    return NAN;
+    return (double)NAN;
 }
 
 static void verify(const gradcheck *check, const void *context) {

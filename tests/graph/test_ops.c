@@ -136,7 +136,7 @@ static double activate(lode_activation activation, double x) {
     case LODE_TANH:
         return tanh(x);
     }
-    return NAN;
+    return (double)NAN;
 }
 
 static void linear_verify(const gradcheck *check, const void *context) {
@@ -204,6 +204,8 @@ typedef struct norm_options {
     bool residual, same; ///< x + residual; x + x
     bool used;           ///< the inputs have another consumer
     double epsilon;
+    bool fixed_gain; ///< of spread `gain`, which may be 0
+    double gain;
 } norm_options;
 
 static void norm_build(gradcheck *check, const void *context) {
@@ -213,7 +215,13 @@ static void norm_build(gradcheck *check, const void *context) {
     parts->x = gradcheck_input(check, "x", rows, options->d);
     if (options->residual) parts->z = gradcheck_input(check, "residual", rows, options->d);
     if (options->same) parts->z = parts->x;
-    parts->weight = gradcheck_dense(check, "gain", 1, options->d);
+    if (options->fixed_gain) {
+        parts->weight =
+            lode__param(check->params, lode__param_dense(check->params, "gain", 1, options->d,
+                                                         LODE_INIT_NORMAL, options->gain));
+    } else {
+        parts->weight = gradcheck_dense(check, "gain", 1, options->d);
+    }
     parts->bias = gradcheck_dense(check, "bias", 1, options->d);
     parts->output = lode__layer_norm(check->graph, parts->x, parts->z, parts->weight, parts->bias,
                                      options->epsilon);
@@ -487,6 +495,7 @@ static const gradcase cases[] = {
     LINEAR("one by one", .m = 1, .k = 1, .n = 1, .bias = true),
     LINEAR("wider than a panel", .m = 3, .k = 19, .n = 37, .bias = true, .activation = LODE_TANH),
     LINEAR("several tiles", .m = 150, .k = 3, .n = 5, .bias = true, .activation = LODE_TANH),
+    LINEAR("several chunks", .m = 1100, .k = 1, .n = 2, .bias = true, .activation = LODE_TANH),
     LINEAR("shared input and weights", .m = 4, .k = 3, .n = 3, .bias = true, .shared = true),
     ADD("two tensors", .m = 4),
     ADD("a tensor with itself", .m = 4, .same = true),
@@ -497,6 +506,9 @@ static const gradcase cases[] = {
     NORM("residual", .m = 4, .d = 5, .residual = true, .epsilon = 1e-5),
     NORM("residual is x", .m = 4, .d = 5, .same = true, .epsilon = 1e-5),
     NORM("shared inputs", .m = 4, .d = 5, .residual = true, .used = true, .epsilon = 1e-5),
+    NORM("gain 0", .m = 4, .d = 5, .used = true, .epsilon = 1e-5, .fixed_gain = true),
+    NORM("tiny gain", .m = 4, .d = 5, .residual = true, .used = true, .epsilon = 1e-5,
+         .fixed_gain = true, .gain = 1e-12),
     NORM("large epsilon", .m = 3, .d = 19, .epsilon = 0.5),
     NORM("several tiles", .m = 150, .d = 3, .residual = true, .epsilon = 0.1),
     ATTENTION("one head", .d = 4, .heads = 1, MIXED),

@@ -524,6 +524,7 @@ static void test_initial_values(void **state) {
     for (size_t i = 0; i < 3; i++) {
         expect_ok(lode__params_new(&sets[i], LODE_F64, &error), &error);
         if (i == 1) (void)lode__param_dense(sets[i], "other", 3, 3, LODE_INIT_XAVIER, 1.0);
+        if (i == 1) (void)lode__param_table(sets[i], "second", 9, 3, LODE_INIT_NORMAL, 0.5);
         (void)lode__param_table(sets[i], "table", i == 1 ? 9 : 4, 3, LODE_INIT_NORMAL, 0.5);
         expect_ok(lode__params_finish(sets[i], i == 2 ? 8 : 7, &error), &error);
     }
@@ -535,6 +536,9 @@ static void test_initial_values(void **state) {
         assert_true(values[0][i] != values[2][i]);
         assert_true(i == 0 || values[0][i] != values[0][i - 1]);
     }
+    const double *second = lode__param_find(sets[1], "second")->value;
+    for (size_t i = 0; i < 12; i++)
+        assert_true(second[i] != values[1][i]);
     const double *xavier = lode__param_find(sets[1], "other")->value;
     for (size_t i = 0; i < 9; i++)
         assert_true(xavier[i] != 0.0 && fabs(xavier[i]) <= 1.0);

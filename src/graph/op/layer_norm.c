@@ -1,7 +1,7 @@
 /// layer_norm: s = x + residual, y = (s - mean(s)) / sqrt(var(s) + epsilon) * gain + bias, a row at a time
 /// (Ba, Kiros & Hinton 2016). x, residual, y [m, d]; gain, bias [d].
 ///
-/// Backward works from y; gain and bias gradients are summed over chunks of rows, each with a buffer of its own.
+/// Backward works from x, residual and the kept mean and inverse deviation of each row; gain and bias gradients are summed over chunks of rows, each with a buffer of its own.
 #include <string.h>
 
 #include "graph/ops.h"
@@ -16,7 +16,7 @@ typedef struct lode_layer_norm {
     lode_tensor *x, *residual, *output;
     lode_param *gain, *bias;
     double epsilon;
-    void *inverse; ///< [m]
+    void *statistics; ///< [m, 2] mean and 1 / standard deviation
     void *partial; ///< [chunks, 2, d]
     bool add[2];
 } lode_layer_norm;
@@ -32,7 +32,8 @@ static void forward_tile(void *context, size_t task, size_t thread) {
             self->residual != NULL ? (const real *)self->residual->value + row * d : NULL;
         kernels->layer_norm(d, (const real *)self->x->value + row * d, residual, self->gain->value,
                             self->bias->value, (real)self->epsilon,
-                            (real *)self->output->value + row * d, (real *)self->inverse + row);
+                            (real *)self->output->value + row * d,
+                            (real *)self->statistics + 2 * row);
     }
 }
 
@@ -62,10 +63,12 @@ static void backward_chunk(void *context, size_t task, size_t thread) {
     real *d_gain = (real *)self->partial + task * 2 * d;
     memset(d_gain, 0, 2 * d * sizeof *d_gain);
     for (size_t row = task * CHUNK_ROWS; row < last; row++) {
-        kernels->layer_norm_backward(d, (const real *)self->output->value + row * d,
+        const real *residual =
+            self->residual != NULL ? (const real *)self->residual->value + row * d : NULL;
+        kernels->layer_norm_backward(d, (const real *)self->x->value + row * d, residual,
                                      (const real *)self->output->gradient + row * d,
-                                     self->gain->value, self->bias->value,
-                                     ((const real *)self->inverse)[row], ds, d_gain, d_gain + d);
+                                     self->gain->value, (const real *)self->statistics + 2 * row,
+                                     ds, d_gain, d_gain + d);
         write_row(kernels, self->x, self->add[0], row, ds);
         write_row(kernels, self->residual, self->add[1], row, ds);
     }
@@ -113,7 +116,7 @@ lode_tensor *lode__layer_norm(lode_graph *graph, lode_tensor *x, lode_tensor *re
                               .gain = gain,
                               .bias = bias,
                               .epsilon = epsilon};
-    self->inverse = lode__graph_alloc(graph, x->rows->capacity, size);
+    self->statistics = lode__graph_alloc(graph, 2 * x->rows->capacity, size);
     if (graph->gradients) {
         self->partial = lode__graph_alloc(graph, chunks * 2 * x->columns, size);
         lode__graph_scratch(graph, x->columns * size);

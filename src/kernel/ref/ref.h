@@ -12,10 +12,11 @@ void LODE_REAL(lode__ref_pack)(size_t k, size_t n, const real *b, size_t row, si
 void LODE_REAL(lode__ref_gemm)(const lode_gemm *args);
 
 void LODE_REAL(lode__ref_layer_norm)(size_t n, const real *x, const real *residual, const real *gain,
-                                     const real *bias, real epsilon, real *y, real *inverse);
-void LODE_REAL(lode__ref_layer_norm_backward)(size_t n, const real *y, const real *dy,
-                                              const real *gain, const real *bias, real inverse,
-                                              real *ds, real *d_gain, real *d_bias);
+                                     const real *bias, real epsilon, real *y, real *statistics);
+void LODE_REAL(lode__ref_layer_norm_backward)(size_t n, const real *x, const real *residual,
+                                              const real *dy, const real *gain,
+                                              const real *statistics, real *ds, real *d_gain,
+                                              real *d_bias);
 
 void LODE_REAL(lode__ref_attention)(const lode_attention *args);
 void LODE_REAL(lode__ref_attention_backward)(const lode_attention *args);

@@ -180,7 +180,7 @@ LODE_TARGET static void column_sum(size_t rows, size_t n, const float *x, size_t
 }
 
 LODE_TARGET static void layer_norm(size_t n, const float *x, const float *residual, const float *gain,
-                                   const float *bias, float epsilon, float *y, float *inverse) {
+                                   const float *bias, float epsilon, float *y, float *statistics) {
     vec sum = v_set(0), squares = v_set(0);
     if (residual != NULL) {
         LODE_EACH(i, n, {
@@ -192,45 +192,49 @@ LODE_TARGET static void layer_norm(size_t n, const float *x, const float *residu
     } else {
         LODE_EACH(i, n, sum = v_add(sum, v_get(x + i, left)););
     }
-    const vec mean = v_set(v_sum(sum) / (float)n);
+    statistics[0] = v_sum(sum) / (float)n;
+    const vec mean = v_set(statistics[0]);
     LODE_EACH(i, n, {
         const vec off = v_keep(left, v_sub(v_get(x + i, left), mean), v_set(0));
         squares = v_fma(off, off, squares);
     });
-    *inverse = 1 / sqrtf(v_sum(squares) / (float)n + epsilon);
-    const vec scale = v_set(*inverse);
+    statistics[1] = 1 / sqrtf(v_sum(squares) / (float)n + epsilon);
+    const vec scale = v_set(statistics[1]);
     LODE_EACH(i, n, {
         const vec z = v_mul(v_sub(v_get(x + i, left), mean), scale);
         v_put(y + i, left, v_fma(z, v_get(gain + i, left), v_get(bias + i, left)));
     });
 }
 
-/// The normalised value again. Lanes past the end divide 0 by 1.
-LODE_INLINE vec normalised(const float *y, const float *gain, const float *bias, size_t left) {
-    const vec divisor = v_keep(left, v_get(gain, left), v_set(1));
-    return v_div(v_sub(v_get(y, left), v_get(bias, left)), divisor);
+/// The normalised value again; lanes past the end hold anything finite and meet a gradient of 0.
+LODE_INLINE vec normalised(const float *x, const float *residual, size_t i, size_t left, vec mean,
+                           vec scale) {
+    vec s = v_get(x + i, left);
+    if (residual != NULL) s = v_add(s, v_get(residual + i, left));
+    return v_mul(v_sub(s, mean), scale);
 }
 
-LODE_TARGET static void layer_norm_backward(size_t n, const float *y, const float *dy,
-                                            const float *gain, const float *bias, float inverse,
-                                            float *ds, float *d_gain, float *d_bias) {
+LODE_TARGET static void layer_norm_backward(size_t n, const float *x, const float *residual,
+                                            const float *dy, const float *gain,
+                                            const float *statistics, float *ds, float *d_gain,
+                                            float *d_bias) {
     vec sum = v_set(0), product = v_set(0);
+    const vec mean = v_set(statistics[0]), scale = v_set(statistics[1]);
     LODE_EACH(i, n, {
         const vec d = v_get(dy + i, left);
-        const vec z = normalised(y + i, gain + i, bias + i, left);
+        const vec z = normalised(x, residual, i, left, mean, scale);
         const vec g = v_mul(d, v_get(gain + i, left));
         sum = v_add(sum, g);
         product = v_fma(g, z, product);
         v_put(d_gain + i, left, v_fma(d, z, v_get(d_gain + i, left)));
         v_put(d_bias + i, left, v_add(d, v_get(d_bias + i, left)));
     });
-    const vec mean = v_set(v_sum(sum) / (float)n);
+    const vec average = v_set(v_sum(sum) / (float)n);
     const vec slope = v_set(v_sum(product) / (float)n);
-    const vec scale = v_set(inverse);
     LODE_EACH(i, n, {
-        const vec z = normalised(y + i, gain + i, bias + i, left);
+        const vec z = normalised(x, residual, i, left, mean, scale);
         const vec g = v_mul(v_get(dy + i, left), v_get(gain + i, left));
-        v_put(ds + i, left, v_mul(scale, v_fnma(z, slope, v_sub(g, mean))));
+        v_put(ds + i, left, v_mul(scale, v_fnma(z, slope, v_sub(g, average))));
     });
 }
 

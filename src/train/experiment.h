@@ -1,0 +1,126 @@
+/// Experiments: a grid of configurations x data sets x seeds, run one cell at a time and compared in a table.
+///
+///     OUTPUT/runs/DATA/AXIS1/AXIS2/seed-S/    a bundle each, and result.json once it is measured
+///     OUTPUT/runs/DATA/baselines.json         popularity and item-kNN
+///     OUTPUT/data/NAME.lode                   what was imported from raw logs
+///     OUTPUT/table.{txt,md,csv,json}          the comparison
+///
+/// A cell's configuration is  base < per_data[DATA] < grid[AXIS1] < grid[AXIS2] < ... < seed,  later ones winning. A
+/// stopped experiment goes on where it stopped: training from its checkpoint, finished cells from their result.json,
+/// which is taken only while it belongs to the same configuration, data and metrics.
+#ifndef LODE_TRAIN_EXPERIMENT_H
+#define LODE_TRAIN_EXPERIMENT_H
+
+#include <jansson.h>
+
+#include "train/config.h"
+
+#define LODE_RESULT_FILE    "result.json"
+#define LODE_BASELINES_FILE "baselines.json"
+
+typedef struct lode_compare_config {
+    const char *baseline;
+} lode_compare_config;
+
+typedef struct lode_report_config {
+    lode_texts metrics;
+    lode_compare_config compare;
+    int part; ///< 0 valid, 1 test
+} lode_report_config;
+
+/// The experiment's text.
+typedef struct lode_experiment_config {
+    const char *name;
+    lode_node *data, *base, *grid, *per_data;
+    lode_ints seeds;
+    lode_report_config report;
+} lode_experiment_config;
+
+typedef struct lode_experiment_options {
+    int64_t threads;
+    const char *only;
+    bool dry_run;
+} lode_experiment_options;
+
+/// One data set: where it was found, and what it is once it is there.
+typedef struct lode_experiment_data {
+    const char *name;
+    const char *source; ///< the data set, or raw logs
+    const char *path;   ///< of the data set; NULL while it is not imported
+    uint64_t fingerprint;
+} lode_experiment_data;
+
+/// One named value of an axis; `patch` may be NULL.
+typedef struct lode_axis_value {
+    const char *name;
+    const lode_node *patch;
+} lode_axis_value;
+
+typedef struct lode_axis {
+    const char *name;
+    lode_axis_value *values;
+    size_t count;
+} lode_axis;
+
+typedef struct lode_cell {
+    const char *name; ///< "ml-100k/ican/in_batch/seed-1"
+    const char *folder;
+    size_t data, row, seed;   ///< numbers in the plan
+    char *config;             ///< resolved
+    const char *key;          ///< a hash of it, without train.threads
+    const char *baseline_key; ///< a hash of what baselines depend on
+    const char *valid;        ///< name of the validation metric
+    const size_t *cutoffs;    ///< of the configuration and the report
+    size_t cutoff_count;
+    bool chosen;    ///< by `only`
+    json_t *result; ///< result.json's contents, or NULL
+} lode_cell;
+
+typedef struct lode_experiment_plan {
+    lode_experiment_config config;
+    lode_experiment_options options;
+    const char *file;   ///< what the text is called
+    const char *folder; ///< of the text, "." where it has none
+    const char *output;
+    lode_experiment_data *data;
+    size_t data_count;
+    lode_axis *axes;
+    size_t axis_count;
+    const char **rows; ///< [row_count] "ican/in_batch"; "model" without axes
+    size_t row_count;
+    lode_cell *cells; ///< [data, row, seed]
+    size_t cell_count;
+    json_t **baselines; ///< [data_count] baselines.json's contents, or NULL
+    lode_arena arena;
+} lode_experiment_plan;
+
+extern const lode_key lode__experiment_keys[];
+extern const lode_key lode__experiment_option_keys[];
+
+/// Read the experiment and make out all cells; nothing is written, data sets are looked for but not opened.
+/// Release in every case.
+/// @param name  the text's file, or NULL
+LODE_CHECK lode_status lode__experiment_plan(lode_experiment_plan *plan, const char *yaml,
+                                             const char *name, const char *output,
+                                             const char *options, lode_error *error);
+void lode__experiment_plan_release(lode_experiment_plan *plan);
+
+/// The number of the value of axis `axis` in row `row`.
+size_t lode__experiment_value(const lode_experiment_plan *plan, size_t row, size_t axis);
+
+/// Lay `over` on `base`: maps are merged, everything else is replaced; keys may be paths ("train.epochs"), and a
+/// number in a path is an element of a list. `over` stays as it is.
+LODE_CHECK lode_status lode__experiment_patch(lode_arena *arena, lode_node *base,
+                                              const lode_node *over, lode_error *error);
+
+/// The table of all cells with a result: {"name", "part", "rows"}, and three texts of it. Freed by the caller.
+typedef struct lode_experiment_table {
+    json_t *json;
+    lode_text text, markdown, csv;
+} lode_experiment_table;
+
+LODE_CHECK lode_status lode__experiment_table(lode_experiment_table *table,
+                                              const lode_experiment_plan *plan, lode_error *error);
+void lode__experiment_table_release(lode_experiment_table *table);
+
+#endif

@@ -1,0 +1,598 @@
+/// What an experiment is made of: its keys, its data sets, its axes, and every cell with its configuration.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/file.h"
+#include "train/experiment.h"
+
+enum { LARGEST_CONFIG = 1 << 20, MOST_AXES = 8, MOST_CELLS = 100000 };
+
+#define AT(member) .offset = offsetof(lode_compare_config, member)
+static const lode_key compare_keys[] = {{.name = "baseline",
+                                         .type = LODE_KEY_TEXT,
+                                         AT(baseline),
+                                         .help =
+                                             "The row that every other is tested against, such as "
+                                             "ican/in_batch, popularity or item_knn; the default "
+                                             "is the row with the best mean of the first metric."},
+                                        {0}};
+#undef AT
+
+#define AT(member) .offset = offsetof(lode_report_config, member)
+static const char *const parts[] = {"valid", "test", NULL};
+static const lode_key report_keys[] = {
+    {.name = "metrics",
+     .type = LODE_KEY_TEXTS,
+     AT(metrics),
+     .fallback = "[hit@50, ndcg@10]",
+     .help = "Columns of the table; the first one chooses the best row."},
+    {.name = "compare",
+     .type = LODE_KEY_SECTION,
+     AT(compare),
+     .keys = compare_keys,
+     .help = "Two-sided t-tests, paired by seed."},
+    {.name = "part",
+     .type = LODE_KEY_CHOICE,
+     AT(part),
+     .fallback = "test",
+     .choices = parts,
+     .help = "What is predicted."},
+    {0}};
+#undef AT
+
+#define AT(member) .offset = offsetof(lode_experiment_config, member)
+const lode_key lode__experiment_keys[] = {
+    {.name = "name",
+     .type = LODE_KEY_TEXT,
+     AT(name),
+     .help = "What to call the experiment; the default is its file's name."},
+    {.name = "data",
+     .type = LODE_KEY_NODE,
+     AT(data),
+     .help = "A list of data sets or raw logs, or a map {name: path}. Looked for beside the "
+             "experiment's file, in "
+             "$LODESTONE_DATA and in the working folder; \"x.lode\" also finds a folder or file x "
+             "of raw logs, which is "
+             "imported once into OUTPUT/data/x.lode."},
+    {.name = "base",
+     .type = LODE_KEY_NODE,
+     AT(base),
+     .help = "The configuration that all cells share: a map, or the path of a configuration file."},
+    {.name = "grid",
+     .type = LODE_KEY_NODE,
+     AT(grid),
+     .help = "Axes: {axis: {value: patch}}, a patch being a map of configuration keys or key "
+             "paths; or {key.path: "
+             "[values]}."},
+    {.name = "seeds",
+     .type = LODE_KEY_INTS,
+     AT(seeds),
+     .fallback = "[1, 2, 3]",
+     .high = 9e15,
+     .help = "Values of train.seed; the rows of the table are means over them."},
+    {.name = "per_data",
+     .type = LODE_KEY_NODE,
+     AT(per_data),
+     .help = "{data set: patch} laid on the base, below the grid."},
+    {.name = "report", .type = LODE_KEY_SECTION, AT(report), .keys = report_keys, .help = "The table."},
+    {0}};
+#undef AT
+
+#define AT(member) .offset = offsetof(lode_experiment_options, member)
+const lode_key lode__experiment_option_keys[] = {
+    {.name = "threads",
+     .type = LODE_KEY_INT,
+     AT(threads),
+     .fallback = "0",
+     .high = 256,
+     .help = "Overrides train.threads; 0 = as configured. Changes no result."},
+    {.name = "only",
+     .type = LODE_KEY_TEXT,
+     AT(only),
+     .help = "Run only cells whose name holds this text; the table shows all that are finished."},
+    {.name = "dry_run",
+     .type = LODE_KEY_BOOL,
+     AT(dry_run),
+     .fallback = "false",
+     .help = "Check everything and list the cells; train and write nothing."},
+    {0}};
+#undef AT
+
+static const char *where(lode_experiment_plan *plan, const lode_node *node) {
+    return lode__node_where(&plan->arena, node);
+}
+
+/// Names become folders: letters, digits, and . _ - + = not at the start with a dot.
+static lode_status check_name(lode_experiment_plan *plan, const lode_node *node, const char *what,
+                              const char *name, lode_error *error) {
+    static const char legal[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+=";
+    const size_t length = strlen(name);
+    if (length > 0 && length <= 100 && name[0] != '.' && strspn(name, legal) == length)
+        return LODE_OK;
+    return lode__fail(
+        error, LODE_E_CONFIG,
+        "%s: \"%.100s\" cannot name %s, because folders are called after it: expected up to 100 "
+        "letters, digits and . _ - + =, not starting with a dot",
+        where(plan, node), name, what);
+}
+
+// --- data sets ------------------------------------------------------------------------------------------
+
+/// "NAME" of "folder/NAME.lode" or "folder/NAME.inter.gz" or "folder/NAME".
+static const char *name_of(lode_arena *arena, const char *path) {
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    char *copy = lode__arena_strndup(arena, path, length);
+    if (copy == NULL) return NULL;
+    char *base = strrchr(copy, '/') != NULL ? strrchr(copy, '/') + 1 : copy;
+    static const char *const endings[] = {".gz",  ".zst", ".lode",  ".csv",
+                                          ".tsv", ".txt", ".inter", ".yaml"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        const size_t whole = strlen(base), ending = strlen(endings[i]);
+        if (whole > ending && strcmp(base + whole - ending, endings[i]) == 0)
+            base[whole - ending] = 0;
+    }
+    return base;
+}
+
+static bool is_dataset(const char *path) {
+    const size_t length = strlen(path);
+    return length > 5 && strcmp(path + length - 5, ".lode") == 0;
+}
+
+/// Look in `folder` (NULL: as it stands); *found stays NULL where nothing is.
+static lode_status look_in(lode_arena *arena, const char *folder, const char *path,
+                           const char **found, lode_error *error) {
+    if (*found != NULL || (folder != NULL && path[0] == '/')) return LODE_OK;
+    char *full =
+        folder != NULL ? lode__path_join(arena, folder, path) : lode__arena_strdup(arena, path);
+    if (full == NULL) return lode__fail_memory(error);
+    if (!lode__file_exists(full) && is_dataset(full))
+        full[strlen(full) - 5] = 0; // raw logs of that name
+    if (lode__file_exists(full)) *found = full;
+    return LODE_OK;
+}
+
+static lode_status add_data(lode_experiment_plan *plan, const lode_node *node, const char *name,
+                            lode_error *error) {
+    lode_experiment_data *data = &plan->data[plan->data_count];
+    if (node->kind != LODE_NODE_SCALAR || *node->text == 0) {
+        return lode__fail(error, LODE_E_CONFIG, "%s: a data set is the path of a file or folder",
+                          where(plan, node));
+    }
+    *data = (lode_experiment_data){.name = name != NULL ? name : name_of(&plan->arena, node->text)};
+    if (data->name == NULL) return lode__fail_memory(error);
+    LODE_TRY(check_name(plan, node, "a data set", data->name, error));
+    for (size_t i = 0; i < plan->data_count; i++) {
+        if (strcmp(plan->data[i].name, data->name) == 0) {
+            return lode__fail(
+                error, LODE_E_CONFIG,
+                "%s: two data sets are called \"%s\": give them names, as in {name: path}",
+                where(plan, node), data->name);
+        }
+    }
+    const char *shared = getenv("LODESTONE_DATA");
+    LODE_TRY(look_in(&plan->arena, plan->folder, node->text, &data->source, error));
+    if (shared != NULL && *shared != 0)
+        LODE_TRY(look_in(&plan->arena, shared, node->text, &data->source, error));
+    LODE_TRY(look_in(&plan->arena, NULL, node->text, &data->source, error));
+    if (data->source == NULL) {
+        return lode__fail(
+            error, LODE_E_MISSING,
+            "%s: there is no data set %s in %s, in $LODESTONE_DATA (%s) or in the working folder",
+            where(plan, node), node->text, plan->folder,
+            shared != NULL && *shared != 0 ? shared : "not set");
+    }
+    if (is_dataset(data->source)) data->path = data->source;
+    plan->data_count++;
+    return LODE_OK;
+}
+
+static lode_status read_data(lode_experiment_plan *plan, lode_error *error) {
+    const lode_node *node = plan->config.data;
+    if (node == NULL) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "%s: data is missing: expected a list of data sets, such as [shop.lode]",
+                          plan->file);
+    }
+    const bool single = node->kind == LODE_NODE_SCALAR;
+    const size_t count = single ? 1 : lode__node_count(node);
+    if (count == 0) {
+        return lode__fail(error, LODE_E_CONFIG, "%s: data is empty: expected at least one data set",
+                          where(plan, node));
+    }
+    plan->data = lode__arena_alloc(&plan->arena, count, sizeof *plan->data);
+    plan->baselines = lode__arena_alloc(&plan->arena, count, sizeof(json_t *));
+    if (plan->data == NULL || plan->baselines == NULL) return lode__fail_memory(error);
+    if (single) return add_data(plan, node, NULL, error);
+    for (const lode_node *child = node->child; child != NULL; child = child->next) {
+        LODE_TRY(add_data(plan, child, child->key, error));
+    }
+    return LODE_OK;
+}
+
+// --- axes -----------------------------------------------------------------------------------------------
+
+/// A value of a list axis: the patch {axis: value}.
+static lode_status list_value(lode_experiment_plan *plan, const lode_node *axis,
+                              const lode_node *node, lode_axis_value *value, lode_error *error) {
+    if (node->kind != LODE_NODE_SCALAR) {
+        return lode__fail(
+            error, LODE_E_CONFIG,
+            "%s: a list of an axis holds single values; give others names: {name: {%s: ...}}",
+            where(plan, node), axis->key);
+    }
+    lode_node *nodes = lode__arena_alloc(&plan->arena, 2, sizeof *nodes);
+    if (nodes == NULL) return lode__fail_memory(error);
+    nodes[0] = (lode_node){
+        .kind = LODE_NODE_MAP, .child = &nodes[1], .file = node->file, .line = node->line};
+    nodes[1] = *node;
+    nodes[1].key = axis->key;
+    nodes[1].next = NULL;
+    *value = (lode_axis_value){node->text, &nodes[0]};
+    return LODE_OK;
+}
+
+static lode_status map_value(lode_experiment_plan *plan, const lode_node *node,
+                             lode_axis_value *value, lode_error *error) {
+    const bool empty = node->kind == LODE_NODE_SCALAR && *node->text == 0;
+    if (node->kind != LODE_NODE_MAP && !empty) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "%s: \"%s\" is %s: expected a map of configuration keys", where(plan, node),
+                          node->key, node->kind == LODE_NODE_LIST ? "a list" : node->text);
+    }
+    *value = (lode_axis_value){node->key, empty ? NULL : node};
+    return LODE_OK;
+}
+
+static lode_status read_axis(lode_experiment_plan *plan, const lode_node *node, lode_error *error) {
+    lode_axis *axis = &plan->axes[plan->axis_count++];
+    *axis = (lode_axis){.name = node->key, .count = lode__node_count(node)};
+    if (node->kind == LODE_NODE_SCALAR || axis->count == 0) {
+        return lode__fail(
+            error, LODE_E_CONFIG,
+            "%s: axis \"%s\" has no values: expected {name: {key: value, ...}, ...}, or a list of "
+            "values of the key path that the axis is called after",
+            where(plan, node), node->key);
+    }
+    axis->values = lode__arena_alloc(&plan->arena, axis->count, sizeof *axis->values);
+    if (axis->values == NULL) return lode__fail_memory(error);
+    size_t i = 0;
+    for (const lode_node *child = node->child; child != NULL; child = child->next, i++) {
+        LODE_TRY(node->kind == LODE_NODE_LIST ? list_value(plan, node, child, &axis->values[i], error)
+                                              : map_value(plan, child, &axis->values[i], error));
+        LODE_TRY(check_name(plan, child, "a value of an axis", axis->values[i].name, error));
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(axis->values[i].name, axis->values[j].name) == 0) {
+                return lode__fail(error, LODE_E_CONFIG, "%s: axis \"%s\" has the value %s twice",
+                                  where(plan, child), node->key, axis->values[i].name);
+            }
+        }
+    }
+    return LODE_OK;
+}
+
+size_t lode__experiment_value(const lode_experiment_plan *plan, size_t row, size_t axis) {
+    for (size_t a = plan->axis_count; a-- > axis + 1;)
+        row /= plan->axes[a].count;
+    return row % plan->axes[axis].count;
+}
+
+static lode_status name_rows(lode_experiment_plan *plan, lode_error *error) {
+    plan->rows = lode__arena_alloc(&plan->arena, plan->row_count, sizeof *plan->rows);
+    if (plan->rows == NULL) return lode__fail_memory(error);
+    for (size_t row = 0; row < plan->row_count; row++) {
+        plan->rows[row] = plan->axis_count == 0 ? "model" : NULL;
+        for (size_t a = 0; a < plan->axis_count; a++) {
+            const char *value = plan->axes[a].values[lode__experiment_value(plan, row, a)].name;
+            plan->rows[row] =
+                a == 0 ? value : lode__arena_printf(&plan->arena, "%s/%s", plan->rows[row], value);
+            if (plan->rows[row] == NULL) return lode__fail_memory(error);
+        }
+    }
+    return LODE_OK;
+}
+
+static lode_status read_grid(lode_experiment_plan *plan, lode_error *error) {
+    const lode_node *grid = plan->config.grid;
+    const size_t count = lode__node_count(grid);
+    if (grid != NULL && (grid->kind != LODE_NODE_MAP || count > MOST_AXES)) {
+        return lode__fail(error, LODE_E_CONFIG, "%s: grid is a map of at most %d axes",
+                          where(plan, grid), MOST_AXES);
+    }
+    plan->axes = lode__arena_alloc(&plan->arena, count, sizeof *plan->axes);
+    if (plan->axes == NULL) return lode__fail_memory(error);
+    plan->row_count = 1;
+    for (const lode_node *node = grid != NULL ? grid->child : NULL; node != NULL; node = node->next) {
+        LODE_TRY(read_axis(plan, node, error));
+        plan->row_count *= plan->axes[plan->axis_count - 1].count;
+        if (plan->row_count > MOST_CELLS) break;
+    }
+    const size_t others = plan->data_count * plan->config.seeds.count;
+    if (plan->row_count > MOST_CELLS || plan->row_count * others > MOST_CELLS) {
+        return lode__fail(error, LODE_E_CONFIG, "%s: more than %d cells", plan->file, MOST_CELLS);
+    }
+    plan->cell_count = plan->row_count * others;
+    return name_rows(plan, error);
+}
+
+// --- checks ---------------------------------------------------------------------------------------------
+
+static lode_status check_seeds(const lode_experiment_plan *plan, lode_error *error) {
+    const lode_ints *seeds = &plan->config.seeds;
+    if (seeds->count < 1 || seeds->count > 1000) {
+        return lode__fail(error, LODE_E_CONFIG, "%s: seeds has %zu numbers: expected 1 to 1000",
+                          plan->file, seeds->count);
+    }
+    for (size_t i = 0; i < seeds->count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (seeds->values[i] == seeds->values[j]) {
+                return lode__fail(error, LODE_E_CONFIG, "%s: seeds has %lld twice", plan->file,
+                                  (long long)seeds->values[i]);
+            }
+        }
+    }
+    return LODE_OK;
+}
+
+static lode_status check_names(lode_experiment_plan *plan, lode_error *error) {
+    const lode_report_config *report = &plan->config.report;
+    const char *names[64];
+    size_t count = 0;
+    bool known = report->compare.baseline == NULL;
+    for (size_t row = 0; row < plan->row_count + 2; row++) {
+        const char *name = row < plan->row_count    ? plan->rows[row]
+                           : row == plan->row_count ? "popularity"
+                                                    : "item_knn";
+        if (count < 64) names[count++] = name;
+        known = known || strcmp(name, report->compare.baseline) == 0;
+    }
+    if (!known) {
+        const char *nearest = lode__nearest(report->compare.baseline, names, count);
+        return lode__fail(error, LODE_E_CONFIG,
+                          "%s: report.compare.baseline is \"%s\", which is no row; %s \"%s\"%s",
+                          plan->file, report->compare.baseline,
+                          nearest != NULL ? "did you mean" : "rows are called like",
+                          nearest != NULL ? nearest : names[0], nearest != NULL ? "?" : "");
+    }
+    const lode_node *node = plan->config.per_data;
+    if (node != NULL && node->kind != LODE_NODE_MAP) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "%s: per_data is a map {data set: {key: value, ...}}", where(plan, node));
+    }
+    for (node = node != NULL ? node->child : NULL; node != NULL; node = node->next) {
+        known = false;
+        for (count = 0; count < plan->data_count && count < 64; count++) {
+            names[count] = plan->data[count].name;
+            known = known || strcmp(names[count], node->key) == 0;
+        }
+        lode_axis_value value;
+        LODE_TRY(map_value(plan, node, &value, error));
+        if (known) continue;
+        const char *nearest = lode__nearest(node->key, names, count);
+        return lode__fail(
+            error, LODE_E_CONFIG,
+            "%s: per_data names \"%s\", which is no data set of this experiment; %s \"%s\"%s",
+            where(plan, node), node->key, nearest != NULL ? "did you mean" : "there is",
+            nearest != NULL ? nearest : names[0], nearest != NULL ? "?" : "");
+    }
+    return LODE_OK;
+}
+
+// --- cells ----------------------------------------------------------------------------------------------
+
+/// The base as a tree: inline, or a file's.
+static lode_status read_base(lode_experiment_plan *plan, const lode_node **out, lode_error *error) {
+    const lode_node *node = plan->config.base;
+    *out = node;
+    if (node == NULL || node->kind == LODE_NODE_MAP) return LODE_OK;
+    if (node->kind == LODE_NODE_LIST || *node->text == 0) {
+        return lode__fail(
+            error, LODE_E_CONFIG,
+            "%s: base is a map of configuration keys, or the path of a configuration file",
+            where(plan, node));
+    }
+    const char *path = NULL;
+    LODE_TRY(look_in(&plan->arena, plan->folder, node->text, &path, error));
+    LODE_TRY(look_in(&plan->arena, NULL, node->text, &path, error));
+    if (path == NULL) {
+        return lode__fail(error, LODE_E_MISSING,
+                          "%s: there is no configuration file %s in %s or in the working folder",
+                          where(plan, node), node->text, plan->folder);
+    }
+    char *text = NULL;
+    size_t length;
+    lode_node *root = NULL;
+    LODE_TRY(lode__file_read(path, LARGEST_CONFIG, &text, &length, error));
+    const lode_status status = lode__yaml_parse(&plan->arena, text, length, path, &root, error);
+    lode__free(text);
+    *out = root;
+    return status;
+}
+
+static lode_status set_train(lode_experiment_plan *plan, lode_node *tree, const char *key,
+                             int64_t number, lode_error *error) {
+    lode_node value = {.kind = LODE_NODE_SCALAR, .key = key, .file = plan->file};
+    const lode_node patch = {.kind = LODE_NODE_MAP, .child = &value};
+    value.text = lode__arena_printf(&plan->arena, "%lld", (long long)number);
+    if (value.text == NULL) return lode__fail_memory(error);
+    return lode__experiment_patch(&plan->arena, tree, &patch, error);
+}
+
+/// The union of the configuration's cutoffs and the report's; every metric of the report must be measured.
+static lode_status choose_cutoffs(lode_experiment_plan *plan, lode_cell *cell,
+                                  const lode_config *config, lode_error *error) {
+    const lode_texts *metrics = &plan->config.report.metrics;
+    size_t list[2 * LODE_CUTOFFS + 1], count = 0;
+    for (size_t i = 0; i < config->eval.cutoffs.count; i++)
+        list[count++] = (size_t)config->eval.cutoffs.values[i];
+    for (size_t i = 0; i < metrics->count; i++) {
+        enum lode_metric metric;
+        size_t cutoff, at = 0;
+        bool measured = false;
+        if (!lode__metric_parse(metrics->values[i], &metric, &cutoff) || cutoff > 10000) {
+            return lode__fail(
+                error,
+                LODE_E_CONFIG, "%s: report.metrics: \"%s\" is no metric with a cutoff of at most 10000, such as hit@50",
+                plan->file, metrics->values[i]);
+        }
+        for (size_t m = 0; m < config->eval.metrics.count; m++) {
+            measured =
+                measured || strcmp(config->eval.metrics.values[m], lode__metric_name(metric)) == 0;
+        }
+        if (!measured) {
+            return lode__fail(error, LODE_E_CONFIG,
+                              "%s: report.metrics has %s, but eval.metrics of %s has no %s",
+                              plan->file, metrics->values[i], cell->name, lode__metric_name(metric));
+        }
+        while (at < count && list[at] != cutoff)
+            at++;
+        if (at == count) list[count++] = cutoff;
+        if (count > LODE_CUTOFFS) {
+            return lode__fail(
+                error, LODE_E_CONFIG,
+                "%s: report.metrics and eval.cutoffs together have more than %d cutoffs",
+                plan->file, LODE_CUTOFFS);
+        }
+    }
+    size_t *kept = lode__arena_alloc(&plan->arena, count, sizeof *kept);
+    if (kept == NULL) return lode__fail_memory(error);
+    memcpy(kept, list, count * sizeof *kept);
+    cell->cutoffs = kept;
+    cell->cutoff_count = count;
+    return LODE_OK;
+}
+
+/// A number for a text without the line of train.threads, which changes no result.
+static const char *key_of(lode_arena *arena, const char *text, const char *begin, const char *end) {
+    const char *from = begin != NULL ? strstr(text, begin) : text;
+    const char *to = from != NULL && end != NULL ? strstr(from, end) : NULL;
+    if (from == NULL) from = text;
+    if (to == NULL) to = text + strlen(text);
+    const char *line = strstr(from, "\n  threads:");
+    const size_t before = line != NULL && line < to ? (size_t)(line + 1 - from) : (size_t)(to - from);
+    XXH64_hash_t hash = XXH3_64bits(from, before);
+    if (line != NULL && line < to) {
+        const char *rest = strchr(line + 1, '\n');
+        if (rest != NULL && rest < to) hash = XXH3_64bits_withSeed(rest, (size_t)(to - rest), hash);
+    }
+    return lode__arena_printf(arena, "%016llx", (unsigned long long)hash);
+}
+
+static lode_status resolve_cell(lode_experiment_plan *plan, lode_cell *cell, const lode_node *base,
+                                lode_error *error) {
+    lode_node *tree = lode__arena_alloc(&plan->arena, 1, sizeof *tree);
+    if (tree == NULL) return lode__fail_memory(error);
+    *tree = (lode_node){.kind = LODE_NODE_MAP, .file = plan->file, .line = 1};
+    LODE_TRY(lode__experiment_patch(&plan->arena, tree, base, error));
+    LODE_TRY(lode__experiment_patch(
+        &plan->arena, tree, lode__node_get(plan->config.per_data, plan->data[cell->data].name),
+        error));
+    for (size_t a = 0; a < plan->axis_count; a++) {
+        const size_t value = lode__experiment_value(plan, cell->row, a);
+        LODE_TRY(lode__experiment_patch(&plan->arena, tree, plan->axes[a].values[value].patch, error));
+    }
+    LODE_TRY(set_train(plan, tree, "train.seed", plan->config.seeds.values[cell->seed], error));
+    if (plan->options.threads > 0)
+        LODE_TRY(set_train(plan, tree, "train.threads", plan->options.threads, error));
+
+    lode_config config;
+    lode_text text = {0};
+    lode_status status = lode__config_load_tree(&config, tree, error);
+    if (status == LODE_OK) status = choose_cutoffs(plan, cell, &config, error);
+    if (status == LODE_OK) {
+        lode__config_print(&text, &config);
+        cell->config = text.failed ? NULL : lode__arena_strdup(&plan->arena, text.data);
+        cell->valid = lode__arena_strdup(&plan->arena, config.eval.valid);
+        if (cell->config == NULL || cell->valid == NULL) status = lode__fail_memory(error);
+    }
+    lode__text_release(&text);
+    lode__config_release(&config);
+    LODE_TRY(status);
+    cell->key = key_of(&plan->arena, cell->config, NULL, NULL);
+    const char *split = key_of(&plan->arena, cell->config, "\n  split:", "\nfields:");
+    const char *eval = key_of(&plan->arena, cell->config, "\neval:", NULL);
+    if (cell->key == NULL || split == NULL || eval == NULL) return lode__fail_memory(error);
+    cell->baseline_key = lode__arena_printf(&plan->arena, "%s%s", split, eval);
+    return cell->baseline_key != NULL ? LODE_OK : lode__fail_memory(error);
+}
+
+static lode_status make_cells(lode_experiment_plan *plan, lode_error *error) {
+    const lode_node *base = NULL;
+    LODE_TRY(read_base(plan, &base, error));
+    plan->cells = lode__arena_alloc(&plan->arena, plan->cell_count, sizeof *plan->cells);
+    if (plan->cells == NULL) return lode__fail_memory(error);
+    const size_t seeds = plan->config.seeds.count;
+    bool any = false;
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        lode_cell *cell = &plan->cells[i];
+        *cell = (lode_cell){.seed = i % seeds,
+                            .row = i / seeds % plan->row_count,
+                            .data = i / seeds / plan->row_count};
+        cell->name = lode__arena_printf(&plan->arena, "%s/%s%sseed-%lld", plan->data[cell->data].name,
+                                        plan->axis_count > 0 ? plan->rows[cell->row] : "",
+                                        plan->axis_count > 0 ? "/" : "",
+                                        (long long)plan->config.seeds.values[cell->seed]);
+        if (cell->name == NULL) return lode__fail_memory(error);
+        cell->folder = lode__arena_printf(&plan->arena, "%s/runs/%s", plan->output, cell->name);
+        if (cell->folder == NULL) return lode__fail_memory(error);
+        cell->chosen = plan->options.only == NULL || strstr(cell->name, plan->options.only) != NULL;
+        any = any || cell->chosen;
+        LODE_TRY(resolve_cell(plan, cell, base, error));
+    }
+    if (any) return LODE_OK;
+    return lode__fail(error, LODE_E_USAGE, "no cell's name holds \"%s\"; they are called like %s",
+                      plan->options.only, plan->cells[0].name);
+}
+
+// --- the whole ------------------------------------------------------------------------------------------
+
+static lode_status place(lode_experiment_plan *plan, const char *name, const char *output,
+                         lode_error *error) {
+    plan->file = lode__arena_strdup(&plan->arena, name != NULL ? name : "experiment");
+    plan->output = lode__arena_strdup(&plan->arena, output);
+    if (plan->file == NULL || plan->output == NULL) return lode__fail_memory(error);
+    const char *slash = name != NULL ? strrchr(name, '/') : NULL;
+    plan->folder = slash == NULL   ? "."
+                   : slash == name ? "/"
+                                   : lode__arena_strndup(&plan->arena, name, (size_t)(slash - name));
+    return plan->folder != NULL ? LODE_OK : lode__fail_memory(error);
+}
+
+lode_status lode__experiment_plan(lode_experiment_plan *plan, const char *yaml, const char *name,
+                                  const char *output, const char *options, lode_error *error) {
+    *plan = (lode_experiment_plan){0};
+    lode_node *root = NULL;
+    if (options == NULL) options = "";
+    LODE_TRY(place(plan, name, output, error));
+    LODE_TRY(lode__yaml_parse(&plan->arena, options, strlen(options), "options", &root, error));
+    LODE_TRY(lode__config_read(&plan->arena, root, "", lode__experiment_option_keys, NULL,
+                               &plan->options, error));
+    LODE_TRY(lode__yaml_parse(&plan->arena, yaml, strlen(yaml), plan->file, &root, error));
+    LODE_TRY(lode__config_read(&plan->arena, root, "", lode__experiment_keys, NULL, &plan->config,
+                               error));
+    if (plan->config.name == NULL) plan->config.name = name_of(&plan->arena, plan->file);
+    if (plan->config.name == NULL) return lode__fail_memory(error);
+    if (plan->config.report.metrics.count < 1 || plan->config.report.metrics.count > 16) {
+        return lode__fail(error, LODE_E_CONFIG, "%s: report.metrics has %zu names: expected 1 to 16",
+                          plan->file, plan->config.report.metrics.count);
+    }
+    LODE_TRY(check_seeds(plan, error));
+    LODE_TRY(read_data(plan, error));
+    LODE_TRY(read_grid(plan, error));
+    LODE_TRY(check_names(plan, error));
+    return make_cells(plan, error);
+}
+
+void lode__experiment_plan_release(lode_experiment_plan *plan) {
+    for (size_t i = 0; i < plan->cell_count && plan->cells != NULL; i++)
+        json_decref(plan->cells[i].result);
+    for (size_t i = 0; i < plan->data_count; i++)
+        json_decref(plan->baselines[i]);
+    lode__arena_release(&plan->arena);
+    *plan = (lode_experiment_plan){0};
+}
