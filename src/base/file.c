@@ -380,8 +380,10 @@ lode_status lode__folder_make(const char *path, lode_error *error) {
         const char here = name[at];
         if (here != '/' && here != 0) continue;
         name[at] = 0;
-        if (mkdir(name, 0777) != 0 && !lode__is_folder(name)) {
-            status = errno == EEXIST ? lode__fail(error, LODE_E_EXISTS,
+        const int failed = mkdir(name, 0777) != 0 ? errno : 0;
+        if (failed != 0 && !lode__is_folder(name)) {
+            errno = failed; // not that of looking whether it is there
+            status = failed == EEXIST ? lode__fail(error, LODE_E_EXISTS,
                                                   "%s is in the way: it is not a folder", name)
                                      : lode__fail_errno(error, "cannot make the folder %s", name);
         }
