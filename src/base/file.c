@@ -380,10 +380,12 @@ lode_status lode__folder_make(const char *path, lode_error *error) {
         const char here = name[at];
         if (here != '/' && here != 0) continue;
         name[at] = 0;
-        if (mkdir(name, 0777) != 0 && !lode__is_folder(name)) {
-            status = errno == EEXIST ? lode__fail(error, LODE_E_EXISTS,
-                                                  "%s is in the way: it is not a folder", name)
-                                     : lode__fail_errno(error, "cannot make the folder %s", name);
+        const int refused = mkdir(name, 0777) != 0 ? errno : 0;
+        if (refused != 0 && !lode__is_folder(name)) {
+            errno = refused; // looking has changed it
+            status = refused == EEXIST ? lode__fail(error, LODE_E_EXISTS,
+                                                    "%s is in the way: it is not a folder", name)
+                                       : lode__fail_errno(error, "cannot make the folder %s", name);
         }
         name[at] = here;
         if (here == 0) break;

@@ -189,6 +189,30 @@ static void test_places_that_cannot_be_written(void **state) {
     }
 }
 
+/// In a child process, which is not root any more. @return 0 when everything was as it should be
+static int make_in_closed(void **state) {
+    lode_error error = {0};
+    if (geteuid() == 0 && (setegid(65534) != 0 || seteuid(65534) != 0)) return 10;
+    if (lode__folder_make(scratch_path(state, "closed/new/x"), &error) != LODE_E_SYSTEM) return 11;
+    if (strstr(error.message, "Permission denied") == NULL) return 12;
+    lode_writer writer;
+    if (lode__writer_open(&writer, scratch_path(state, "closed/x"), &error) != LODE_E_SYSTEM)
+        return 13;
+    return strstr(error.message, "Permission denied") == NULL ? 14 : 0;
+}
+
+static void test_closed_folders(void **state) {
+    assert_int_equal(mkdir(scratch_path(state, "closed"), 0777), 0);
+    assert_int_equal(chmod(scratch_path(state, "closed"), 0555), 0);
+    assert_int_equal(chmod(*state, 0755), 0);
+    const pid_t child = fork();
+    if (child == 0) _exit(make_in_closed(state));
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_links_are_followed(void **state) {
     lode_error error = {0};
     assert_int_equal(mkdir(scratch_path(state, "far"), 0777), 0);
@@ -331,6 +355,7 @@ int main(void) {
         scratch_test(test_two_writers_of_one_file),
         scratch_test(test_disk_full),
         scratch_test(test_places_that_cannot_be_written),
+        scratch_test(test_closed_folders),
         scratch_test(test_links_are_followed),
         scratch_test(test_mapping),
         scratch_test(test_read),

@@ -311,6 +311,35 @@ static void test_sort(void **state) {
     lode__params_free(&params);
 }
 
+/// The gradient of a mean over 3 is a third in every bit of a double.
+static void test_mean_in_double(void **state) {
+    (void)state;
+    static const size_t lengths[] = {3, 3};
+    lode_error error = {0};
+    gradcheck check = {.random = lode__random(1, LODE_PURPOSE_USER, 0, 0)};
+    expect_ok(lode__params_new(&check.params, LODE_F64, &error), &error);
+    expect_ok(lode__graph_new(&check.graph, LODE_F64, true, NULL, &error), &error);
+    lode_param *tables[2] = {gradcheck_table(&check, "sum", 6, 2),
+                             gradcheck_table(&check, "mean", 6, 2)};
+    lode_lists *lists =
+        gradcheck_lists(&check, gradcheck_dim(&check, "rows", 2), "positions", lengths);
+    lode_index *ids = lode__graph_index(check.graph, lists->positions, 1);
+    for (int32_t i = 0; i < 6; i++)
+        ids->data[i] = i;
+    gradcheck_sum(&check, lode__embedding(check.graph, tables[0], ids, lists, LODE_POOL_SUM));
+    gradcheck_sum(&check, lode__embedding(check.graph, tables[1], ids, lists, LODE_POOL_MEAN));
+    expect_ok(lode__graph_finish(check.graph, &error), &error);
+    expect_ok(lode__params_finish(check.params, 1, &error), &error);
+    expect_ok(lode__params_trainable(check.params, &error), &error);
+    (void)gradcheck_step(&check);
+    double *sum = gradcheck_take(&check, tables[0]), *mean = gradcheck_take(&check, tables[1]);
+    for (size_t i = 0; i < 12; i++)
+        gradcheck_near(3.0 * mean[i], sum[i], 0.0, 1e-15, "mean");
+    lode__free(sum);
+    lode__free(mean);
+    gradcheck_close(&check);
+}
+
 // --- optimisers ---------------------------------------------------------------------------------
 
 enum { ROWS = 5, COLUMNS = 2, STEPS = 4 };
@@ -321,13 +350,15 @@ typedef struct moments {
 
 /// Kingma & Ba 2015, algorithm 1.
 /// `sparse`: as torch.optim.SparseAdam does it, epsilon beside the uncorrected root.
-static void adam_by_hand(moments *m, const lode_optimiser *adam, bool sparse, double gradient, int step) {
+static void adam_by_hand(moments *m, const lode_optimiser *adam, bool sparse, double gradient,
+                         int step) {
     gradient += adam->decay * m->value;
     m->first = adam->beta1 * m->first + (1.0 - adam->beta1) * gradient;
     m->second = adam->beta2 * m->second + (1.0 - adam->beta2) * gradient * gradient;
     const double first = m->first / (1.0 - pow(adam->beta1, step));
     const double second = m->second / (1.0 - pow(adam->beta2, step));
-    const double epsilon = sparse ? adam->epsilon / sqrt(1.0 - pow(adam->beta2, step)) : adam->epsilon;
+    const double epsilon =
+        sparse ? adam->epsilon / sqrt(1.0 - pow(adam->beta2, step)) : adam->epsilon;
     m->value -= adam->rate * first / (sqrt(second) + epsilon);
 }
 
@@ -385,7 +416,9 @@ static void optimiser_step(optimiser_check *self, const lode_optimiser *optimise
     for (size_t i = 0; i < ROWS * COLUMNS; i++) {
         const bool moves = optimiser->type == LODE_ADAM_DENSE || is_touched(step, i / COLUMNS);
         const moments before = self->rows[i];
-        if (moves) adam_by_hand(&self->rows[i], optimiser, optimiser->type == LODE_LAZY_ADAM, rows[i], step + 1);
+        if (moves)
+            adam_by_hand(&self->rows[i], optimiser, optimiser->type == LODE_LAZY_ADAM, rows[i],
+                         step + 1);
         expect_moments(self->table, i, &self->rows[i]);
         if (moves && is_touched(step, i / COLUMNS))
             assert_true(before.value != self->rows[i].value);
@@ -406,12 +439,14 @@ static void copy_state(const lode_param *param, double out[3][ROWS * COLUMNS]) {
 
 static void test_lazy_adam(void **state) {
     (void)state;
+    lode_optimiser adam = lazy;
+    adam.epsilon = 1e-3; // large enough to show where it is added
     optimiser_check self;
     optimiser_open(&self);
     for (int step = 0; step < STEPS; step++) {
         double before[3][ROWS * COLUMNS], after[3][ROWS * COLUMNS];
         copy_state(self.table, before);
-        optimiser_step(&self, &lazy, step);
+        optimiser_step(&self, &adam, step);
         copy_state(self.table, after);
         for (size_t row = 0; row < ROWS; row++) {
             if (is_touched(step, row)) continue;
@@ -464,6 +499,7 @@ static void test_adam_dense(void **state) {
     (void)state;
     lode_optimiser dense = lazy;
     dense.type = LODE_ADAM_DENSE;
+    dense.epsilon = 1e-3;
     optimiser_check self;
     optimiser_open(&self);
     double before[3][ROWS * COLUMNS];
@@ -566,19 +602,13 @@ static void test_name_declared_twice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_sizes_change),
-        cmocka_unit_test(test_size_zero),
-        cmocka_unit_test(test_two_graphs),
-        cmocka_unit_test(test_sort),
-        cmocka_unit_test(test_lazy_adam),
-        cmocka_unit_test(test_first_step),
-        cmocka_unit_test(test_global_step),
-        cmocka_unit_test(test_adam_dense),
-        cmocka_unit_test(test_decay),
-        cmocka_unit_test(test_nothing_to_do),
-        cmocka_unit_test(test_initial_values),
-        cmocka_unit_test(test_name_declared_twice),
+        cmocka_unit_test(test_threads),        cmocka_unit_test(test_sizes_change),
+        cmocka_unit_test(test_size_zero),      cmocka_unit_test(test_two_graphs),
+        cmocka_unit_test(test_sort),           cmocka_unit_test(test_mean_in_double),
+        cmocka_unit_test(test_lazy_adam),      cmocka_unit_test(test_first_step),
+        cmocka_unit_test(test_global_step),    cmocka_unit_test(test_adam_dense),
+        cmocka_unit_test(test_decay),          cmocka_unit_test(test_nothing_to_do),
+        cmocka_unit_test(test_initial_values), cmocka_unit_test(test_name_declared_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
