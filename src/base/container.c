@@ -84,7 +84,8 @@ static lode_status read_sections(lode_container *container, uint32_t count, bool
     container->sections = lode__alloc(count, sizeof *container->sections);
     if (container->sections == NULL) return lode__fail_memory(error);
     container->count = count;
-    uint64_t end = HEADER + (uint64_t)count * ENTRY; // of what was read so far; only zeros between sections
+    uint64_t end =
+        HEADER + (uint64_t)count * ENTRY; // of what was read so far; only zeros between sections
     for (uint32_t i = 0; i < count; i++) {
         const struct lode_section_entry *entry = &entries[i];
         if (memchr(entry->name, 0, sizeof entry->name) == NULL || entry->offset % ALIGNMENT != 0 ||
@@ -96,7 +97,8 @@ static lode_status read_sections(lode_container *container, uint32_t count, bool
         }
         const unsigned char *data = mapping->data + entry->offset;
         container->sections[i] = (lode_section){entry->name, data, entry->size, entry->checksum};
-        if (verify && (XXH64(data, entry->size, 0) != entry->checksum || !all_zero(mapping, end, entry->offset))) {
+        if (verify && (XXH64(data, entry->size, 0) != entry->checksum ||
+                       !all_zero(mapping, end, entry->offset))) {
             return lode__fail(error, LODE_E_FORMAT,
                               "%s is damaged: section %s does not match its checksum",
                               container->path, entry->name);
@@ -104,7 +106,8 @@ static lode_status read_sections(lode_container *container, uint32_t count, bool
         end = entry->offset + entry->size;
     }
     if (verify && !all_zero(mapping, end, mapping->size)) {
-        return lode__fail(error, LODE_E_FORMAT, "%s is damaged behind its last section", container->path);
+        return lode__fail(error, LODE_E_FORMAT, "%s is damaged behind its last section",
+                          container->path);
     }
     return LODE_OK;
 }

@@ -3,6 +3,7 @@
 
 #include "data/import.h"
 #include "retrieve/model.h"
+#include "train/experiment.h"
 
 static const char *side_name(lode_side side) {
     return side == LODE_SIDE_ITEM ? "item" : "user";
@@ -18,7 +19,8 @@ static void list_topics(lode_text *text) {
     lode__text_add(text, "\n  protocol [NAME]      protocols:");
     for (size_t i = 0; lode__protocol_at(i) != NULL; i++) lode__text_printf(text, " %s", lode__protocol_at(i)->name);
     lode__text_add(text, "\n  metrics              what is measured, and how it is defined\n"
-                         "  import, synth, info, eval, encode    options of these verbs\n");
+                         "  import, synth, info, eval, encode    options of these verbs\n"
+                         "  experiment           keys of an experiment's file, and options of the verb\n");
 }
 
 static void help_tower(lode_text *text, const lode_tower_type *tower) {
@@ -67,6 +69,13 @@ static void help_metrics(lode_text *text) {
 static void help_config(lode_text *text) {
     lode__config_help(text, "", lode__config_keys);
     lode__text_add(text, "\nTowers and objectives have keys of their own: help tower NAME, help objective NAME.\n");
+}
+
+static void help_experiment(lode_text *text) {
+    lode__text_add(text, "Keys of an experiment's file:\n");
+    lode__config_help(text, "", lode__experiment_keys);
+    lode__text_add(text, "\nOptions:\n");
+    lode__config_help(text, "", lode__experiment_option_keys);
 }
 
 /// "tower" alone lists all, "tower ican" explains one. False where the kind is another.
@@ -119,6 +128,10 @@ static bool write_topic(lode_text *text, const char *topic) {
     }
     if (strcmp(topic, "metrics") == 0) {
         help_metrics(text);
+        return true;
+    }
+    if (strcmp(topic, "experiment") == 0) {
+        help_experiment(text);
         return true;
     }
     const lode_key *keys = keys_of(topic);

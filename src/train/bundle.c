@@ -173,13 +173,13 @@ static lode_status load_model(lode_bundle *bundle, lode_error *error) {
     lode__free(text);
     if (status != LODE_OK) { // contradictions between keys name no file
         const bool named = error == NULL || strstr(error->message, config) != NULL;
-        return named ? status : lode__error_prefix(error, status, "%s: ", config);
+        return named ? status : lode__error_prefix(error, status, "%s", config);
     }
     lode_vocabulary *vocabulary = NULL;
     LODE_TRY(lode__vocabulary_load(&vocabulary, words, error));
     status = lode__model_core_new(&bundle->model, &bundle->config.model, (size_t)bundle->config.data.history,
                                   vocabulary, (uint64_t)bundle->config.train.seed, error);
-    if (status != LODE_OK) return lode__error_prefix(error, status, "%s: ", bundle->path);
+    if (status != LODE_OK) return lode__error_prefix(error, status, "%s", bundle->path);
     return lode__weights_load(bundle->model->params, weights, error);
 }
 
@@ -224,7 +224,7 @@ lode_status lode__bundle_data(const lode_bundle *bundle, const char *data, lode_
     const lode_status status = lode__dataset_open(out, path, false, error);
     if (status != LODE_OK) {
         return data != NULL ? status
-                            : lode__error_prefix(error, status, "the data set of %s (give another place with --data): ",
+                            : lode__error_prefix(error, status, "the data set of %s (give another place with --data)",
                                                  bundle->path);
     }
     if ((*out)->fingerprint == bundle->manifest.fingerprint) return LODE_OK;

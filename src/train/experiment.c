@@ -256,7 +256,7 @@ static lode_status import_data(lode_experiment_plan *plan, lode_experiment_data 
         LODE_TRY(lode__folder_make(folder, error));
         const lode_status status = lode_import(source, target, NULL, &own, NULL, error);
         if (status == LODE_E_STOPPED) return status;
-        LODE_TRY(lode__error_prefix(error, status, "data set %s: ", data->name));
+        LODE_TRY(lode__error_prefix(error, status, "data set %s", data->name));
         LODE_TRY(lode__file_write(record, source, strlen(source), error));
     }
     data->path = target;
@@ -492,7 +492,7 @@ static lode_status run_cells(lode_experiment_plan *plan, const lode_hooks *hooks
         const lode_hooks own = hooks_of(&relay);
         const lode_status status = run_cell(plan, cell, &own, error);
         if (status == LODE_E_STOPPED) return status;
-        LODE_TRY(lode__error_prefix(error, status, "cell %s: ", cell->name));
+        LODE_TRY(lode__error_prefix(error, status, "cell %s", cell->name));
         LODE_TRY(finish_table(plan, NULL, error)); // what is known so far
     }
     return LODE_OK;

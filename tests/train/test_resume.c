@@ -80,28 +80,33 @@ static int stop_at(void *cookie, const lode_progress *progress) {
     return strcmp(progress->task, self->task) == 0 && ++self->calls == self->at;
 }
 
-static void check_stops(const fixture *self, const char *run, const char *task, int every) {
+/// Train in pieces of `every` calls of a task until it is finished; then it is the run `straight`.
+static void check_stops(const fixture *self, const char *straight, const char *run, const char *const *sets, int every) {
     int stops = 0;
     for (;;) {
-        stopper control = {.task = task, .at = every};
+        stopper control = {.task = "train", .at = every};
         const lode_hooks hooks = {.cookie = &control, .progress = stop_at};
         lode_error error = {0};
-        const lode_status status = train_small(self, run, NULL, "resume: true", &hooks, &error);
+        const lode_status status = train_small(self, run, sets, "resume: true", &hooks, &error);
         if (status == LODE_OK) break;
         check_error(status, &error, LODE_E_STOPPED, "continue with --resume");
         stops++;
         if (stops > 100) fail_msg("no progress from stop to stop");
     }
     assert_true(stops >= 2);
-    check_same_run(self, "straight", run);
+    check_same_run(self, straight, run);
 }
 
 static void test_stop(void **state) {
     const fixture *self = *state;
     lode_error error = {0};
     check(train_small(self, "straight", NULL, NULL, NULL, &error), &error);
-    check_stops(self, "stopped1", "train", 1);
-    check_stops(self, "stopped5", "train", 5);
+    check_stops(self, "straight", "stopped1", NULL, 1);
+    check_stops(self, "straight", "stopped5", NULL, 5);
+    static const char *const refit[] = {"data.split.refit=true", "train.epochs=2", NULL};
+    check(train_small(self, "refitted", refit, NULL, NULL, &error), &error);
+    check_stops(self, "refitted", "refitted1", refit, 1);
+    check_stops(self, "refitted", "refitted7", refit, 7);
     // A validation that is stopped is done again from its start: stop only the first one of each call.
     stopper control = {.task = "validate", .at = 1};
     const lode_hooks hooks = {.cookie = &control, .progress = stop_at};
