@@ -239,7 +239,7 @@ typedef struct vectors {
     float *x, *y, *z, *w;
     int32_t *ids;
     uint32_t *index;
-    float result;
+    float result[2];
 } vectors;
 
 static void run_add(void *argument) {
@@ -249,22 +249,22 @@ static void run_add(void *argument) {
 
 static void run_dot(void *argument) {
     vectors *v = argument;
-    v->result = v->kernels->dot(v->n, v->x, v->y);
+    v->result[0] = v->kernels->dot(v->n, v->x, v->y);
 }
 
 static void run_max(void *argument) {
     vectors *v = argument;
-    v->result = v->kernels->max(v->n, v->x);
+    v->result[0] = v->kernels->max(v->n, v->x);
 }
 
 static void run_exp_sum(void *argument) {
     vectors *v = argument;
-    v->result = v->kernels->exp_sum(v->n, 1, v->y);
+    v->result[0] = v->kernels->exp_sum(v->n, 1, v->y);
 }
 
 static void run_above(void *argument) {
     vectors *v = argument;
-    v->result = (float)v->kernels->above(v->n, v->x, 0.999f, v->index);
+    v->result[0] = (float)v->kernels->above(v->n, v->x, 0.999f, v->index);
 }
 
 static void run_column_sum(void *argument) {
@@ -275,15 +275,16 @@ static void run_column_sum(void *argument) {
 static void run_layer_norm(void *argument) {
     vectors *v = argument;
     for (size_t i = 0; i + v->row <= v->n; i += v->row) {
-        v->kernels->layer_norm(v->row, v->x + i, v->y + i, v->x, v->y, 1e-5f, v->z + i, &v->result);
+        v->kernels->layer_norm(v->row, v->x + i, v->y + i, v->x, v->y, 1e-5f, v->z + i, v->result);
     }
 }
 
 static void run_layer_norm_backward(void *argument) {
     vectors *v = argument;
+    const float statistics[2] = {0.1f, 1};
     for (size_t i = 0; i + v->row <= v->n; i += v->row) {
-        v->kernels->layer_norm_backward(v->row, v->x + i, v->y + i, v->x, v->y, 1, v->z + i, v->w,
-                                        v->w + v->row);
+        v->kernels->layer_norm_backward(v->row, v->x + i, NULL, v->y + i, v->x, statistics,
+                                        v->z + i, v->w, v->w + v->row);
     }
 }
 
@@ -302,8 +303,8 @@ static void run_adam(void *argument) {
 
 static void bench_vectors(const struct lode_kernels_f32 *kernels, size_t n) {
     const size_t row = 64;
-    vectors v = {kernels, n,    row, array(n, 1), array(n, 1), array(n, 1), array(n, 1e-3f),
-                 NULL,    NULL, 0};
+    vectors v = {kernels,         n,    row,  array(n, 1), array(n, 1), array(n, 1),
+                 array(n, 1e-3f), NULL, NULL, {0}};
     v.ids = (int32_t *)(void *)array(n, 1);
     v.index = (uint32_t *)(void *)array(n, 1);
     for (size_t i = 0; i < n / row; i++) {
