@@ -174,6 +174,12 @@ bench: ## measure speed and print it with its context
 	@tools/install_deps.sh build
 	$(AGAIN) all bench-binaries
 	@for b in $(BENCHBIN); do $$b || exit 1; done
+.PHONY: bench-versus
+VERSUS ?=
+bench-versus: ## training speed beside PyTorch's on the same files (VERSUS='--data FOLDER --rounds 5')
+	@tools/install_deps.sh build
+	$(AGAIN) all
+	@$(PYTHON) bench/versus.py --lodestone $(BUILD)/lodestone --python $(PYTHON) $(VERSUS)
 .PHONY: bench-binaries
 bench-binaries: $(BENCHBIN)
 

@@ -69,12 +69,14 @@ static void map_rows(const golden *self, const lode_param *param, uint32_t *rows
     char key[256];
     (void)snprintf(key, sizeof key, "tokens.%s", param->name);
     const char *text = lode__safetensors_metadata(&self->file, key);
-    for (uint32_t row = 0; row < param->rows; row++) rows[row] = row;
+    for (uint32_t row = 0; row < param->rows; row++)
+        rows[row] = row;
     if (text == NULL || *text == 0) return;
     const lode_vocabulary *vocabulary = self->model->vocabulary;
     const lode_field *field = NULL;
     for (size_t i = 0; i < vocabulary->count; i++) {
-        if (lode__param(self->params, vocabulary->fields[i].table) == param) field = &vocabulary->fields[i];
+        if (lode__param(self->params, vocabulary->fields[i].table) == param)
+            field = &vocabulary->fields[i];
     }
     assert_non_null(field);
     char *copy = strdup(text), *rest = copy, *token;
@@ -93,15 +95,16 @@ static const double *values_of(const golden *self, const char *prefix, const lod
     const lode_tensor_view *found = tensor(self, prefix, param->name);
     assert_int_equal(found->dtype, LODE_DTYPE_F64);
     if (found->rank != 2 || found->shape[0] != param->rows || found->shape[1] != param->columns) {
-        fail_msg("%s: %s is %zu x %zu in the file, %zu x %zu here", self->name, param->name, found->shape[0],
-                 found->shape[1], param->rows, param->columns);
+        fail_msg("%s: %s is %zu x %zu in the file, %zu x %zu here", self->name, param->name,
+                 found->shape[0], found->shape[1], param->rows, param->columns);
     }
     return found->data;
 }
 
 static void take_weights(golden *self) {
     size_t expected = 0;
-    for (size_t i = 0; i < self->file.count; i++) expected += strncmp(self->file.tensors[i].name, "init/", 5) == 0;
+    for (size_t i = 0; i < self->file.count; i++)
+        expected += strncmp(self->file.tensors[i].name, "init/", 5) == 0;
     assert_int_equal(self->params->count, expected);
     for (size_t i = 0; i < self->params->count; i++) {
         lode_param *param = self->params->list[i];
@@ -136,7 +139,8 @@ static void compare(const golden *self, const char *what, const char *name, cons
 }
 
 /// An array in our rows' order against the file's.
-static void compare_param(const golden *self, const char *prefix, const lode_param *param, const void *array) {
+static void compare_param(const golden *self, const char *prefix, const lode_param *param,
+                          const void *array) {
     const size_t count = param->rows * param->columns;
     double *ours = calloc(count, sizeof *ours);
     uint32_t rows[512];
@@ -169,7 +173,8 @@ static void compare_gradients(const golden *self) {
 
 /// Vectors of the first step's examples and of their items.
 static void compare_vectors(const golden *self) {
-    const lode_tensor_view *users = tensor(self, "user_vectors", ""), *items = tensor(self, "item_vectors", "");
+    const lode_tensor_view *users = tensor(self, "user_vectors", ""),
+                           *items = tensor(self, "item_vectors", "");
     const size_t d = users->shape[1], count = self->batch * d;
     double *ours = calloc(count, sizeof *ours);
     assert_non_null(ours);
@@ -193,24 +198,25 @@ static void open_case(golden *self, const char *data) {
     lode_error error = {0};
     (void)snprintf(path, sizeof path, "%s/%s.safetensors", folder, self->name);
     check(lode__safetensors_open(&self->file, path, &error), &error);
-    check(lode__config_load(&self->config, lode__safetensors_metadata(&self->file, "config"), self->name, NULL, 0,
-                            &error),
+    check(lode__config_load(&self->config, lode__safetensors_metadata(&self->file, "config"),
+                            self->name, NULL, 0, &error),
           &error);
     check(lode__dataset_open(&self->data, data, true, &error), &error);
     check(lode__split_new(&self->split, self->data, &self->config.data.split, &error), &error);
     lode_vocabulary *vocabulary = NULL;
     const lode_fields_config *fields = &self->config.fields;
-    check(lode__vocabulary_new(&vocabulary, self->split, fields->item, fields->user, fields->context,
-                               (size_t)self->config.model.dim, NULL, &error),
+    check(lode__vocabulary_new(&vocabulary, self->split, fields->item, fields->user,
+                               fields->context, (size_t)self->config.model.dim, NULL, &error),
           &error);
     // As in training: the item id tower leaves the other fields' tables unused.
-    check(lode__model_core_new(&self->model, &self->config.model, (size_t)self->config.data.history, vocabulary, 1,
-                               &error),
+    check(lode__model_core_new(&self->model, &self->config.model, (size_t)self->config.data.history,
+                               vocabulary, 1, &error),
           &error);
     check(lode__params_clone(&self->params, self->model->params, self->precision, &error), &error);
     check(lode__params_trainable(self->params, &error), &error);
     check(lode__binding_new(&self->binding, self->model->vocabulary, self->data, &error), &error);
-    const lode_tensor_view *examples = tensor(self, "examples", ""), *negatives = tensor(self, "negatives", "");
+    const lode_tensor_view *examples = tensor(self, "examples", ""),
+                           *negatives = tensor(self, "negatives", "");
     self->examples = examples->data;
     self->negatives = negatives->data;
     self->steps = examples->shape[0];
@@ -246,7 +252,8 @@ static void build(golden *self) {
     scene->targets = lode__graph_index(self->graph, scene->users->inputs.rows, 1);
     for (size_t i = 0; i < self->config.objective_count; i++) {
         const lode_objective *objective = &self->config.objectives[i];
-        check(objective->type->stages[0].build(objective->state, scene, objective->weight, &error), &error);
+        check(objective->type->stages[0].build(objective->state, scene, objective->weight, &error),
+              &error);
     }
     check(lode__graph_finish(self->graph, &error), &error);
 }
@@ -286,7 +293,8 @@ static size_t gather(golden *self, size_t step) {
 }
 
 /// What lode__sampled_draw does, with the file's negatives instead of random ones.
-static size_t take_negatives(const golden *self, lode_sampled *sampled, const lode_batch *batch, const int32_t *rows) {
+static size_t take_negatives(const golden *self, lode_sampled *sampled, const lode_batch *batch,
+                             const int32_t *rows) {
     const bool shared = sampled->options->negatives.scope == 0;
     const size_t count = (size_t)sampled->options->negatives.count * (shared ? 1 : batch->count);
     uint32_t row_of[512];
@@ -300,7 +308,8 @@ static size_t take_negatives(const golden *self, lode_sampled *sampled, const lo
         }
     }
     for (size_t i = 0; i < batch->count && sampled->positive_shift != NULL; i++) {
-        sampled->positive_shift->data[i] = sampled->sampler->log_q[self->binding->item_of[batch->target_rows[i]]];
+        sampled->positive_shift->data[i] =
+            sampled->sampler->log_q[self->binding->item_of[batch->target_rows[i]]];
     }
     lode__masker_fill(&sampled->masker, batch, sampled->negative->data, count);
     return count;
@@ -309,7 +318,8 @@ static size_t take_negatives(const golden *self, lode_sampled *sampled, const lo
 static void run_step(golden *self, size_t step) {
     lode_error error = {0};
     const size_t count = gather(self, step);
-    const lode_batch batch = {.count = count, .states = self->states, .target_rows = self->target_rows};
+    const lode_batch batch = {
+        .count = count, .states = self->states, .target_rows = self->target_rows};
     size_t at = step * self->width;
     for (size_t i = 0; i < self->config.objective_count; i++) {
         const lode_objective *objective = &self->config.objectives[i];
@@ -333,8 +343,12 @@ static void run_case(const char *name, lode_precision precision, const char *dat
     build(&self);
     take_weights(&self);
     const lode_train_config *train = &self.config.train;
-    const lode_optimiser optimiser = {(lode_optimiser_type)train->optimiser, train->learning_rate, train->beta1,
-                                      train->beta2, train->epsilon, train->weight_decay};
+    const lode_optimiser optimiser = {(lode_optimiser_type)train->optimiser,
+                                      train->learning_rate,
+                                      train->beta1,
+                                      train->beta2,
+                                      train->epsilon,
+                                      train->weight_decay};
     double losses[64];
     assert_true(self.steps == 10);
     for (size_t step = 0; step < self.steps; step++) {
@@ -355,8 +369,9 @@ static void run_case(const char *name, lode_precision precision, const char *dat
 }
 
 static void test_case(void **state) {
-    static const char *const names[] = {"ican_sampled",   "ican_in_batch", "youtubednn_in_batch", "dssm_sampled_each",
-                                        "youtubednn_bce", "dssm_bpr",      "youtubednn_bpr",      "ican_two_dense"};
+    static const char *const names[] = {
+        "ican_sampled",   "ican_in_batch", "youtubednn_in_batch", "dssm_sampled_each",
+        "youtubednn_bce", "dssm_bpr",      "youtubednn_bpr",      "ican_two_dense"};
     (void)state;
     char source[2 * PATH_ROOM], data[] = "/tmp/lodestone-golden-XXXXXX";
     lode_error error = {0};

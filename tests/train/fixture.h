@@ -68,10 +68,12 @@ static inline int fixture_setup(void **state) {
     fixture *self = calloc(1, sizeof *self);
     const char *base = getenv("TMPDIR");
     if (self == NULL) return -1;
-    (void)snprintf(self->folder, sizeof self->folder, "%s/lodestone-train-XXXXXX", base != NULL ? base : "/tmp");
+    (void)snprintf(self->folder, sizeof self->folder, "%s/lodestone-train-XXXXXX",
+                   base != NULL ? base : "/tmp");
     if (mkdtemp(self->folder) == NULL) return -1;
     path_in(self, "shop.lode", self->data);
-    fixture_import(self, "{users: 80, items: 40, interests: 4, clicks_mean: 12, seed: 5}", self->data);
+    fixture_import(self, "{users: 80, items: 40, interests: 4, clicks_mean: 12, seed: 5}",
+                   self->data);
     *state = self;
     return 0;
 }
@@ -88,13 +90,15 @@ static inline char *config_with(const char *const *sets) {
     char *text = NULL;
     lode_error error = {0};
     size_t count = 0;
-    while (sets != NULL && sets[count] != NULL) count++;
+    while (sets != NULL && sets[count] != NULL)
+        count++;
     check(lode_config_resolve(small_config, NULL, sets, count, &text, &error), &error);
     return text;
 }
 
 static inline lode_status train_small(const fixture *self, const char *run, const char *const *sets,
-                                      const char *options, const lode_hooks *hooks, lode_error *error) {
+                                      const char *options, const lode_hooks *hooks,
+                                      lode_error *error) {
     char path[PATH_ROOM];
     path_in(self, run, path);
     char *config = config_with(sets);
@@ -125,8 +129,8 @@ static inline bytes read_file(const fixture *self, const char *run, const char *
     return out;
 }
 
-static inline void write_file(const fixture *self, const char *run, const char *name, const void *data,
-                              size_t size) {
+static inline void write_file(const fixture *self, const char *run, const char *name,
+                              const void *data, size_t size) {
     char path[2 * PATH_ROOM];
     (void)snprintf(path, sizeof path, "%s/%s/%s", self->folder, run, name);
     FILE *file = fopen(path, "wb");
@@ -135,9 +139,11 @@ static inline void write_file(const fixture *self, const char *run, const char *
     assert_int_equal(fclose(file), 0);
 }
 
-static inline void check_same_file(const fixture *self, const char *a, const char *b, const char *name) {
+static inline void check_same_file(const fixture *self, const char *a, const char *b,
+                                   const char *name) {
     const bytes x = read_file(self, a, name), y = read_file(self, b, name);
-    if (x.data == NULL || y.data == NULL) fail_msg("%s is missing in %s", name, x.data == NULL ? a : b);
+    if (x.data == NULL || y.data == NULL)
+        fail_msg("%s is missing in %s", name, x.data == NULL ? a : b);
     assert_true(x.size > 0);
     if (x.size != y.size || memcmp(x.data, y.data, x.size) != 0) {
         fail_msg("%s of %s (%zu bytes) and of %s (%zu bytes) differ", name, a, x.size, b, y.size);
@@ -157,8 +163,8 @@ static inline void check_same_run(const fixture *self, const char *a, const char
 /// The error is of the kind and names what the user has to know.
 static inline void check_error(lode_status status, const lode_error *error, lode_status expected,
                                const char *fragment) {
-    if (status != expected || error->status != expected || strstr(error->message, fragment) == NULL ||
-        strchr(error->message, '\n') != NULL) {
+    if (status != expected || error->status != expected ||
+        strstr(error->message, fragment) == NULL || strchr(error->message, '\n') != NULL) {
         fail_msg("expected %s with \"%s\", not %s: %s", lode_status_name(expected), fragment,
                  lode_status_name(status), error->message);
     }

@@ -18,7 +18,8 @@ static int setup(void **state) {
     lode_error error = {0};
     const lode_hooks hooks = {.progress = stop_in_epoch_two};
     check(train_small(self, "run", NULL, NULL, NULL, &error), &error);
-    check_error(train_small(self, "half", NULL, NULL, &hooks, &error), &error, LODE_E_STOPPED, "epoch 2");
+    check_error(train_small(self, "half", NULL, NULL, &hooks, &error), &error, LODE_E_STOPPED,
+                "epoch 2");
     return 0;
 }
 
@@ -34,12 +35,14 @@ static lode_status open_run(const fixture *self, const char *run, lode_error *er
 
 static lode_status resume_half(const fixture *self, lode_error *error) {
     *error = (lode_error){0};
-    const lode_hooks hooks = {.progress = stop_in_epoch_two}; // stops after one more step where it begins
+    const lode_hooks hooks = {.progress =
+                                  stop_in_epoch_two}; // stops after one more step where it begins
     return train_small(self, "half", NULL, "resume: true", &hooks, error);
 }
 
 /// One line that names the file.
-static void check_refusal(lode_status status, const lode_error *error, const char *name, const char *what, size_t at) {
+static void check_refusal(lode_status status, const lode_error *error, const char *name,
+                          const char *what, size_t at) {
     if (status == LODE_OK) fail_msg("%s %s %zu was accepted", name, what, at);
     if (status == LODE_E_MEMORY || error->message[0] == 0 || strchr(error->message, '\n') != NULL ||
         strstr(error->message, name) == NULL) {
@@ -129,7 +132,8 @@ static void test_checkpoint(void **state) {
 
 static void test_missing_files(void **state) {
     const fixture *self = *state;
-    static const char *const names[] = {"model.safetensors", "vocabulary", "config.yaml", "manifest.json"};
+    static const char *const names[] = {"model.safetensors", "vocabulary", "config.yaml",
+                                        "manifest.json"};
     lode_error error;
     for (size_t i = 0; i < 4; i++) {
         char from[PATH_ROOM + 64], to[PATH_ROOM + 64];
@@ -142,7 +146,8 @@ static void test_missing_files(void **state) {
         assert_int_equal(rename(to, from), 0);
     }
     check_error(open_run(self, "nowhere", &error), &error, LODE_E_MISSING, "nowhere is no folder");
-    check_error(open_run(self, "shop.lode", &error), &error, LODE_E_MISSING, "shop.lode is no folder");
+    check_error(open_run(self, "shop.lode", &error), &error, LODE_E_MISSING,
+                "shop.lode is no folder");
 }
 
 /// Parts of two runs do not make one.
@@ -151,9 +156,11 @@ static void test_mixed(void **state) {
     lode_error error = {0};
     static const char *const sets[] = {"model.user.feed_forward=12", NULL};
     check(train_small(self, "wider", sets, NULL, NULL, &error), &error);
-    const bytes mine = read_file(self, "run", "model.safetensors"), other = read_file(self, "wider", "model.safetensors");
+    const bytes mine = read_file(self, "run", "model.safetensors"),
+                other = read_file(self, "wider", "model.safetensors");
     write_file(self, "run", "model.safetensors", other.data, other.size);
-    check_error(open_run(self, "run", &error), &error, LODE_E_MISMATCH, "feed_forward.0.weight is 8 x 12");
+    check_error(open_run(self, "run", &error), &error, LODE_E_MISMATCH,
+                "feed_forward.0.weight is 8 x 12");
     write_file(self, "run", "model.safetensors", mine.data, mine.size);
     check(open_run(self, "run", &error), &error);
     free(mine.data);
@@ -171,16 +178,19 @@ static void test_data(void **state) {
     check_error(lode_eval(run, NULL, NULL, NULL, &error), &error, LODE_E_MISSING, "--data");
     (void)snprintf(options, sizeof options, "{data: %s}", moved);
     check(lode_eval(run, options, NULL, NULL, &error), &error);
-    fixture_import(self, "{users: 80, items: 40, interests: 4, clicks_mean: 12, seed: 9}", self->data);
-    check_error(lode_eval(run, NULL, NULL, NULL, &error), &error, LODE_E_MISMATCH, "another fingerprint");
+    fixture_import(self, "{users: 80, items: 40, interests: 4, clicks_mean: 12, seed: 9}",
+                   self->data);
+    check_error(lode_eval(run, NULL, NULL, NULL, &error), &error, LODE_E_MISMATCH,
+                "another fingerprint");
     assert_int_equal(rename(moved, self->data), 0);
     check(lode_eval(run, NULL, NULL, NULL, &error), &error);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_weights),    cmocka_unit_test(test_vocabulary), cmocka_unit_test(test_manifest),
-        cmocka_unit_test(test_config),     cmocka_unit_test(test_checkpoint), cmocka_unit_test(test_missing_files),
+        cmocka_unit_test(test_weights),    cmocka_unit_test(test_vocabulary),
+        cmocka_unit_test(test_manifest),   cmocka_unit_test(test_config),
+        cmocka_unit_test(test_checkpoint), cmocka_unit_test(test_missing_files),
         cmocka_unit_test(test_mixed),      cmocka_unit_test(test_data)};
     return cmocka_run_group_tests(tests, setup, fixture_teardown);
 }

@@ -10,8 +10,8 @@
 static const char *const slow_saves[] = {"train.checkpoint_every=2", "train.threads=2", NULL};
 
 /// Train in a child; `milliseconds` > 0 kills it then. @return its wait status
-static int child_train(const fixture *self, const char *run, const char *const *sets, const char *options,
-                       double milliseconds) {
+static int child_train(const fixture *self, const char *run, const char *const *sets,
+                       const char *options, double milliseconds) {
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -24,7 +24,8 @@ static int child_train(const fixture *self, const char *run, const char *const *
         struct timespec wait = {.tv_nsec = (long)(milliseconds * 1e6)};
         wait.tv_sec = wait.tv_nsec / 1000000000;
         wait.tv_nsec %= 1000000000;
-        while (nanosleep(&wait, &wait) != 0 && errno == EINTR) continue;
+        while (nanosleep(&wait, &wait) != 0 && errno == EINTR)
+            continue;
         assert_int_equal(kill(child, SIGKILL), 0);
     }
     int status;
@@ -56,7 +57,8 @@ static void test_kill(void **state) {
         (void)snprintf(run, sizeof run, "killed%zu", round);
         // Longer and longer lives, so that it ends: from instants in the preparation to whole trainings.
         for (double life = 0.1 * whole;; life *= 1.1) {
-            const int status = child_train(self, run, slow_saves, "resume: true", 0.5 + random_share(&random) * life);
+            const int status = child_train(self, run, slow_saves, "resume: true",
+                                           0.5 + random_share(&random) * life);
             if (!WIFSIGNALED(status)) {
                 assert_int_equal(status, 0);
                 break;
@@ -81,7 +83,8 @@ static int stop_at(void *cookie, const lode_progress *progress) {
 }
 
 /// Train in pieces of `every` calls of a task until it is finished; then it is the run `straight`.
-static void check_stops(const fixture *self, const char *straight, const char *run, const char *const *sets, int every) {
+static void check_stops(const fixture *self, const char *straight, const char *run,
+                        const char *const *sets, int every) {
     int stops = 0;
     for (;;) {
         stopper control = {.task = "train", .at = every};
@@ -151,19 +154,21 @@ static void test_refusals(void **state) {
     check_error(train_small(self, "straight", NULL, NULL, NULL, &error), &error, LODE_E_EXISTS,
                 "exists already: continue it with --resume");
     static const char *const changed[] = {"train.learning_rate=0.02", NULL};
-    check_error(train_small(self, "straight", changed, "resume: true", NULL, &error), &error, LODE_E_MISMATCH,
-                "learning_rate: 0.02");
+    check_error(train_small(self, "straight", changed, "resume: true", NULL, &error), &error,
+                LODE_E_MISMATCH, "learning_rate: 0.02");
     static const char *const threads[] = {"train.threads=2", NULL};
     check(train_small(self, "straight", threads, "resume: true", NULL, &error), &error);
 
     stopper control = {.task = "train", .at = 3};
     const lode_hooks hooks = {.cookie = &control, .progress = stop_at};
-    check_error(train_small(self, "half", NULL, NULL, &hooks, &error), &error, LODE_E_STOPPED, "step 3");
-    check_error(train_small(self, "half", changed, "resume: true", NULL, &error), &error, LODE_E_MISMATCH,
-                "learning_rate: 0.02");
+    check_error(train_small(self, "half", NULL, NULL, &hooks, &error), &error, LODE_E_STOPPED,
+                "step 3");
+    check_error(train_small(self, "half", changed, "resume: true", NULL, &error), &error,
+                LODE_E_MISMATCH, "learning_rate: 0.02");
     fixture other = *self;
     path_in(self, "other.lode", other.data);
-    fixture_import(self, "{users: 80, items: 40, interests: 4, clicks_mean: 12, seed: 6}", other.data);
+    fixture_import(self, "{users: 80, items: 40, interests: 4, clicks_mean: 12, seed: 6}",
+                   other.data);
     const lode_status status = train_small(&other, "half", NULL, "resume: true", NULL, &error);
     assert_int_equal(status, LODE_E_MISMATCH);
     check_error(status, &error, LODE_E_MISMATCH, "another data set");
@@ -174,6 +179,7 @@ static void test_refusals(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_kill), cmocka_unit_test(test_stop),
                                        cmocka_unit_test(test_resume_missing),
-                                       cmocka_unit_test(test_resume_finished), cmocka_unit_test(test_refusals)};
+                                       cmocka_unit_test(test_resume_finished),
+                                       cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

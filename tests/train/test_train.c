@@ -14,7 +14,8 @@
 
 static void test_threads(void **state) {
     const fixture *self = *state;
-    static const char *const towers[] = {"model.user.tower=ican", "model.user={tower: youtubednn, layers: [16, 8]}",
+    static const char *const towers[] = {"model.user.tower=ican",
+                                         "model.user={tower: youtubednn, layers: [16, 8]}",
                                          "model.user={tower: dssm, layers: [16, 8]}"};
     for (size_t tower = 0; tower < 3; tower++) {
         for (int threads = 1; threads <= 3; threads++) {
@@ -32,7 +33,8 @@ static void test_threads(void **state) {
         check_same_run(self, one, two);
         check_same_run(self, one, three);
     }
-    const bytes a = read_file(self, "tower0-1", "model.safetensors"), b = read_file(self, "tower1-1", "model.safetensors");
+    const bytes a = read_file(self, "tower0-1", "model.safetensors"),
+                b = read_file(self, "tower1-1", "model.safetensors");
     assert_true(a.size != b.size || memcmp(a.data, b.data, a.size) != 0);
     free(a.data);
     free(b.data);
@@ -45,7 +47,8 @@ static void test_seeds(void **state) {
     check(train_small(self, "seed2", sets, NULL, NULL, &error), &error);
     check(train_small(self, "seed2-again", sets, NULL, NULL, &error), &error);
     check_same_run(self, "seed2", "seed2-again");
-    const bytes a = read_file(self, "seed2", "model.safetensors"), b = read_file(self, "tower0-1", "model.safetensors");
+    const bytes a = read_file(self, "seed2", "model.safetensors"),
+                b = read_file(self, "tower0-1", "model.safetensors");
     assert_int_equal(a.size, b.size);
     assert_true(memcmp(a.data, b.data, a.size) != 0);
     free(a.data);
@@ -90,8 +93,13 @@ static void check_opens(const fixture *self, const char *run, uint64_t epochs_at
 /// of before stay.
 static void test_diverged(void **state) {
     const fixture *self = *state;
-    static const char *const sets[] = {"train.learning_rate=10", "train.beta2=0.5", "train.epsilon=1e-30",
-                                       "train.epochs=100", "train.checkpoint_every=0", "eval.patience=0", NULL};
+    static const char *const sets[] = {"train.learning_rate=10",
+                                       "train.beta2=0.5",
+                                       "train.epsilon=1e-30",
+                                       "train.epochs=100",
+                                       "train.checkpoint_every=0",
+                                       "eval.patience=0",
+                                       NULL};
     lode_error error = {0};
     const lode_status status = train_small(self, "diverged", sets, NULL, NULL, &error);
     check_error(status, &error, LODE_E_DIVERGED, "train.learning_rate");
@@ -119,7 +127,8 @@ static int files_in(const char *path, const char *part) {
     size_t count;
     int found = 0;
     if (lode__folder_list(&arena, path, &names, &count, NULL) != LODE_OK) return -1;
-    for (size_t i = 0; i < count; i++) found += strstr(names[i], part) != NULL;
+    for (size_t i = 0; i < count; i++)
+        found += strstr(names[i], part) != NULL;
     lode__arena_release(&arena);
     return found;
 }
@@ -132,7 +141,9 @@ static int with_limit(const fixture *self, const char *run, rlim_t size) {
     lode_error error = {0};
     const lode_status status = train_small(self, run, NULL, NULL, NULL, &error);
     if (status != LODE_E_SYSTEM || error.status != LODE_E_SYSTEM) return 11;
-    if (strstr(error.message, "cannot write") == NULL || strstr(error.message, "File too large") == NULL) return 12;
+    if (strstr(error.message, "cannot write") == NULL ||
+        strstr(error.message, "File too large") == NULL)
+        return 12;
     char path[PATH_ROOM];
     path_in(self, run, path);
     return files_in(path, ".tmp.") == 0 ? 0 : 13;
@@ -152,7 +163,8 @@ static void test_disk_full(void **state) {
     assert_int_equal(in_child(self, full_at_once), 0);
     assert_int_equal(in_child(self, full_later), 0);
     const bytes weights = read_file(self, "tower0-1", "model.safetensors");
-    if (!(weights.size < 20000)) fail_msg("weights of %zu bytes: raise the limit of full_later", weights.size);
+    if (!(weights.size < 20000))
+        fail_msg("weights of %zu bytes: raise the limit of full_later", weights.size);
     free(weights.data);
     lode_error error = {0};
     check(train_small(self, "full-later", NULL, "resume: true", NULL, &error), &error); // room again
@@ -204,7 +216,8 @@ static void test_wrong_data(void **state) {
     fixture other = *self;
     lode_error error = {0};
     path_in(self, "nothing.lode", other.data);
-    check_error(train_small(&other, "none", NULL, NULL, NULL, &error), &error, LODE_E_MISSING, "nothing.lode");
+    check_error(train_small(&other, "none", NULL, NULL, NULL, &error), &error, LODE_E_MISSING,
+                "nothing.lode");
     char path[PATH_ROOM];
     path_in(self, "none", path);
     assert_false(lode__file_exists(path)); // nothing half-made
@@ -222,7 +235,8 @@ static void plant(const fixture *self, const char *raw) {
     (void)fprintf(log, "user_id:token\titem_id:token\ttimestamp:float\tplace:token\n");
     for (int user = 0; user < 30; user++) {
         for (int click = 0; click < 6; click++) {
-            (void)fprintf(log, "u%d\ti%d\t%d\thome\n", user, (user + click * click) % 20, 1700000000 + user * 100 + click);
+            (void)fprintf(log, "u%d\ti%d\t%d\thome\n", user, (user + click * click) % 20,
+                          1700000000 + user * 100 + click);
         }
         (void)fprintf(log, "u%d\tsecret1\t%d\tunderground\n", user, 1700090000 + user);
         (void)fprintf(log, "u%d\tsecret2\t%d\tunderground\n", user, 1700091000 + user);
@@ -232,7 +246,8 @@ static void plant(const fixture *self, const char *raw) {
     FILE *items = fopen(path, "w");
     assert_non_null(items);
     (void)fprintf(items, "item_id:token\tkind:token\tprice:float\n");
-    for (int item = 0; item < 20; item++) (void)fprintf(items, "i%d\tkind%d\t%d\n", item, item % 3, item);
+    for (int item = 0; item < 20; item++)
+        (void)fprintf(items, "i%d\tkind%d\t%d\n", item, item % 3, item);
     (void)fprintf(items, "secret1\tforbidden\t777\nsecret2\tforbidden\t888\n");
     assert_int_equal(fclose(items), 0);
     (void)self;
@@ -247,7 +262,8 @@ static void check_unknown(const lode_vocabulary *vocabulary) {
         const lode_field *field = &vocabulary->fields[i];
         assert_int_equal(lode__field_row(field, "forbidden"), 0);
         assert_int_equal(lode__field_row(field, "underground"), 0);
-        for (uint32_t b = 0; b < field->bound_count; b++) assert_true(field->bounds[b] < 700.0F);
+        for (uint32_t b = 0; b < field->bound_count; b++)
+            assert_true(field->bounds[b] < 700.0F);
     }
 }
 
@@ -286,7 +302,8 @@ static void check_leaks(const fixture *self, const char *run, const char *const 
     lode__bundle_free(&bundle);
     const bytes words = read_file(self, run, "vocabulary");
     static const char *const traces[] = {"secret", "forbidden", "underground"};
-    for (size_t i = 0; i < 3; i++) assert_null(memmem(words.data, words.size, traces[i], strlen(traces[i])));
+    for (size_t i = 0; i < 3; i++)
+        assert_null(memmem(words.data, words.size, traces[i], strlen(traces[i])));
     free(words.data);
 }
 
@@ -299,10 +316,14 @@ static void test_leak(void **state) {
     path_in(&self, "plant.lode", self.data);
     lode_error error = {0};
     check(lode_import(raw, self.data, NULL, NULL, NULL, &error), &error);
-    static const char *const one_out[] = {"fields.context=auto", "data.split.type=leave_one_out", NULL};
+    static const char *const one_out[] = {"fields.context=auto", "data.split.type=leave_one_out",
+                                          NULL};
     check_leaks(&self, "leak1", one_out);
-    static const char *const by_time[] = {"fields.context=auto", "data.split={type: chronological, test_from: 1700091000000, "
-                                          "valid_from: 1700090000000}", NULL};
+    static const char *const by_time[] = {
+        "fields.context=auto",
+        "data.split={type: chronological, test_from: 1700091000000, "
+        "valid_from: 1700090000000}",
+        NULL};
     check_leaks(&self, "leak2", by_time);
 }
 
@@ -342,15 +363,17 @@ static void test_movielens(void **state) {
     const double popularity = value_of(report, "\"popularity\"", "\"hit@50\"");
     printf("ml-100k hit@50: %.4f, popularity %.4f\n", hit, popularity);
     assert_true(popularity > 0.197 && popularity < 0.2);
-    if (!(hit >= 1.5 * popularity)) fail_msg("hit@50 %.4f is below 1.5 x popularity %.4f", hit, popularity);
+    if (!(hit >= 1.5 * popularity))
+        fail_msg("hit@50 %.4f is below 1.5 x popularity %.4f", hit, popularity);
     lode_text_free(&report);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_threads),    cmocka_unit_test(test_seeds),
-                                       cmocka_unit_test(test_loss_falls), cmocka_unit_test(test_diverged),
-                                       cmocka_unit_test(test_disk_full),  cmocka_unit_test(test_unwritable),
-                                       cmocka_unit_test(test_wrong_data), cmocka_unit_test(test_leak),
-                                       cmocka_unit_test(test_movielens)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_threads),    cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_loss_falls), cmocka_unit_test(test_diverged),
+        cmocka_unit_test(test_disk_full),  cmocka_unit_test(test_unwritable),
+        cmocka_unit_test(test_wrong_data), cmocka_unit_test(test_leak),
+        cmocka_unit_test(test_movielens)};
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
