@@ -337,8 +337,8 @@ static lode_status add_named(lode_builder *builder, lode_side side, const lode_n
     return status;
 }
 
-static bool is_auto(const lode_node *node) {
-    return node->kind == LODE_NODE_SCALAR && !node->quoted && strcmp(node->text, "auto") == 0;
+static bool is_word(const lode_node *node, const char *word) {
+    return node->kind == LODE_NODE_SCALAR && !node->quoted && strcmp(node->text, word) == 0;
 }
 
 /// Every column that is not text and was not named before.
@@ -359,16 +359,17 @@ static lode_status add_automatic(lode_builder *builder, lode_side side, const lo
 
 static lode_status add_side(lode_builder *builder, lode_side side, const lode_node *node,
                             const lode_column *columns, size_t count) {
-    if (node == NULL ? side != LODE_SIDE_CONTEXT : is_auto(node)) {
+    if (node == NULL ? side != LODE_SIDE_CONTEXT : is_word(node, "auto")) {
         return add_automatic(builder, side, columns, count);
     }
+    if (node != NULL && is_word(node, "none")) return LODE_OK;
     if (node != NULL && node->kind != LODE_NODE_LIST) {
         return lode__fail(builder->error, LODE_E_CONFIG,
-                          "%s: fields.%s is auto or a list of column names",
+                          "%s: fields.%s is auto, none or a list of column names",
                           lode__node_where(&builder->vocabulary->arena, node), side_names[side]);
     }
     for (const lode_node *child = node != NULL ? node->child : NULL; child != NULL; child = child->next) {
-        LODE_TRY(is_auto(child) ? add_automatic(builder, side, columns, count)
+        LODE_TRY(is_word(child, "auto") ? add_automatic(builder, side, columns, count)
                                 : add_named(builder, side, child, columns, count));
     }
     return LODE_OK;

@@ -1,8 +1,9 @@
 /// Objectives: what training minimises. A configuration lists any number of them; the loss is their weighted sum.
 ///
 /// An objective is one file and one line in objectives.c. It runs in *stages*: `build` adds to the stage's graph
-/// once, `draw` fills that part's inputs before every run. The last stage carries gradients; earlier ones (scoring,
-/// sampling) run forward only. All objectives share the views of the batch: the examples' users (one row each) and
+/// once, `draw` fills that part's inputs before every run. The last stage of every objective runs in the one graph that
+/// carries gradients; earlier ones (scoring, sampling) run before it, in forward-only graphs with views of their own,
+/// and a later stage's `draw` reads what they computed. All objectives share the views of the batch: the examples' users (one row each) and
 /// the item view, in which each distinct item is encoded once however many objectives draw it.
 ///
 /// Random draws come from lode__random(seed, purpose of this objective, epoch, step), so an objective that is added
