@@ -12,7 +12,8 @@ static struct {
     size_t draws[2];
 } seen;
 
-static lode_status early_build(void *state, const lode_scene *scene, double weight, lode_error *error) {
+static lode_status early_build(void *state, const lode_scene *scene, double weight,
+                               lode_error *error) {
     (void)state, (void)weight, (void)error;
     assert_false(scene->graph->gradients);
     seen.early = scene;
@@ -62,7 +63,8 @@ static void train(const fixture *self, const lode_objective_type *type, lode_par
         double loss;
         check(lode__trainer_step(trainer, &loss, &error), &error);
         if (type->stage_count == 1) continue;
-        const lode_tensor *early = seen.early->users->outputs.vector, *late = seen.late->users->outputs.vector;
+        const lode_tensor *early = seen.early->users->outputs.vector,
+                          *late = seen.late->users->outputs.vector;
         const size_t count = seen.early->users->inputs.rows->size;
         assert_memory_equal(early->value, late->value, count * early->columns * sizeof(float));
     }
@@ -84,7 +86,8 @@ static void test_forward_stage(void **state) {
     train(self, &lode__objective_in_batch, &without);
     for (size_t i = 0; i < with->count; i++) {
         const lode_param *param = with->list[i];
-        assert_memory_equal(param->value, without->list[i]->value, param->rows * param->columns * sizeof(float));
+        assert_memory_equal(param->value, without->list[i]->value,
+                            param->rows * param->columns * sizeof(float));
     }
     lode__params_free(&with);
     lode__params_free(&without);
