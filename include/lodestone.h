@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define LODE_API __attribute__((visibility("default")))
+#define LODE_API   __attribute__((visibility("default")))
 #define LODE_CHECK __attribute__((warn_unused_result))
 #else
 #define LODE_API
@@ -118,8 +118,7 @@ LODE_API LODE_CHECK lode_status lode_import(const char *source, const char *outp
 
 /// Make a small shop with planted structure, as raw files in folder `output`.
 LODE_API LODE_CHECK lode_status lode_synth(const char *output, const char *options,
-                                           const lode_hooks *hooks, char **report,
-                                           lode_error *error);
+                                           const lode_hooks *hooks, char **report, lode_error *error);
 
 /// Describe a data set: counts, fields, sessions, time span, popularity.
 LODE_API LODE_CHECK lode_status lode_info(const char *data, const char *options, char **report,
@@ -142,8 +141,7 @@ LODE_API LODE_CHECK lode_status lode_train(const char *data, const char *run, co
 
 /// Measure a bundle and the baselines beside it.
 LODE_API LODE_CHECK lode_status lode_eval(const char *run, const char *options,
-                                          const lode_hooks *hooks, char **report,
-                                          lode_error *error);
+                                          const lode_hooks *hooks, char **report, lode_error *error);
 
 /// Write item and user vectors as .npy (float32) with the original ids beside them (.ids, one a line).
 LODE_API LODE_CHECK lode_status lode_encode(const char *run, const char *options,
@@ -228,9 +226,8 @@ LODE_API LODE_CHECK lode_status lode_session_recommend(lode_session *session,
                                                        size_t *found, lode_error *error);
 
 /// User vectors [count, dim] of the queries.
-LODE_API LODE_CHECK lode_status lode_session_encode(lode_session *session,
-                                                    const lode_query *queries, size_t count,
-                                                    float *vectors, lode_error *error);
+LODE_API LODE_CHECK lode_status lode_session_encode(lode_session *session, const lode_query *queries,
+                                                    size_t count, float *vectors, lode_error *error);
 
 #ifdef __cplusplus
 }

@@ -262,7 +262,7 @@ static lode_status unknown_key(lode_arena *arena, const lode_node *node, const c
     const char *nearest = lode__nearest(node->key, names, count);
     lode_text text = {0};
     if (nearest != NULL) {
-        lode__text_printf(&text, "did you mean \"%s\"?", nearest);
+        lode__text_printf(&text, "did you mean \"%s%s%s\"?", path, *path != 0 ? "." : "", nearest);
     } else {
         lode__text_add(&text, "there are:");
         for (size_t i = 0; i < count; i++)

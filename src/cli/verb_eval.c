@@ -41,7 +41,7 @@ int cli_eval(int argc, char **argv) {
     const cli_option options[] = {
         {0, "data", CLI_TEXT, &data, "FILE.lode", "the data set; default: the one of the training"},
         {0, "protocol", CLI_TEXT, &protocol, "NAME",
-         "default: the configuration's; `lodestone help eval` lists them"},
+         "default: the configuration's; `lodestone help protocol` lists them"},
         {0, "part", CLI_TEXT, &part, "test|valid", "what to predict; default: test"},
         {0, "cutoffs", CLI_TEXT, &cutoffs, "K,K,...", "lengths of the lists, such as 10,20,50"},
         {0, "exclude-seen", CLI_YESNO, &exclude, "yes|no",

@@ -6,16 +6,16 @@
 #include "data/split.h"
 
 typedef enum lode_sampler_type {
-    LODE_SAMPLER_UNIFORM,     ///< every training item alike
+    LODE_SAMPLER_UNIFORM, ///< every training item alike
     LODE_SAMPLER_LOG_UNIFORM, ///< by falling frequency: P(rank) = log((rank + 2) / (rank + 1)) / log(items + 1)
-    LODE_SAMPLER_POPULARITY   ///< proportional to count^alpha (alias table, Walker 1977; Vose 1991)
+    LODE_SAMPLER_POPULARITY ///< proportional to count^alpha (alias table, Walker 1977; Vose 1991)
 } lode_sampler_type;
 
 typedef struct lode_sampler {
     lode_sampler_type type;
-    uint32_t count;   ///< items that can be drawn: those with a training click
-    uint32_t *items;  ///< [count]
-    float *log_q;     ///< [all items] natural logarithm of the probability of one draw; -INFINITY if never drawn
+    uint32_t count;  ///< items that can be drawn: those with a training click
+    uint32_t *items; ///< [count]
+    float *log_q; ///< [all items] natural logarithm of the probability of one draw; -INFINITY if never drawn
     float *threshold; ///< [count] alias table
     uint32_t *alias;  ///< [count]
     lode_arena arena;

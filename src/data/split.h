@@ -21,10 +21,10 @@ typedef struct lode_log {
 typedef enum lode_split_type { LODE_SPLIT_LEAVE_ONE_OUT, LODE_SPLIT_CHRONOLOGICAL } lode_split_type;
 
 typedef struct lode_split_options {
-    int type;               ///< lode_split_type: leave_one_out | chronological
-    double test;            ///< chronological: share of clicks for the test
-    double valid;           ///< chronological: share of the clicks before the test for validation
-    const char *test_from;  ///< chronological: ISO time or ms from which on clicks are test; overrides `test`
+    int type;              ///< lode_split_type: leave_one_out | chronological
+    double test;           ///< chronological: share of clicks for the test
+    double valid;          ///< chronological: share of the clicks before the test for validation
+    const char *test_from; ///< chronological: ISO time or ms from which on clicks are test; overrides `test`
     const char *valid_from; ///< the same for validation
     bool refit;             ///< the final model is trained on training + validation
 } lode_split_options;
@@ -38,7 +38,7 @@ typedef struct lode_split {
     uint64_t *train_end; ///< [users] training clicks of u: log.offsets[u] .. train_end[u]
     uint64_t *valid_end; ///< [users] validation: train_end[u] .. valid_end[u]; test: valid_end[u] .. offsets[u + 1]
     uint64_t clicks, train_clicks, valid_clicks, test_clicks;
-    int64_t test_time; ///< chronological: the cut
+    int64_t test_time;    ///< chronological: the cut
     uint32_t *item_count; ///< [items] training clicks of each item
     uint32_t train_items; ///< items with at least one
     lode_arena arena;

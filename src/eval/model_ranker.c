@@ -19,8 +19,8 @@ static lode_status collect_excluded(lode_model_ranker *self, const lode_log *log
     for (size_t i = 0; i < count; i++) {
         const lode_state *state = &self->states[i];
         const uint64_t first = log->offsets[state->user];
-        if (!lode__grow((void **)&self->excluded, &self->excluded_capacity, at + (state->end - first),
-                        sizeof *self->excluded)) {
+        if (!lode__grow((void **)&self->excluded, &self->excluded_capacity,
+                        at + (state->end - first), sizeof *self->excluded)) {
             return lode__fail_memory(error);
         }
         for (uint64_t click = first; click < state->end; click++) {
@@ -32,19 +32,21 @@ static lode_status collect_excluded(lode_model_ranker *self, const lode_log *log
     return LODE_OK;
 }
 
-static lode_status rank(void *context, const lode_cases *cases, size_t begin, size_t count, size_t k,
-                        bool exclude_seen, uint32_t *lists, lode_error *error) {
+static lode_status rank(void *context, const lode_cases *cases, size_t begin, size_t count,
+                        size_t k, bool exclude_seen, uint32_t *lists, lode_error *error) {
     lode_model_ranker *self = context;
     const lode_log *log = &cases->split->log;
     for (size_t done = 0; done < count;) {
         const size_t batch = LODE_MIN(count - done, self->encoder->batch);
-        for (size_t i = 0; i < batch; i++) self->states[i] = cases->list[begin + done + i].state;
+        for (size_t i = 0; i < batch; i++)
+            self->states[i] = cases->list[begin + done + i].state;
         lode_log_source source = {self->binding, log, self->states};
         const lode_user_source users = lode__log_source(&source);
         lode__encode_users(self->encoder, &users, batch, self->users);
         if (exclude_seen) LODE_TRY(collect_excluded(self, log, batch, error));
         const lode_excluded excluded = {exclude_seen ? self->starts : NULL, self->excluded};
-        lode__topk_search(self->topk, self->users, batch, k, &excluded, lists + done * k, self->scores);
+        lode__topk_search(self->topk, self->users, batch, k, &excluded, lists + done * k,
+                          self->scores);
         done += batch;
     }
     for (size_t i = 0; i < count * k; i++) {
@@ -81,8 +83,8 @@ lode_status lode__ranker_model(lode_ranker *ranker, lode_encoder *encoder,
     self->states = lode__alloc(batch, sizeof *self->states);
     self->starts = lode__alloc(batch + 1, sizeof *self->starts);
     lode_status status = LODE_OK;
-    if (self->items == NULL || self->users == NULL || self->scores == NULL || self->states == NULL ||
-        self->starts == NULL) {
+    if (self->items == NULL || self->users == NULL || self->scores == NULL ||
+        self->states == NULL || self->starts == NULL) {
         status = lode__fail_memory(error);
     } else {
         status = lode__topk_new(&self->topk, self->items, items, dim, NULL, batch, k, pool, error);

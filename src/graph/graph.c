@@ -137,9 +137,10 @@ lode_status lode__graph_finish(lode_graph *graph, lode_error *error) {
         if (graph->scratch == NULL) graph->failed = true;
     }
     if (graph->failed) {
-        return lode__fail(error, LODE_E_MEMORY,
-                          "no memory to build the graph (%zu MiB were had); a smaller batch needs less",
-                          lode__graph_bytes(graph) >> 20);
+        return lode__fail(
+            error, LODE_E_MEMORY,
+            "no memory to build the graph (%zu MiB were had); a smaller batch needs less",
+            lode__graph_bytes(graph) >> 20);
     }
     graph->finished = true;
     return LODE_OK;

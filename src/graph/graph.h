@@ -96,7 +96,7 @@ struct lode_graph {
     size_t node_count, node_capacity;
     lode_loss_term *losses;
     size_t loss_count, loss_capacity;
-    lode_dim one; ///< the dimension of scalars
+    lode_dim one;        ///< the dimension of scalars
     size_t scratch_size; ///< bytes a thread, the most any op asked for
     unsigned char *scratch;
     bool failed, finished;
@@ -130,7 +130,8 @@ void lode__graph_backward(lode_graph *graph);
 /// Bytes allocated for the graph.
 size_t lode__graph_bytes(const lode_graph *graph);
 
-double lode__tensor_get(const lode_graph *graph, const lode_tensor *tensor, size_t row, size_t column);
+double lode__tensor_get(const lode_graph *graph, const lode_tensor *tensor, size_t row,
+                        size_t column);
 
 // --- for ops ------------------------------------------------------------------------------------
 

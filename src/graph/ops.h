@@ -55,16 +55,16 @@ typedef enum lode_contrast_kind {
 /// Logits z = scale * <query, key> - shift. The m x r logits are never stored.
 typedef struct lode_contrast {
     lode_contrast_kind kind;
-    lode_tensor *query;     ///< [m, d]
-    lode_tensor *key;       ///< [n, d] distinct keys, of which the indices below are rows
-    lode_index *positive;   ///< [m]
-    lode_index *negative;   ///< shared: [r], width 1; per query: [m], width w
+    lode_tensor *query;   ///< [m, d]
+    lode_tensor *key;     ///< [n, d] distinct keys, of which the indices below are rows
+    lode_index *positive; ///< [m]
+    lode_index *negative; ///< shared: [r], width 1; per query: [m], width w
     bool shared;
     lode_vector *positive_shift; ///< [m] or NULL
     lode_vector *negative_shift; ///< [r] (shared) or [m * w]; or NULL
-    lode_lists *masked;     ///< rows m: places in the negative list that do not count for the query;
-    lode_index *masked_ids; ///< [positions] those places. NULL = none
-    double scale;           ///< 1 / temperature
+    lode_lists *masked; ///< rows m: places in the negative list that do not count for the query;
+    lode_index *masked_ids;       ///< [positions] those places. NULL = none
+    double scale;                 ///< 1 / temperature
     bool positive_in_denominator; ///< softmax only
 } lode_contrast;
 

@@ -60,9 +60,8 @@ static lode_param *declare(lode_params *params, const char *name, size_t rows, s
         params->failed = true;
         return NULL;
     }
-    if (param == NULL ||
-        !lode__grow((void **)&params->list, &params->capacity, params->count + 1,
-                    sizeof *params->list)) {
+    if (param == NULL || !lode__grow((void **)&params->list, &params->capacity, params->count + 1,
+                                     sizeof *params->list)) {
         params->failed = true;
         return NULL;
     }
@@ -102,7 +101,8 @@ static void initialise(lode_param *param, lode_precision precision, uint64_t see
     const uint64_t key = lode__hash(param->name, strlen(param->name), seed);
     const double bound = param->scale * sqrt(6.0 / (double)(param->rows + param->columns));
     for (size_t row = 0; row < param->rows; row++) {
-        lode_random random = lode__random(key, LODE_PURPOSE_INIT, (uint32_t)(row >> 32), (uint32_t)row);
+        lode_random random =
+            lode__random(key, LODE_PURPOSE_INIT, (uint32_t)(row >> 32), (uint32_t)row);
         for (size_t column = 0; column < param->columns; column++) {
             double value = 0.0;
             switch (param->init) {
@@ -125,9 +125,10 @@ static void initialise(lode_param *param, lode_precision precision, uint64_t see
 
 lode_status lode__params_finish(lode_params *params, uint64_t seed, lode_error *error) {
     if (params->twice != NULL) {
-        return lode__fail(error, LODE_E_CONFIG,
-                          "two parameters of the model are called %s: rename the column of that name",
-                          params->twice);
+        return lode__fail(
+            error, LODE_E_CONFIG,
+            "two parameters of the model are called %s: rename the column of that name",
+            params->twice);
     }
     if (params->failed) return lode__fail_memory(error);
     const size_t size = lode__real_size(params->precision);
@@ -182,9 +183,11 @@ lode_status lode__params_clone(lode_params **out, const lode_params *params,
     for (size_t i = 0; i < params->count; i++) {
         const lode_param *param = params->list[i];
         if (param->store != NULL) {
-            (void)lode__param_table(copy, param->name, param->rows, param->columns, LODE_INIT_ZERO, 0);
+            (void)lode__param_table(copy, param->name, param->rows, param->columns, LODE_INIT_ZERO,
+                                    0);
         } else {
-            (void)lode__param_dense(copy, param->name, param->rows, param->columns, LODE_INIT_ZERO, 0);
+            (void)lode__param_dense(copy, param->name, param->rows, param->columns, LODE_INIT_ZERO,
+                                    0);
         }
     }
     const lode_status status = lode__params_finish(copy, 0, error);

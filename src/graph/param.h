@@ -27,10 +27,10 @@ typedef struct lode_param {
     size_t rows, columns;
     lode_init init;
     double scale;
-    void *value;             ///< [rows, columns] in the set's precision; of a table too, for files and tests
-    void *gradient;          ///< dense: [rows, columns]; tables: NULL, their store collects it
-    void *first, *second;    ///< Adam moments [rows, columns]; NULL until training is prepared
-    bool has_gradient;       ///< dense: something was written this step
+    void *value;    ///< [rows, columns] in the set's precision; of a table too, for files and tests
+    void *gradient; ///< dense: [rows, columns]; tables: NULL, their store collects it
+    void *first, *second;     ///< Adam moments [rows, columns]; NULL until training is prepared
+    bool has_gradient;        ///< dense: something was written this step
     struct lode_store *store; ///< tables only
 } lode_param;
 
@@ -39,9 +39,9 @@ typedef struct lode_params {
     lode_param **list;
     size_t count, capacity;
     lode_arena arena;
-    bool failed;    ///< an allocation failed or a name was declared twice; checked once by lode__params_finish
+    bool failed; ///< an allocation failed or a name was declared twice; checked once by lode__params_finish
     const char *twice; ///< a name that was declared twice, or NULL
-    bool trainable; ///< gradients and moments exist
+    bool trainable;    ///< gradients and moments exist
 } lode_params;
 
 LODE_CHECK lode_status lode__params_new(lode_params **out, lode_precision precision,

@@ -38,7 +38,8 @@ static void sum_row(const lode_kernels *kernels, const lode_store *store, size_t
     }
 }
 
-static void update_row(const lode_update *update, const lode_adam *adam, size_t row, const real *gradient) {
+static void update_row(const lode_update *update, const lode_adam *adam, size_t row,
+                       const real *gradient) {
     lode_param *param = update->param;
     const size_t d = param->columns, at = row * d;
     update->kernels->adam(d, adam, (real *)param->value + at, (real *)param->first + at,
@@ -102,7 +103,8 @@ void LODE_REAL(lode__update)(const lode_optimiser *optimiser, lode_params *param
                               .correction2 = (real)(1.0 - pow(optimiser->beta2, (double)step)),
                               .decay = (real)optimiser->decay};
     update.lazy = update.adam;
-    update.lazy.epsilon = (real)(optimiser->epsilon / sqrt(1.0 - pow(optimiser->beta2, (double)step)));
+    update.lazy.epsilon =
+        (real)(optimiser->epsilon / sqrt(1.0 - pow(optimiser->beta2, (double)step)));
     for (size_t i = 0; i < params->count; i++) {
         lode_param *param = update.param = params->list[i];
         if (param->store == NULL) {

@@ -12,28 +12,29 @@
 
 #include "base/error.h"
 
-typedef enum lode_activation {
-    LODE_LINEAR,
-    LODE_RELU,
-    LODE_TANH
-} lode_activation;
+typedef enum lode_activation { LODE_LINEAR, LODE_RELU, LODE_TANH } lode_activation;
 
 /// Elements of scratch memory that a matrix product may use (lode_gemm.scratch).
 #define LODE_GEMM_SCRATCH (64 * 1024)
 
-#define LODE_T float
+#define LODE_T            float
 #define LODE_T_NAME(name) name##_f32
 #include "kernel/table.inc"
 #undef LODE_T
 #undef LODE_T_NAME
 
-#define LODE_T double
+#define LODE_T            double
 #define LODE_T_NAME(name) name##_f64
 #include "kernel/table.inc"
 #undef LODE_T
 #undef LODE_T_NAME
 
-typedef enum lode_level { LODE_LEVEL_SCALAR, LODE_LEVEL_AVX2, LODE_LEVEL_AVX512, LODE_LEVELS } lode_level;
+typedef enum lode_level {
+    LODE_LEVEL_SCALAR,
+    LODE_LEVEL_AVX2,
+    LODE_LEVEL_AVX512,
+    LODE_LEVELS
+} lode_level;
 
 /// The float table in use. The first call probes CPU and operating system (pthread_once) and reads LODE_CPU;
 /// an unknown LODE_CPU is treated as "scalar".

@@ -39,7 +39,8 @@ void lode__encode_items(lode_encoder *encoder, float *vectors) {
     for (uint32_t first = 1; first <= items; first += (uint32_t)encoder->batch) {
         const uint32_t count = LODE_MIN((uint32_t)encoder->batch, items - first + 1);
         lode__item_view_begin(encoder->items);
-        for (uint32_t i = 0; i < count; i++) (void)lode__item_view_slot(encoder->items, first + i);
+        for (uint32_t i = 0; i < count; i++)
+            (void)lode__item_view_slot(encoder->items, first + i);
         lode__item_view_fill(encoder->items);
         lode__graph_forward(encoder->item_graph);
         memcpy(vectors + (size_t)(first - 1) * encoder->dim, encoder->items->outputs.vector->value,

@@ -5,17 +5,35 @@
 static const char *const scorers[] = {"dot", "cosine", NULL};
 
 const lode_key lode__model_keys[] = {
-    {.name = "dim", .type = LODE_KEY_INT, .offset = offsetof(lode_model_options, dim), .fallback = "64",
-     .low = 1, .high = 4096, .help = "Dimension of field embeddings."},
-    {.name = "user", .type = LODE_KEY_NODE, .offset = offsetof(lode_model_options, user),
+    {.name = "dim",
+     .type = LODE_KEY_INT,
+     .offset = offsetof(lode_model_options, dim),
+     .fallback = "64",
+     .low = 1,
+     .high = 4096,
+     .help = "Dimension of field embeddings."},
+    {.name = "user",
+     .type = LODE_KEY_NODE,
+     .offset = offsetof(lode_model_options, user),
      .help = "The user tower: {tower: NAME, and its keys}; `help tower` lists them."},
-    {.name = "item", .type = LODE_KEY_NODE, .offset = offsetof(lode_model_options, item),
+    {.name = "item",
+     .type = LODE_KEY_NODE,
+     .offset = offsetof(lode_model_options, item),
      .help = "The item tower: {tower: NAME, and its keys}."},
-    {.name = "scorer", .type = LODE_KEY_CHOICE, .offset = offsetof(lode_model_options, scorer),
-     .fallback = "dot", .choices = scorers,
-     .help = "Score of a user and an item: inner product, or cosine (objectives divide by their temperature)."},
-    {.name = "init", .type = LODE_KEY_REAL, .offset = offsetof(lode_model_options, init),
-     .fallback = "0.05", .low = 1e-6, .high = 10, .help = "Standard deviation of new embedding rows."},
+    {.name = "scorer",
+     .type = LODE_KEY_CHOICE,
+     .offset = offsetof(lode_model_options, scorer),
+     .fallback = "dot",
+     .choices = scorers,
+     .help = "Score of a user and an item: inner product, or cosine (objectives divide by their "
+             "temperature)."},
+    {.name = "init",
+     .type = LODE_KEY_REAL,
+     .offset = offsetof(lode_model_options, init),
+     .fallback = "0.05",
+     .low = 1e-6,
+     .high = 10,
+     .help = "Standard deviation of new embedding rows."},
     {0}};
 
 static void declare_tables(lode_model_core *model) {
@@ -41,11 +59,12 @@ static lode_status declare_towers(lode_model_core *model, lode_error *error) {
     setting.prefix = "user";
     LODE_TRY(lode__tower_new(&model->user, model->options.user, &model->arena, &setting, error));
     if (model->user.width != model->item.width) {
-        return lode__fail(error, LODE_E_CONFIG,
-                          "the user tower %s gives vectors of %zu numbers and the item tower %s of %zu: they must "
-                          "be equal (set the last of model.user.layers, or model.item.layers or model.dim)",
-                          model->user.type->name, model->user.width, model->item.type->name,
-                          model->item.width);
+        return lode__fail(
+            error, LODE_E_CONFIG,
+            "the user tower %s gives vectors of %zu numbers and the item tower %s of %zu: they "
+            "must "
+            "be equal (set the last of model.user.layers, or model.item.layers or model.dim)",
+            model->user.type->name, model->user.width, model->item.type->name, model->item.width);
     }
     return LODE_OK;
 }

@@ -10,8 +10,8 @@ typedef enum lode_scorer { LODE_SCORER_DOT, LODE_SCORER_COSINE } lode_scorer;
 typedef struct lode_model_options {
     int64_t dim;
     int scorer;
-    double init;      ///< standard deviation of embedding tables
-    lode_node *user;  ///< tower: NAME and its keys
+    double init;     ///< standard deviation of embedding tables
+    lode_node *user; ///< tower: NAME and its keys
     lode_node *item;
 } lode_model_options;
 
@@ -28,10 +28,9 @@ typedef struct lode_model_core {
 
 /// Declare field tables and towers, and initialise all parameters from the seed. Takes over `vocabulary` on
 /// success and on failure. `options` and its nodes must outlive the model.
-LODE_CHECK lode_status lode__model_core_new(lode_model_core **out,
-                                            const lode_model_options *options, size_t history,
-                                            lode_vocabulary *vocabulary, uint64_t seed,
-                                            lode_error *error);
+LODE_CHECK lode_status lode__model_core_new(lode_model_core **out, const lode_model_options *options,
+                                            size_t history, lode_vocabulary *vocabulary,
+                                            uint64_t seed, lode_error *error);
 void lode__model_core_free(lode_model_core **model);
 
 /// Apply a side's tower and what the scorer wants of its vector (cosine: unit length).

@@ -40,16 +40,16 @@ typedef struct lode_tower_setting {
     lode_params *params;
     const lode_vocabulary *vocabulary;
     lode_side side;
-    size_t history; ///< longest history
-    size_t dim;     ///< model.dim
+    size_t history;     ///< longest history
+    size_t dim;         ///< model.dim
     const char *prefix; ///< "user" or "item"
 } lode_tower_setting;
 
 typedef struct lode_tower_type {
     const char *name, *help;
     lode_side side;
-    unsigned gives;         ///< enum lode_need
-    const lode_key *keys;   ///< of its part of the configuration, besides `tower`
+    unsigned gives;       ///< enum lode_need
+    const lode_key *keys; ///< of its part of the configuration, besides `tower`
     size_t config_size, state_size;
     /// Declare parameters; `state` (zeroed, state_size bytes) keeps their numbers. @param width receives d
     lode_status (*declare)(void *state, const void *config, const lode_tower_setting *setting,

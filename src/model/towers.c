@@ -26,14 +26,16 @@ static lode_status unknown_tower(const lode_node *node, const char *name, lode_s
         if (lode__towers[i]->side == side) names[count++] = lode__towers[i]->name;
     }
     lode_text list = {0};
-    for (size_t i = 0; i < count; i++) lode__text_printf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
+    for (size_t i = 0; i < count; i++)
+        lode__text_printf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
     lode_arena arena = {0};
     const char *nearest = lode__nearest(name, names, count);
     const char *where = node != NULL ? lode__node_where(&arena, node) : "configuration";
-    const lode_status status = lode__fail(
-        error, LODE_E_CONFIG, "%s: unknown %s tower \"%s\"%s%s%s; there are: %s", where,
-        side == LODE_SIDE_ITEM ? "item" : "user", name, nearest != NULL ? "; did you mean \"" : "",
-        nearest != NULL ? nearest : "", nearest != NULL ? "\"" : "", list.data != NULL ? list.data : "");
+    const lode_status status =
+        lode__fail(error, LODE_E_CONFIG, "%s: unknown %s tower \"%s\"%s%s%s; there are: %s", where,
+                   side == LODE_SIDE_ITEM ? "item" : "user", name,
+                   nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
+                   nearest != NULL ? "\"" : "", list.data != NULL ? list.data : "");
     lode__text_release(&list);
     lode__arena_release(&arena);
     return status;
@@ -66,9 +68,9 @@ size_t lode__field_parts(lode_graph *graph, const lode_params *params,
                          const lode_tower_inputs *inputs, lode_part_of_row *parts) {
     for (size_t i = 0; i < inputs->field_count; i++) {
         const lode_field_input *input = &inputs->fields[i];
-        parts[i] = (lode_part_of_row){.tensor = lode__embedding(
-                                          graph, lode__param(params, input->field->table),
-                                          input->ids, input->lists, LODE_POOL_MEAN)};
+        parts[i] = (lode_part_of_row){
+            .tensor = lode__embedding(graph, lode__param(params, input->field->table), input->ids,
+                                      input->lists, LODE_POOL_MEAN)};
     }
     return inputs->field_count;
 }

@@ -40,7 +40,8 @@ void lode__item_view_begin(lode_item_view *view) {
     view->count = 0;
     if (++view->now != 0) return;
     const size_t rows = (size_t)view->model->vocabulary->items + 1; // the stamp has gone round
-    for (size_t row = 0; row < rows; row++) view->stamp[row] = 0;
+    for (size_t row = 0; row < rows; row++)
+        view->stamp[row] = 0;
     view->now = 1;
 }
 
@@ -115,9 +116,9 @@ void lode__user_view_fill(lode_user_view *view, const lode_user_source *source, 
     size_t at = 0;
     for (size_t user = 0; user < count; user++) {
         uint32_t *clicks = (uint32_t *)inputs->clicks->data + at;
-        const size_t length =
-            source->history(source->self, user, inputs->history->limit, clicks);
-        for (size_t place = 0; place < length; place++) inputs->places->data[at + place] = (int32_t)place;
+        const size_t length = source->history(source->self, user, inputs->history->limit, clicks);
+        for (size_t place = 0; place < length; place++)
+            inputs->places->data[at + place] = (int32_t)place;
         at += length;
         inputs->history->offsets[user + 1] = (int32_t)at;
     }
@@ -147,8 +148,11 @@ static size_t log_values(void *context, size_t index, size_t number, size_t limi
     const lode_codes *codes = user ? &self->binding->users[number] : &self->binding->context[number];
     uint64_t entity = state->user;
     if (!user) {
-        const bool logged = state->end < self->log->offsets[state->user + 1]; // else: a moment after all
-        entity = !logged ? UINT64_MAX : self->log->row != NULL ? self->log->row[state->end] : state->end;
+        const bool logged =
+            state->end < self->log->offsets[state->user + 1]; // else: a moment after all
+        entity = !logged                  ? UINT64_MAX
+                 : self->log->row != NULL ? self->log->row[state->end]
+                                          : state->end;
     }
     if (codes->starts == NULL || entity == UINT64_MAX) {
         if (field->multi) return 0;

@@ -142,7 +142,8 @@ static bool known_entity(const lode_builder *builder, lode_side side, uint64_t e
         *row = e;
         return split->train_end[e] > split->log.offsets[e];
     }
-    while (e >= split->log.offsets[*user + 1]) ++*user;
+    while (e >= split->log.offsets[*user + 1])
+        ++*user;
     *row = split->log.row != NULL ? split->log.row[e] : e;
     return e < split->train_end[*user];
 }
@@ -195,8 +196,10 @@ static bool has_field(const lode_vocabulary *vocabulary, lode_side side, const c
 static lode_status add_field(lode_builder *builder, lode_side side, const lode_column *column,
                              const lode_field_options *options, bool automatic) {
     lode_vocabulary *vocabulary = builder->vocabulary;
-    if (automatic && has_field(vocabulary, side, column->name)) { // an item column "id" beside the id itself
-        lode__notice(builder->hooks, "field %s is left out: rename the column to use it", column->name);
+    if (automatic &&
+        has_field(vocabulary, side, column->name)) { // an item column "id" beside the id itself
+        lode__notice(builder->hooks, "field %s is left out: rename the column to use it",
+                     column->name);
         return LODE_OK;
     }
     if (vocabulary->count == LODE_FIELDS) {
@@ -215,10 +218,11 @@ static lode_status add_field(lode_builder *builder, lode_side side, const lode_c
     LODE_TRY(learn_values(builder, field, column, &with_value));
     if (automatic && column->type == LODE_COLUMN_TOKEN && side != LODE_SIDE_CONTEXT &&
         field->tokens.count > FEW_TOKENS && field->tokens.count > with_value / 2) {
-        lode__notice(builder->hooks,
-                     "field %s is left out: %u different values for %llu %s; name it under fields to use it",
-                     column->name, field->tokens.count, (unsigned long long)with_value,
-                     side == LODE_SIDE_ITEM ? "items" : "users");
+        lode__notice(
+            builder->hooks,
+            "field %s is left out: %u different values for %llu %s; name it under fields to use it",
+            column->name, field->tokens.count, (unsigned long long)with_value,
+            side == LODE_SIDE_ITEM ? "items" : "users");
         lode__dictionary_release(&field->tokens);
         vocabulary->count--;
         return LODE_OK;
@@ -228,9 +232,9 @@ static lode_status add_field(lode_builder *builder, lode_side side, const lode_c
     if (list == NULL) return lode__fail_memory(builder->error);
     list[0] = LODE_CODE_NONE;
     memcpy(list + 1, builder->model_items, vocabulary->items * sizeof *list);
-    const lode_status status = column_codes(&vocabulary->arena, column, field, list,
-                                            (uint64_t)vocabulary->items + 1, &field->items,
-                                            builder->error);
+    const lode_status status =
+        column_codes(&vocabulary->arena, column, field, list, (uint64_t)vocabulary->items + 1,
+                     &field->items, builder->error);
     lode__free(list);
     return status;
 }
@@ -286,14 +290,25 @@ static lode_status add_item_id(lode_builder *builder, uint32_t **model_items) {
     return LODE_OK;
 }
 
-static const lode_key field_keys[] = {
-    {.name = "name", .type = LODE_KEY_TEXT, .offset = offsetof(lode_field_options, name),
-     .help = "Column, or id."},
-    {.name = "dim", .type = LODE_KEY_INT, .offset = offsetof(lode_field_options, dim), .fallback = "0",
-     .low = 0, .high = 4096, .help = "Dimension of the embedding; 0 = model.dim."},
-    {.name = "max_values", .type = LODE_KEY_INT, .offset = offsetof(lode_field_options, max_values),
-     .fallback = "20", .low = 1, .high = 1000, .help = "Values used of a multi-valued field."},
-    {0}};
+static const lode_key field_keys[] = {{.name = "name",
+                                       .type = LODE_KEY_TEXT,
+                                       .offset = offsetof(lode_field_options, name),
+                                       .help = "Column, or id."},
+                                      {.name = "dim",
+                                       .type = LODE_KEY_INT,
+                                       .offset = offsetof(lode_field_options, dim),
+                                       .fallback = "0",
+                                       .low = 0,
+                                       .high = 4096,
+                                       .help = "Dimension of the embedding; 0 = model.dim."},
+                                      {.name = "max_values",
+                                       .type = LODE_KEY_INT,
+                                       .offset = offsetof(lode_field_options, max_values),
+                                       .fallback = "20",
+                                       .low = 1,
+                                       .high = 1000,
+                                       .help = "Values used of a multi-valued field."},
+                                      {0}};
 
 static const char *const side_names[] = {"item", "user", "context"};
 
@@ -308,7 +323,8 @@ static lode_status add_named(lode_builder *builder, lode_side side, const lode_n
     }
     if (options.name == NULL) {
         return lode__fail(builder->error, LODE_E_CONFIG,
-                          "%s: a field is a name or a map with the key name", lode__node_where(arena, node));
+                          "%s: a field is a name or a map with the key name",
+                          lode__node_where(arena, node));
     }
     const bool item_id = side == LODE_SIDE_ITEM && strcmp(options.name, "id") == 0;
     if (!item_id && has_field(builder->vocabulary, side, options.name)) {
@@ -319,7 +335,8 @@ static lode_status add_named(lode_builder *builder, lode_side side, const lode_n
         if (options.dim > 0) builder->vocabulary->fields[0].dim = (size_t)options.dim;
         return LODE_OK;
     }
-    if (side == LODE_SIDE_USER && strcmp(options.name, "id") == 0) return add_user_id(builder, &options);
+    if (side == LODE_SIDE_USER && strcmp(options.name, "id") == 0)
+        return add_user_id(builder, &options);
     const lode_column *column = lode__column_find(columns, count, options.name);
     if (column != NULL && column->type != LODE_COLUMN_TEXT) {
         return add_field(builder, side, column, &options, false);
@@ -328,17 +345,17 @@ static lode_status add_named(lode_builder *builder, lode_side side, const lode_n
     for (size_t i = 0; i < count; i++) {
         if (columns[i].type != LODE_COLUMN_TEXT) lode__text_printf(&names, " %s", columns[i].name);
     }
-    const lode_status status =
-        lode__fail(builder->error, LODE_E_CONFIG, "%s: %s field \"%s\" %s; the data set has:%s",
-                   lode__node_where(arena, node), side_names[side], options.name,
-                   column != NULL ? "is text, which enters towers only through vectors" : "is not there",
-                   names.data != NULL ? names.data : " none");
+    const lode_status status = lode__fail(
+        builder->error, LODE_E_CONFIG, "%s: %s field \"%s\" %s; the data set has:%s",
+        lode__node_where(arena, node), side_names[side], options.name,
+        column != NULL ? "is text, which enters towers only through vectors" : "is not there",
+        names.data != NULL ? names.data : " none");
     lode__text_release(&names);
     return status;
 }
 
-static bool is_auto(const lode_node *node) {
-    return node->kind == LODE_NODE_SCALAR && !node->quoted && strcmp(node->text, "auto") == 0;
+static bool is_word(const lode_node *node, const char *word) {
+    return node->kind == LODE_NODE_SCALAR && !node->quoted && strcmp(node->text, word) == 0;
 }
 
 /// Every column that is not text and was not named before.
@@ -359,17 +376,19 @@ static lode_status add_automatic(lode_builder *builder, lode_side side, const lo
 
 static lode_status add_side(lode_builder *builder, lode_side side, const lode_node *node,
                             const lode_column *columns, size_t count) {
-    if (node == NULL ? side != LODE_SIDE_CONTEXT : is_auto(node)) {
+    if (node == NULL ? side != LODE_SIDE_CONTEXT : is_word(node, "auto")) {
         return add_automatic(builder, side, columns, count);
     }
+    if (node != NULL && is_word(node, "none")) return LODE_OK;
     if (node != NULL && node->kind != LODE_NODE_LIST) {
         return lode__fail(builder->error, LODE_E_CONFIG,
-                          "%s: fields.%s is auto or a list of column names",
+                          "%s: fields.%s is auto, none or a list of column names",
                           lode__node_where(&builder->vocabulary->arena, node), side_names[side]);
     }
-    for (const lode_node *child = node != NULL ? node->child : NULL; child != NULL; child = child->next) {
-        LODE_TRY(is_auto(child) ? add_automatic(builder, side, columns, count)
-                                : add_named(builder, side, child, columns, count));
+    for (const lode_node *child = node != NULL ? node->child : NULL; child != NULL;
+         child = child->next) {
+        LODE_TRY(is_word(child, "auto") ? add_automatic(builder, side, columns, count)
+                                        : add_named(builder, side, child, columns, count));
     }
     return LODE_OK;
 }
@@ -412,9 +431,15 @@ lode_status lode__vocabulary_new(lode_vocabulary **out, const lode_split *split,
     uint32_t *model_items = NULL;
     lode_status status;
     LODE_GOTO(status, add_item_id(&builder, &model_items), done);
-    LODE_GOTO(status, add_side(&builder, LODE_SIDE_ITEM, item, data->item_columns, data->item_column_count), done);
-    LODE_GOTO(status, add_side(&builder, LODE_SIDE_USER, user, data->user_columns, data->user_column_count), done);
-    LODE_GOTO(status, add_side(&builder, LODE_SIDE_CONTEXT, context, data->context, data->context_count), done);
+    LODE_GOTO(status,
+              add_side(&builder, LODE_SIDE_ITEM, item, data->item_columns, data->item_column_count),
+              done);
+    LODE_GOTO(status,
+              add_side(&builder, LODE_SIDE_USER, user, data->user_columns, data->user_column_count),
+              done);
+    LODE_GOTO(status,
+              add_side(&builder, LODE_SIDE_CONTEXT, context, data->context, data->context_count),
+              done);
     status = copy_titles(&builder);
 done:
     lode__free(model_items);
@@ -459,7 +484,8 @@ static lode_status bind_items(lode_binding *binding, lode_error *error) {
     binding->item_of =
         lode__arena_alloc(&binding->arena, (size_t)vocabulary->items + 1, sizeof(uint32_t));
     if (binding->item_row == NULL || binding->item_of == NULL) return lode__fail_memory(error);
-    for (uint32_t row = 0; row <= vocabulary->items; row++) binding->item_of[row] = LODE_CODE_NONE;
+    for (uint32_t row = 0; row <= vocabulary->items; row++)
+        binding->item_of[row] = LODE_CODE_NONE;
     for (uint32_t item = 0; item < items->count; item++) {
         const uint32_t row = lode__item_row(vocabulary, lode__token(items, item));
         binding->item_row[item] = row;

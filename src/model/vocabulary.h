@@ -32,12 +32,12 @@ typedef struct lode_codes {
 typedef struct lode_field {
     const char *name;
     lode_side side;
-    lode_column_type type; ///< of the column; LODE_COLUMN_TOKEN for ids
-    bool is_id;            ///< the entity's own token instead of a column
-    bool multi;            ///< several values: mean of their rows
-    size_t dim;            ///< of its embedding
-    size_t longest;        ///< values used of a multi-valued field, at most
-    uint32_t rows;         ///< of the table, row 0 included
+    lode_column_type type;  ///< of the column; LODE_COLUMN_TOKEN for ids
+    bool is_id;             ///< the entity's own token instead of a column
+    bool multi;             ///< several values: mean of their rows
+    size_t dim;             ///< of its embedding
+    size_t longest;         ///< values used of a multi-valued field, at most
+    uint32_t rows;          ///< of the table, row 0 included
     lode_dictionary tokens; ///< token of row r is number r - 1; empty for numbers
     float bounds[LODE_BUCKETS]; ///< numbers: bucket b holds values <= bounds[b] (and above bounds[b - 1])
     uint32_t bound_count;
@@ -88,7 +88,7 @@ typedef struct lode_binding {
     const lode_vocabulary *vocabulary;
     const lode_dataset *data;
     uint32_t *item_row; ///< [data items] row of each item, 0 = not a model item
-    uint32_t *item_of;  ///< [vocabulary items + 1] data item of each row, LODE_CODE_NONE = not in this data set
+    uint32_t *item_of; ///< [vocabulary items + 1] data item of each row, LODE_CODE_NONE = not in this data set
     lode_codes users[LODE_FIELDS];   ///< user fields: codes by data-set user
     lode_codes context[LODE_FIELDS]; ///< context fields: codes by row of the log
     lode_arena arena;

@@ -105,7 +105,8 @@ static lode_status load_tokens(const lode_loader *loader, size_t number, lode_fi
     }
     const uint64_t *starts = section->data;
     const uint64_t count = section->size / 8 - 1;
-    if (!starts_fit(starts, count, bytes->size)) return damaged(loader, "the tokens of a field do not fit");
+    if (!starts_fit(starts, count, bytes->size))
+        return damaged(loader, "the tokens of a field do not fit");
     for (uint64_t i = 0; i < count; i++) {
         const char *token = (const char *)bytes->data + starts[i];
         const uint64_t length = starts[i + 1] - starts[i];
@@ -127,13 +128,15 @@ static lode_status load_codes(const lode_loader *loader, size_t number, lode_fie
     LODE_TRY(lode__container_array(loader->file, name, 8, rows + 1, &data, loader->error));
     const uint64_t *starts = data;
     (void)snprintf(name, sizeof name, "%zu.codes", number);
-    if (!starts_fit(starts, rows, starts[rows])) return damaged(loader, "the codes of a field do not fit");
+    if (!starts_fit(starts, rows, starts[rows]))
+        return damaged(loader, "the codes of a field do not fit");
     LODE_TRY(lode__container_array(loader->file, name, 4, starts[rows], &data, loader->error));
     const uint32_t *codes = data;
     lode_arena *arena = &loader->vocabulary->arena;
     field->items.starts = lode__arena_alloc(arena, rows + 1, sizeof *starts);
     field->items.codes = lode__arena_alloc(arena, starts[rows], sizeof *codes);
-    if (field->items.starts == NULL || field->items.codes == NULL) return lode__fail_memory(loader->error);
+    if (field->items.starts == NULL || field->items.codes == NULL)
+        return lode__fail_memory(loader->error);
     memcpy(field->items.starts, starts, (rows + 1) * sizeof *starts);
     memcpy(field->items.codes, codes, starts[rows] * sizeof *codes);
     for (uint64_t row = 0; row < rows; row++) {
@@ -154,16 +157,18 @@ static lode_status load_field(const lode_loader *loader, size_t number, const js
     int side = 0, type = 0, is_id = 0, multi = 0;
     json_int_t dim = 0, longest = 0, rows = 0, bounds = 0;
     json_t *copy = json_copy((json_t *)(uintptr_t)meta);
-    const int failed = copy == NULL || json_unpack(copy, "{s:s, s:i, s:i, s:b, s:b, s:I, s:I, s:I, s:I}", "name", &name,
-                                   "side", &side, "type", &type, "id", &is_id, "multi", &multi, "dim",
-                                   &dim, "longest", &longest, "rows", &rows, "bounds", &bounds);
+    const int failed =
+        copy == NULL ||
+        json_unpack(copy, "{s:s, s:i, s:i, s:b, s:b, s:I, s:I, s:I, s:I}", "name", &name, "side",
+                    &side, "type", &type, "id", &is_id, "multi", &multi, "dim", &dim, "longest",
+                    &longest, "rows", &rows, "bounds", &bounds);
     field->name = failed ? NULL : lode__arena_strdup(&loader->vocabulary->arena, name);
     json_decref(copy);
     if (failed) return damaged(loader, "its description of a field cannot be read");
     if (field->name == NULL) return lode__fail_memory(loader->error);
     if (side < 0 || side > LODE_SIDE_CONTEXT || type < 0 || type > LODE_COLUMN_TEXT || dim < 1 ||
-        dim > 65536 || longest < 1 || longest > 1000000 || rows < 1 || rows > UINT32_MAX || bounds < 0 ||
-        bounds > LODE_BUCKETS) {
+        dim > 65536 || longest < 1 || longest > 1000000 || rows < 1 || rows > UINT32_MAX ||
+        bounds < 0 || bounds > LODE_BUCKETS) {
         return damaged(loader, "its description of a field is out of range");
     }
     field->side = (lode_side)side;
@@ -177,7 +182,8 @@ static lode_status load_field(const lode_loader *loader, size_t number, const js
     char section[LODE_SECTION_NAME];
     const void *data;
     (void)snprintf(section, sizeof section, "%zu.bounds", number);
-    LODE_TRY(lode__container_array(loader->file, section, sizeof(float), (uint64_t)bounds, &data, loader->error));
+    LODE_TRY(lode__container_array(loader->file, section, sizeof(float), (uint64_t)bounds, &data,
+                                   loader->error));
     memcpy(field->bounds, data, (size_t)bounds * sizeof(float));
     loader->vocabulary->count = number + 1;
     LODE_TRY(load_tokens(loader, number, field));
@@ -214,7 +220,9 @@ static lode_status load_titles(const lode_loader *loader) {
 
 static lode_status load(const lode_loader *loader) {
     const lode_section *section = lode__container_find(loader->file, "meta");
-    json_t *meta = section != NULL ? json_loadb(section->data, section->size, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_t *meta = section != NULL
+                       ? json_loadb(section->data, section->size, JSON_REJECT_DUPLICATES, NULL)
+                       : NULL;
     const json_t *fields = json_object_get(meta, "fields");
     const json_int_t items = json_integer_value(json_object_get(meta, "items"));
     const size_t count = json_array_size(fields);
@@ -237,11 +245,11 @@ static lode_status load(const lode_loader *loader) {
 
 lode_status lode__vocabulary_load(lode_vocabulary **out, const char *path, lode_error *error) {
     lode_container file;
-    LODE_TRY(lode__container_open(&file, path, LODE_VOCABULARY_KIND, LODE_VOCABULARY_VERSION, true, error));
+    LODE_TRY(lode__container_open(&file, path, LODE_VOCABULARY_KIND, LODE_VOCABULARY_VERSION, true,
+                                  error));
     lode_vocabulary *vocabulary = lode__alloc(1, sizeof *vocabulary);
-    lode_status status = vocabulary == NULL
-                             ? lode__fail_memory(error)
-                             : load(&(lode_loader){vocabulary, &file, error});
+    lode_status status = vocabulary == NULL ? lode__fail_memory(error)
+                                            : load(&(lode_loader){vocabulary, &file, error});
     lode__container_close(&file);
     if (status != LODE_OK) {
         lode__vocabulary_free(&vocabulary);

@@ -1,8 +1,10 @@
 /// bpr: the clicked item should score above drawn negatives: mean of -log s(z+ - z) (Rendle et al. 2009).
 #include "objective/negatives.h"
 
-static const lode_key keys[] = {LODE_NEGATIVES_KEY, LODE_TEMPERATURE_KEY(lode_sampled_options),
-                                LODE_MASK_KEY(lode_sampled_options), {0}};
+static const lode_key keys[] = {LODE_NEGATIVES_KEY,
+                                LODE_TEMPERATURE_KEY(lode_sampled_options),
+                                LODE_MASK_KEY(lode_sampled_options),
+                                {0}};
 
 static lode_status build(void *state, const lode_scene *scene, double weight, lode_error *error) {
     return lode__sampled_build(state, LODE_CONTRAST_BPR, scene, weight, error);

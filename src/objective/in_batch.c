@@ -29,12 +29,19 @@ static const char *const denominators[] = {"all", "negatives", NULL};
 
 static const lode_key keys[] = {
     LODE_TEMPERATURE_KEY(lode_in_batch_options),
-    {.name = "log_q", .type = LODE_KEY_BOOL, .offset = offsetof(lode_in_batch_options, log_q),
-     .fallback = "true", .help = "Subtract the logarithm of the item's share of training clicks from its scores."},
+    {.name = "log_q",
+     .type = LODE_KEY_BOOL,
+     .offset = offsetof(lode_in_batch_options, log_q),
+     .fallback = "true",
+     .help = "Subtract the logarithm of the item's share of training clicks from its scores."},
     LODE_MASK_KEY(lode_in_batch_options),
-    {.name = "denominator", .type = LODE_KEY_CHOICE, .offset = offsetof(lode_in_batch_options, denominator),
-     .fallback = "all", .choices = denominators,
-     .help = "all: the positive is in the denominator; negatives: it is not, as some papers print."},
+    {.name = "denominator",
+     .type = LODE_KEY_CHOICE,
+     .offset = offsetof(lode_in_batch_options, denominator),
+     .fallback = "all",
+     .choices = denominators,
+     .help =
+         "all: the positive is in the denominator; negatives: it is not, as some papers print."},
     {0}};
 
 static lode_status prepare(void *state, const void *config, const lode_training *training,

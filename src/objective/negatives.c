@@ -8,17 +8,35 @@ static const char *const scopes[] = {"batch", "example", NULL};
 static const char *const sources[] = {"uniform", "log_uniform", "popularity", NULL};
 
 const lode_key lode__negative_keys[] = {
-    {.name = "count", .type = LODE_KEY_INT, .offset = offsetof(lode_negative_options, count),
-     .fallback = "50", .low = 1, .high = 65536, .help = "Negatives of a batch or of an example."},
-    {.name = "scope", .type = LODE_KEY_CHOICE, .offset = offsetof(lode_negative_options, scope),
-     .fallback = "batch", .choices = scopes,
-     .help = "batch: one draw shared by all examples of a step; example: a draw for each (MicRec Eq. 6 literally)."},
-    {.name = "from", .type = LODE_KEY_CHOICE, .offset = offsetof(lode_negative_options, from),
-     .fallback = "uniform", .choices = sources,
-     .help = "uniform over training items; log_uniform by falling frequency (TensorFlow's candidate sampler); "
+    {.name = "count",
+     .type = LODE_KEY_INT,
+     .offset = offsetof(lode_negative_options, count),
+     .fallback = "50",
+     .low = 1,
+     .high = 65536,
+     .help = "Negatives of a batch or of an example."},
+    {.name = "scope",
+     .type = LODE_KEY_CHOICE,
+     .offset = offsetof(lode_negative_options, scope),
+     .fallback = "batch",
+     .choices = scopes,
+     .help = "batch: one draw shared by all examples of a step; example: a draw for each (MicRec "
+             "Eq. 6 literally)."},
+    {.name = "from",
+     .type = LODE_KEY_CHOICE,
+     .offset = offsetof(lode_negative_options, from),
+     .fallback = "uniform",
+     .choices = sources,
+     .help = "uniform over training items; log_uniform by falling frequency (TensorFlow's "
+             "candidate sampler); "
              "popularity: clicks^alpha."},
-    {.name = "alpha", .type = LODE_KEY_REAL, .offset = offsetof(lode_negative_options, alpha),
-     .fallback = "0.75", .low = 0, .high = 2, .help = "Exponent of popularity (word2vec's .75; CLRec's degree^.75)."},
+    {.name = "alpha",
+     .type = LODE_KEY_REAL,
+     .offset = offsetof(lode_negative_options, alpha),
+     .fallback = "0.75",
+     .low = 0,
+     .high = 2,
+     .help = "Exponent of popularity (word2vec's .75; CLRec's degree^.75)."},
     {0}};
 
 // --- masks --------------------------------------------------------------------------------------------
@@ -31,9 +49,11 @@ void lode__masker_build(lode_masker *masker, const lode_scene *scene, size_t neg
     masker->items = scene->items;
     masker->lists = lode__graph_lists(graph, scene->users->inputs.rows, positions, most);
     masker->places = positions != NULL ? lode__graph_index(graph, positions, 1) : NULL;
-    masker->seen = lode__graph_alloc(graph, scene->items->inputs.rows->capacity, sizeof *masker->seen);
+    masker->seen =
+        lode__graph_alloc(graph, scene->items->inputs.rows->capacity, sizeof *masker->seen);
     if (masker->shared) {
-        masker->first = lode__graph_alloc(graph, scene->items->inputs.rows->capacity, sizeof(int32_t));
+        masker->first =
+            lode__graph_alloc(graph, scene->items->inputs.rows->capacity, sizeof(int32_t));
         masker->next = lode__graph_alloc(graph, negatives, sizeof(int32_t));
     }
     if (masker->lists == NULL || masker->places == NULL) graph->failed = true;
@@ -41,7 +61,8 @@ void lode__masker_build(lode_masker *masker, const lode_scene *scene, size_t neg
 
 /// Chain the places of each slot in a shared list, lowest first.
 static void chain_places(lode_masker *masker, const int32_t *slots, size_t count) {
-    for (size_t slot = 0; slot < masker->items->count; slot++) masker->first[slot] = -1;
+    for (size_t slot = 0; slot < masker->items->count; slot++)
+        masker->first[slot] = -1;
     for (size_t place = count; place-- > 0;) {
         masker->next[place] = masker->first[slots[place]];
         masker->first[slots[place]] = (int32_t)place;
@@ -53,7 +74,8 @@ static size_t mask_slot(const lode_masker *masker, int32_t slot, const int32_t *
     int32_t *out = masker->places->data;
     if (slot < 0) return at;
     if (masker->shared) {
-        for (int32_t place = masker->first[slot]; place >= 0 && at < end; place = masker->next[place]) {
+        for (int32_t place = masker->first[slot]; place >= 0 && at < end;
+             place = masker->next[place]) {
             out[at++] = place;
         }
         return at;
@@ -91,7 +113,8 @@ void lode__masker_fill(lode_masker *masker, const lode_batch *batch, const int32
         if (masker->mask == LODE_MASK_USER_ITEMS) {
             at = mask_user(masker, &batch->states[i], own, at, end);
         } else {
-            at = mask_slot(masker, lode__item_view_find(masker->items, batch->target_rows[i]), own, at, end);
+            at = mask_slot(masker, lode__item_view_find(masker->items, batch->target_rows[i]), own,
+                           at, end);
         }
         masker->lists->offsets[i + 1] = (int32_t)at;
     }
@@ -109,7 +132,8 @@ lode_status lode__sampled_prepare(void *state, const void *config, const lode_tr
     const lode_negative_options *negatives = &self->options->negatives;
     if (training->split->train_items < 2) {
         return lode__fail(error, LODE_E_CONFIG,
-                          "the training part has %u items: negatives need at least 2", training->split->train_items);
+                          "the training part has %u items: negatives need at least 2",
+                          training->split->train_items);
     }
     return lode__sampler_new(&self->sampler, (lode_sampler_type)negatives->from, negatives->alpha,
                              training->split->item_count, training->split->log.items, error);
@@ -175,7 +199,8 @@ lode_status lode__sampled_draw(void *state, const lode_batch *batch, lode_error 
     for (size_t i = 0; i < count; i++) {
         const uint32_t item = lode__sampler_draw(self->sampler, &random);
         self->negative->data[i] = lode__item_view_slot(self->items, binding->item_row[item]);
-        if (self->negative_shift != NULL) self->negative_shift->data[i] = self->sampler->log_q[item];
+        if (self->negative_shift != NULL)
+            self->negative_shift->data[i] = self->sampler->log_q[item];
     }
     for (size_t i = 0; i < batch->count && self->positive_shift != NULL; i++) {
         self->positive_shift->data[i] = self->sampler->log_q[binding->item_of[batch->target_rows[i]]];

@@ -20,7 +20,8 @@ typedef struct lode_masker {
     lode_item_view *items;
     lode_lists *lists; ///< rows = examples
     lode_index *places;
-    int32_t *first, *next; ///< shared: places of an item slot, chained; [item view capacity], [negatives]
+    int32_t *first,
+        *next; ///< shared: places of an item slot, chained; [item view capacity], [negatives]
     uint64_t *seen, now; ///< [item view capacity] number of the last example that masked an item slot
 } lode_masker;
 
@@ -69,16 +70,24 @@ lode_status lode__sampled_build(lode_sampled *self, lode_contrast_kind kind,
                                 const lode_scene *scene, double weight, lode_error *error);
 
 #define LODE_NEGATIVES_KEY                                                                         \
-    {.name = "negatives", .type = LODE_KEY_SECTION,                                                \
-     .offset = offsetof(lode_sampled_options, negatives), .keys = lode__negative_keys,             \
-     .help = "Where negatives come from."}
+    {                                                                                              \
+        .name = "negatives", .type = LODE_KEY_SECTION,                                             \
+        .offset = offsetof(lode_sampled_options, negatives), .keys = lode__negative_keys,          \
+        .help = "Where negatives come from."                                                       \
+    }
 #define LODE_TEMPERATURE_KEY(struct_name)                                                          \
-    {.name = "temperature", .type = LODE_KEY_REAL, .offset = offsetof(struct_name, temperature),   \
-     .fallback = "1", .low = 1e-4, .high = 1e4, .help = "Scores are divided by it; cosine wants about 0.05 to 0.2."}
+    {                                                                                              \
+        .name = "temperature", .type = LODE_KEY_REAL,                                              \
+        .offset = offsetof(struct_name, temperature), .fallback = "1", .low = 1e-4, .high = 1e4,   \
+        .help = "Scores are divided by it; cosine wants about 0.05 to 0.2."                        \
+    }
 #define LODE_MASK_KEY(struct_name)                                                                 \
-    {.name = "mask", .type = LODE_KEY_CHOICE, .offset = offsetof(struct_name, mask),               \
-     .fallback = "same_item", .choices = lode__masks,                                              \
-     .help = "Accidental hits: leave out negatives that are the positive itself, or any item that the "   \
-             "user clicked in training, or none."}
+    {                                                                                              \
+        .name = "mask", .type = LODE_KEY_CHOICE, .offset = offsetof(struct_name, mask),            \
+        .fallback = "same_item", .choices = lode__masks,                                           \
+        .help = "Accidental hits: leave out negatives that are the positive itself, or any item "  \
+                "that the "                                                                        \
+                "user clicked in training, or none."                                               \
+    }
 
 #endif

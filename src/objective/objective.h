@@ -1,8 +1,9 @@
 /// Objectives: what training minimises. A configuration lists any number of them; the loss is their weighted sum.
 ///
 /// An objective is one file and one line in objectives.c. It runs in *stages*: `build` adds to the stage's graph
-/// once, `draw` fills that part's inputs before every run. The last stage carries gradients; earlier ones (scoring,
-/// sampling) run forward only. All objectives share the views of the batch: the examples' users (one row each) and
+/// once, `draw` fills that part's inputs before every run. The last stage of every objective runs in the one graph that
+/// carries gradients; earlier ones (scoring, sampling) run before it, in forward-only graphs with views of their own,
+/// and a later stage's `draw` reads what they computed. All objectives share the views of the batch: the examples' users (one row each) and
 /// the item view, in which each distinct item is encoded once however many objectives draw it.
 ///
 /// Random draws come from lode__random(seed, purpose of this objective, epoch, step), so an objective that is added
@@ -33,8 +34,8 @@ typedef struct lode_scene {
     const lode_params *params;
     lode_user_view *users; ///< row i = the state of example i
     lode_item_view *items;
-    lode_index *targets;   ///< [users] slot of example i's item in the item view
-    size_t batch;          ///< most examples
+    lode_index *targets; ///< [users] slot of example i's item in the item view
+    size_t batch;        ///< most examples
 } lode_scene;
 
 /// One step's examples.
@@ -44,8 +45,8 @@ typedef struct lode_batch {
     uint32_t epoch, step;
     double progress; ///< of the whole training, 0 .. 1
     size_t count;
-    const lode_state *states;     ///< [count]
-    const uint32_t *target_rows;  ///< [count] item id rows
+    const lode_state *states;    ///< [count]
+    const uint32_t *target_rows; ///< [count] item id rows
 } lode_batch;
 
 /// A piece of state that checkpoints carry.
@@ -72,9 +73,9 @@ typedef struct lode_objective_type {
     size_t (*items)(const void *state, size_t batch);
     lode_stage stages[LODE_STAGES];
     size_t stage_count;
-    void (*after_step)(void *state, const lode_params *params);              ///< or NULL
+    void (*after_step)(void *state, const lode_params *params);               ///< or NULL
     size_t (*arrays)(void *state, lode_state_array *arrays, size_t capacity); ///< or NULL
-    void (*release)(void *state);                                            ///< or NULL
+    void (*release)(void *state);                                             ///< or NULL
 } lode_objective_type;
 
 typedef struct lode_objective {

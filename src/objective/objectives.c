@@ -23,7 +23,8 @@ static const lode_objective_type *find(const lode_node *node, size_t number, lod
         if (strcmp(names[count], wanted) == 0) return lode__objectives[count];
     }
     lode_text list = {0};
-    for (size_t i = 0; i < count; i++) lode__text_printf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
+    for (size_t i = 0; i < count; i++)
+        lode__text_printf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
     lode_arena arena = {0};
     const char *nearest = lode__nearest(wanted, names, count);
     (void)lode__fail(error, LODE_E_CONFIG, "%s: objectives[%zu] has %s%s%s%s%s%s; there are: %s",
@@ -50,7 +51,8 @@ lode_status lode__objective_read(lode_objective *objective, const lode_node *nod
     objective->type = find(node, number, error);
     if (objective->type == NULL) return LODE_E_CONFIG;
     lode_arena *arena = &objective->arena;
-    objective->config = lode__arena_alloc(arena, 1, LODE_MAX(objective->type->config_size, (size_t)1));
+    objective->config =
+        lode__arena_alloc(arena, 1, LODE_MAX(objective->type->config_size, (size_t)1));
     objective->state = lode__arena_alloc(arena, 1, LODE_MAX(objective->type->state_size, (size_t)1));
     char *path = lode__arena_printf(arena, "objectives[%zu]", number);
     if (objective->config == NULL || objective->state == NULL || path == NULL) {
@@ -67,7 +69,8 @@ lode_status lode__objective_read(lode_objective *objective, const lode_node *nod
     }
     LODE_TRY(lode__config_read(arena, &only, path, weight, NULL, &common, error));
     objective->weight = common.weight;
-    return lode__config_read(arena, node, path, objective->type->keys, skip, objective->config, error);
+    return lode__config_read(arena, node, path, objective->type->keys, skip, objective->config,
+                             error);
 }
 
 static const char *missing(unsigned needs, unsigned gives) {
@@ -83,14 +86,14 @@ lode_status lode__objective_prepare(lode_objective *objective, const lode_traini
     for (size_t i = 0; i < 2; i++) {
         const char *what = missing(needs[i], towers[i]->type->gives);
         if (what != NULL) {
-            return lode__fail(error, LODE_E_CONFIG,
-                              "objective %s needs %s of the %s tower, and tower %s does not give it",
-                              objective->type->name, what, i == 0 ? "user" : "item",
-                              towers[i]->type->name);
+            return lode__fail(
+                error, LODE_E_CONFIG,
+                "objective %s needs %s of the %s tower, and tower %s does not give it",
+                objective->type->name, what, i == 0 ? "user" : "item", towers[i]->type->name);
         }
     }
-    return objective->type->prepare(objective->state, objective->config, training, &objective->arena,
-                                    error);
+    return objective->type->prepare(objective->state, objective->config, training,
+                                    &objective->arena, error);
 }
 
 void lode__objective_release(lode_objective *objective) {

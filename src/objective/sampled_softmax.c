@@ -8,12 +8,19 @@ static const char *const denominators[] = {"all", "negatives", NULL};
 static const lode_key keys[] = {
     LODE_NEGATIVES_KEY,
     LODE_TEMPERATURE_KEY(lode_sampled_options),
-    {.name = "log_q", .type = LODE_KEY_BOOL, .offset = offsetof(lode_sampled_options, log_q),
-     .fallback = "true", .help = "Subtract log q(item) from the scores; without effect for uniform negatives."},
+    {.name = "log_q",
+     .type = LODE_KEY_BOOL,
+     .offset = offsetof(lode_sampled_options, log_q),
+     .fallback = "true",
+     .help = "Subtract log q(item) from the scores; without effect for uniform negatives."},
     LODE_MASK_KEY(lode_sampled_options),
-    {.name = "denominator", .type = LODE_KEY_CHOICE, .offset = offsetof(lode_sampled_options, denominator),
-     .fallback = "all", .choices = denominators,
-     .help = "all: the positive is in the denominator; negatives: it is not, as some papers print."},
+    {.name = "denominator",
+     .type = LODE_KEY_CHOICE,
+     .offset = offsetof(lode_sampled_options, denominator),
+     .fallback = "all",
+     .choices = denominators,
+     .help =
+         "all: the positive is in the denominator; negatives: it is not, as some papers print."},
     {0}};
 
 static lode_status build(void *state, const lode_scene *scene, double weight, lode_error *error) {

@@ -10,17 +10,22 @@ static const char *side_name(lode_side side) {
 }
 
 static void list_topics(lode_text *text) {
-    lode__text_add(text, "Topics:\n"
-                         "  config               every key of a configuration, with type, default and range\n"
-                         "  tower [NAME]         towers:");
-    for (size_t i = 0; lode__towers[i] != NULL; i++) lode__text_printf(text, " %s", lode__towers[i]->name);
+    lode__text_add(
+        text, "Topics:\n"
+              "  config               every key of a configuration, with type, default and range\n"
+              "  tower [NAME]         towers:");
+    for (size_t i = 0; lode__towers[i] != NULL; i++)
+        lode__text_printf(text, " %s", lode__towers[i]->name);
     lode__text_add(text, "\n  objective [NAME]     objectives:");
-    for (size_t i = 0; lode__objectives[i] != NULL; i++) lode__text_printf(text, " %s", lode__objectives[i]->name);
+    for (size_t i = 0; lode__objectives[i] != NULL; i++)
+        lode__text_printf(text, " %s", lode__objectives[i]->name);
     lode__text_add(text, "\n  protocol [NAME]      protocols:");
-    for (size_t i = 0; lode__protocol_at(i) != NULL; i++) lode__text_printf(text, " %s", lode__protocol_at(i)->name);
-    lode__text_add(text, "\n  metrics              what is measured, and how it is defined\n"
-                         "  import, synth, info, eval, encode    options of these verbs\n"
-                         "  experiment           keys of an experiment's file, and options of the verb\n");
+    for (size_t i = 0; lode__protocol_at(i) != NULL; i++)
+        lode__text_printf(text, " %s", lode__protocol_at(i)->name);
+    lode__text_add(
+        text, "\n  metrics              what is measured, and how it is defined\n"
+              "  import, synth, info, eval, encode    options of these verbs\n"
+              "  experiment           keys of an experiment's file, and options of the verb\n");
 }
 
 static void help_tower(lode_text *text, const lode_tower_type *tower) {
@@ -32,14 +37,16 @@ static void help_tower(lode_text *text, const lode_tower_type *tower) {
     char prefix[32] = "model.";
     (void)strncat(prefix, side_name(tower->side), 8);
     (void)strncat(prefix, ".", 2);
-    lode__text_printf(text, "\nKeys (under model.%s, beside tower: %s):\n", side_name(tower->side), tower->name);
+    lode__text_printf(text, "\nKeys (under model.%s, beside tower: %s):\n", side_name(tower->side),
+                      tower->name);
     lode__config_help(text, prefix, tower->keys);
 }
 
 static void help_objective(lode_text *text, const lode_objective_type *objective) {
-    lode__text_printf(text,
-                      "objective %s\n  %s\n\nKeys (in an element of objectives, beside type: %s and weight):\n",
-                      objective->name, objective->help, objective->name);
+    lode__text_printf(
+        text,
+        "objective %s\n  %s\n\nKeys (in an element of objectives, beside type: %s and weight):\n",
+        objective->name, objective->help, objective->name);
     lode__config_help(text, "", objective->keys);
 }
 
@@ -47,28 +54,33 @@ static void help_protocol(lode_text *text, const lode_protocol *protocol) {
     static const char *const splits[] = {"leave_one_out", "chronological"};
     static const char *const histories[] = {"frozen", "rolling"};
     static const char *const unseen[] = {"dropped", "counted as misses", "encoded"};
-    lode__text_printf(text, "protocol %s\n  %s\n  split %s, history %s, seen items %s, test clicks on unseen items are %s\n",
-                      protocol->name, protocol->help, splits[protocol->split], histories[protocol->history],
-                      protocol->exclude_seen ? "left out" : "kept", unseen[protocol->unseen]);
+    lode__text_printf(
+        text, "protocol %s\n  %s\n  split %s, history %s, seen items %s, test clicks on unseen items are %s\n",
+        protocol->name, protocol->help, splits[protocol->split], histories[protocol->history],
+        protocol->exclude_seen ? "left out" : "kept", unseen[protocol->unseen]);
 }
 
 static void help_metrics(lode_text *text) {
-    lode__text_add(text,
-                   "R = true items of a case, L = its list cut at K, h = how many of R stand in L; means over cases:\n"
-                   "  hit@K               1 where h > 0\n"
-                   "  recall@K            h / |R|\n"
-                   "  precision@K         h / K\n"
-                   "  ndcg@K              sum over hits of 1/log2(rank + 1), over the same sum of an ideal list\n"
-                   "  mrr@K               1 / rank of the first hit\n"
-                   "Of all lists together:\n"
-                   "  coverage@K          share of the items that stand in some list\n"
-                   "  diversity@K         number of distinct items recommended\n"
-                   "  popularity_index@K  mean popularity percentile of what is recommended (1 = the most clicked)\n");
+    lode__text_add(text, "R = true items of a case, L = its list cut at K, h = how many of R stand "
+                         "in L; means over cases:\n"
+                         "  hit@K               1 where h > 0\n"
+                         "  recall@K            h / |R|\n"
+                         "  precision@K         h / K\n"
+                         "  ndcg@K              sum over hits of 1/log2(rank + 1), over the same "
+                         "sum of an ideal list\n"
+                         "  mrr@K               1 / rank of the first hit\n"
+                         "Of all lists together:\n"
+                         "  coverage@K          share of the items that stand in some list\n"
+                         "  diversity@K         number of distinct items recommended\n"
+                         "  popularity_index@K  mean popularity percentile of what is recommended "
+                         "(1 = the most clicked)\n");
 }
 
 static void help_config(lode_text *text) {
     lode__config_help(text, "", lode__config_keys);
-    lode__text_add(text, "\nTowers and objectives have keys of their own: help tower NAME, help objective NAME.\n");
+    lode__text_add(
+        text,
+        "\nTowers and objectives have keys of their own: help tower NAME, help objective NAME.\n");
 }
 
 static void help_experiment(lode_text *text) {
@@ -84,21 +96,23 @@ static bool help_registry(lode_text *text, const char *kind, const char *name, b
     const bool protocol = strcmp(kind, "protocol") == 0;
     for (size_t i = 0; tower && lode__towers[i] != NULL; i++) {
         if (name == NULL) {
-            lode__text_printf(text, "  %-12s (%s) %s\n", lode__towers[i]->name, side_name(lode__towers[i]->side),
-                              lode__towers[i]->help);
+            lode__text_printf(text, "  %-12s (%s) %s\n", lode__towers[i]->name,
+                              side_name(lode__towers[i]->side), lode__towers[i]->help);
         } else if (strcmp(lode__towers[i]->name, name) == 0) {
             help_tower(text, lode__towers[i]);
         }
     }
     for (size_t i = 0; objective && lode__objectives[i] != NULL; i++) {
         if (name == NULL) {
-            lode__text_printf(text, "  %-16s %s\n", lode__objectives[i]->name, lode__objectives[i]->help);
+            lode__text_printf(text, "  %-16s %s\n", lode__objectives[i]->name,
+                              lode__objectives[i]->help);
         } else if (strcmp(lode__objectives[i]->name, name) == 0) {
             help_objective(text, lode__objectives[i]);
         }
     }
     for (size_t i = 0; protocol && lode__protocol_at(i) != NULL; i++) {
-        if (name == NULL || strcmp(lode__protocol_at(i)->name, name) == 0) help_protocol(text, lode__protocol_at(i));
+        if (name == NULL || strcmp(lode__protocol_at(i)->name, name) == 0)
+            help_protocol(text, lode__protocol_at(i));
     }
     *found = text->length > 0;
     return tower || objective || protocol;
@@ -108,8 +122,11 @@ static const lode_key *keys_of(const char *topic) {
     static const struct {
         const char *name;
         const lode_key *keys;
-    } verbs[] = {{"import", lode__import_keys}, {"synth", lode__synth_keys}, {"info", lode__info_keys},
-                 {"eval", lode__measure_keys},  {"encode", lode__encode_keys}};
+    } verbs[] = {{"import", lode__import_keys},
+                 {"synth", lode__synth_keys},
+                 {"info", lode__info_keys},
+                 {"eval", lode__measure_keys},
+                 {"encode", lode__encode_keys}};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(verbs[i].name, topic) == 0) return verbs[i].keys;
     }
@@ -153,7 +170,8 @@ lode_status lode_help(const char *topic, char **out, lode_error *error) {
     if (topic == NULL) topic = "";
     if (!write_topic(&text, topic)) {
         lode__text_release(&text);
-        return lode__fail(error, LODE_E_USAGE, "no help on \"%s\"; `lodestone help` lists the topics", topic);
+        return lode__fail(error, LODE_E_USAGE,
+                          "no help on \"%s\"; `lodestone help` lists the topics", topic);
     }
     return lode__text_take(&text, out, error);
 }

@@ -23,7 +23,8 @@ static lode_status encode_all(lode_model *model, lode_error *error) {
     lode_pool *pool = NULL;
     lode_encoder *encoder = NULL;
     lode_status status = lode__pool_new(&pool, LODE_MIN(lode__processor_count(), (size_t)256), error);
-    if (status == LODE_OK) status = lode__encoder_new(&encoder, core, core->params, OPEN_BATCH, pool, error);
+    if (status == LODE_OK)
+        status = lode__encoder_new(&encoder, core, core->params, OPEN_BATCH, pool, error);
     if (status == LODE_OK) lode__encode_items(encoder, model->items);
     lode__encoder_free(&encoder);
     lode__pool_free(&pool);
@@ -49,7 +50,8 @@ void lode_model_free(lode_model **model) {
     if (model == NULL || *model == NULL) return;
     lode_model *self = *model;
     if (self->items != NULL) {
-        lode__huge_free(self->items, self->bundle->model->vocabulary->items, self->dim * sizeof *self->items);
+        lode__huge_free(self->items, self->bundle->model->vocabulary->items,
+                        self->dim * sizeof *self->items);
     }
     lode__binding_free(&self->binding);
     lode__split_free(&self->split);
@@ -93,7 +95,8 @@ const char *lode_model_user(const lode_model *model, size_t index) {
 
 size_t lode_model_history(const lode_model *model, const char *user, const char **items,
                           size_t capacity) {
-    const uint32_t known = model->data != NULL ? lode__token_find(&model->data->users, user) : LODE_CODE_NONE;
+    const uint32_t known =
+        model->data != NULL ? lode__token_find(&model->data->users, user) : LODE_CODE_NONE;
     if (known == LODE_CODE_NONE) return 0;
     const lode_log *log = &model->split->log;
     const uint64_t first = log->offsets[known], last = log->offsets[known + 1];
@@ -108,7 +111,8 @@ size_t lode_model_history(const lode_model *model, const char *user, const char 
 lode_status lode_session_new(lode_session **out, const lode_model *model, size_t batch, size_t k,
                              lode_error *error) {
     if (batch < 1 || batch > MOST_QUERIES || k < 1 || k > MOST_CANDIDATES) {
-        return lode__fail(error, LODE_E_USAGE, "a session of %zu queries x %zu candidates: expected 1 to %d x 1 to %d",
+        return lode__fail(error, LODE_E_USAGE,
+                          "a session of %zu queries x %zu candidates: expected 1 to %d x 1 to %d",
                           batch, k, MOST_QUERIES, MOST_CANDIDATES);
     }
     lode_session *session = lode__alloc(1, sizeof *session);
@@ -131,8 +135,8 @@ lode_status lode_session_new(lode_session **out, const lode_model *model, size_t
         status = lode__encoder_new(&session->encoder, core, core->params, batch, NULL, error);
     }
     if (status == LODE_OK) {
-        status = lode__topk_new(&session->topk, model->items, core->vocabulary->items, model->dim, NULL,
-                                batch, k, NULL, error);
+        status = lode__topk_new(&session->topk, model->items, core->vocabulary->items, model->dim,
+                                NULL, batch, k, NULL, error);
     }
     if (status != LODE_OK) {
         lode_session_free(&session);
@@ -175,7 +179,8 @@ static size_t query_history(void *context, size_t index, size_t limit, uint32_t 
     }
     size_t count = 0;
     for (size_t at = query->history_count; at-- > 0 && count < limit;) {
-        const uint32_t row = lode__item_row(self->session->model->bundle->model->vocabulary, query->history[at]);
+        const uint32_t row =
+            lode__item_row(self->session->model->bundle->model->vocabulary, query->history[at]);
         if (row != 0) rows[count++] = row;
     }
     return count;
@@ -219,13 +224,16 @@ static lode_status find_users(lode_session *session, const lode_query *queries, 
         session->states[i] = (lode_state){LODE_CODE_NONE, 0};
         if (queries[i].user == NULL) continue;
         if (model->data == NULL) {
-            return lode__fail(error, LODE_E_USAGE,
-                              "the query names user \"%s\", but the model was opened without a data set", queries[i].user);
+            return lode__fail(
+                error, LODE_E_USAGE,
+                "the query names user \"%s\", but the model was opened without a data set",
+                queries[i].user);
         }
         const uint32_t user = lode__token_find(&model->data->users, queries[i].user);
         if (user == LODE_CODE_NONE) {
-            return lode__fail(error, LODE_E_MISSING, "user \"%s\" is not in %s; give a history instead",
-                              queries[i].user, model->data->file.path);
+            return lode__fail(error, LODE_E_MISSING,
+                              "user \"%s\" is not in %s; give a history instead", queries[i].user,
+                              model->data->file.path);
         }
         session->states[i] = (lode_state){user, model->split->log.offsets[user + 1]};
     }
@@ -235,12 +243,14 @@ static lode_status find_users(lode_session *session, const lode_query *queries, 
 lode_status lode_session_encode(lode_session *session, const lode_query *queries, size_t count,
                                 float *vectors, lode_error *error) {
     if (count > session->batch) {
-        return lode__fail(error, LODE_E_USAGE, "%zu queries: this session takes at most %zu", count, session->batch);
+        return lode__fail(error, LODE_E_USAGE, "%zu queries: this session takes at most %zu", count,
+                          session->batch);
     }
     LODE_TRY(find_users(session, queries, count, error));
     lode_query_source self = {.session = session, .queries = queries};
     if (session->model->data != NULL) {
-        self.known = (lode_log_source){session->model->binding, &session->model->split->log, session->states};
+        self.known =
+            (lode_log_source){session->model->binding, &session->model->split->log, session->states};
     }
     const lode_user_source source = {&self, query_history, query_values};
     lode__encode_users(session->encoder, &source, count, vectors);
@@ -248,13 +258,16 @@ lode_status lode_session_encode(lode_session *session, const lode_query *queries
 }
 
 /// Item rows that must not be recommended to query i, behind those of the queries before it.
-static lode_status exclude(lode_session *session, const lode_query *query, size_t i, lode_error *error) {
+static lode_status exclude(lode_session *session, const lode_query *query, size_t i,
+                           lode_error *error) {
     const lode_model *model = session->model;
     const lode_vocabulary *vocabulary = model->bundle->model->vocabulary;
     const bool own = has_own_history(query);
     const lode_state *state = &session->states[i];
     const uint64_t first = own ? 0 : model->split->log.offsets[state->user];
-    const size_t seen = !query->exclude_seen ? 0 : own ? query->history_count : (size_t)(state->end - first);
+    const size_t seen = !query->exclude_seen ? 0
+                        : own                ? query->history_count
+                                             : (size_t)(state->end - first);
     size_t at = (size_t)session->starts[i];
     if (!lode__grow((void **)&session->excluded, &session->excluded_capacity,
                     at + seen + query->exclude_count, sizeof *session->excluded)) {
@@ -277,17 +290,21 @@ lode_status lode_session_recommend(lode_session *session, const lode_query *quer
                                    size_t k, lode_candidate *candidates, size_t *found,
                                    lode_error *error) {
     if (k > session->k) {
-        return lode__fail(error, LODE_E_USAGE, "%zu candidates a query: this session gives at most %zu", k, session->k);
+        return lode__fail(error, LODE_E_USAGE,
+                          "%zu candidates a query: this session gives at most %zu", k, session->k);
     }
     LODE_TRY(lode_session_encode(session, queries, count, session->vectors, error));
-    for (size_t i = 0; i < count; i++) LODE_TRY(exclude(session, &queries[i], i, error));
+    for (size_t i = 0; i < count; i++)
+        LODE_TRY(exclude(session, &queries[i], i, error));
     const lode_excluded excluded = {session->starts, session->excluded};
-    lode__topk_search(session->topk, session->vectors, count, k, &excluded, session->ids, session->scores);
+    lode__topk_search(session->topk, session->vectors, count, k, &excluded, session->ids,
+                      session->scores);
     for (size_t i = 0; i < count; i++) {
         found[i] = 0;
         for (size_t j = 0; j < k && session->ids[i * k + j] != LODE_NO_ITEM; j++) {
-            candidates[i * k + j] = (lode_candidate){lode_model_item(session->model, session->ids[i * k + j]),
-                                                     session->scores[i * k + j]};
+            candidates[i * k + j] =
+                (lode_candidate){lode_model_item(session->model, session->ids[i * k + j]),
+                                 session->scores[i * k + j]};
             found[i]++;
         }
     }

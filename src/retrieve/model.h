@@ -18,10 +18,10 @@ struct lode_session {
     lode_encoder *encoder;
     lode_topk *topk;
     size_t batch, k;
-    float *vectors; ///< [batch, dim]
-    float *scores;  ///< [batch, k]
-    uint32_t *ids;  ///< [batch, k]
-    uint64_t *starts; ///< [batch + 1] of excluded
+    float *vectors;     ///< [batch, dim]
+    float *scores;      ///< [batch, k]
+    uint32_t *ids;      ///< [batch, k]
+    uint64_t *starts;   ///< [batch + 1] of excluded
     uint32_t *excluded; ///< grows to the longest request and stays
     size_t excluded_capacity;
     lode_state *states; ///< [batch] users that are known; user = LODE_CODE_NONE: only what the query says

@@ -10,15 +10,16 @@ enum { LARGEST_CONFIG = 1 << 20, MANIFEST_VERSION = 1 };
 
 // --- weights --------------------------------------------------------------------------------------------
 
-static lode_tensor_view view_of(const lode_params *params, const lode_param *param, const char *name,
-                                const void *data) {
+static lode_tensor_view view_of(const lode_params *params, const lode_param *param,
+                                const char *name, const void *data) {
     const bool single = params->precision == LODE_F32;
     return (lode_tensor_view){.name = name,
                               .dtype = single ? LODE_DTYPE_F32 : LODE_DTYPE_F64,
                               .rank = 2,
                               .shape = {param->rows, param->columns},
                               .data = data,
-                              .bytes = param->rows * param->columns * lode__real_size(params->precision)};
+                              .bytes =
+                                  param->rows * param->columns * lode__real_size(params->precision)};
 }
 
 size_t lode__weight_views(const lode_params *params, bool moments, lode_arena *arena,
@@ -28,8 +29,10 @@ size_t lode__weight_views(const lode_params *params, bool moments, lode_arena *a
         const lode_param *param = params->list[i];
         views[count++] = view_of(params, param, param->name, param->value);
         if (!moments) continue;
-        views[count++] = view_of(params, param, lode__arena_printf(arena, "%s#first", param->name), param->first);
-        views[count++] = view_of(params, param, lode__arena_printf(arena, "%s#second", param->name), param->second);
+        views[count++] =
+            view_of(params, param, lode__arena_printf(arena, "%s#first", param->name), param->first);
+        views[count++] = view_of(params, param, lode__arena_printf(arena, "%s#second", param->name),
+                                 param->second);
     }
     return count;
 }
@@ -56,13 +59,15 @@ static lode_status take_one(const lode_params *params, const lode_param *param, 
     const lode_tensor_view *found = lode__safetensors_find(file, name);
     const lode_tensor_view wanted = view_of(params, param, name, to);
     if (found == NULL) {
-        return lode__fail(error, LODE_E_MISMATCH, "%s has no tensor %s, which the configuration asks for", path, name);
+        return lode__fail(error, LODE_E_MISMATCH,
+                          "%s has no tensor %s, which the configuration asks for", path, name);
     }
     if (found->dtype != wanted.dtype || found->bytes != wanted.bytes || found->rank != 2 ||
         found->shape[0] != param->rows || found->shape[1] != param->columns) {
         return lode__fail(error, LODE_E_MISMATCH,
-                          "%s: tensor %s is %zu x %zu: the configuration asks for %zu x %zu", path, name,
-                          found->shape[0], found->rank > 1 ? found->shape[1] : 1, param->rows, param->columns);
+                          "%s: tensor %s is %zu x %zu: the configuration asks for %zu x %zu", path,
+                          name, found->shape[0], found->rank > 1 ? found->shape[1] : 1, param->rows,
+                          param->columns);
     }
     memcpy(to, found->data, found->bytes);
     return LODE_OK;
@@ -94,13 +99,14 @@ lode_status lode__manifest_write(const lode_manifest *manifest, const char *run,
     lode_arena arena = {0};
     const char *path = lode__path_join(&arena, run, LODE_MANIFEST_FILE);
     char fingerprint[17];
-    (void)snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)manifest->fingerprint);
+    (void)snprintf(fingerprint, sizeof fingerprint, "%016llx",
+                   (unsigned long long)manifest->fingerprint);
     json_t *best = isnan(manifest->best) ? json_null() : json_real(manifest->best);
-    json_t *json = json_pack("{s:s, s:i, s:s, s:s, s:b, s:I, s:I, s:I, s:o}", "lodestone", LODE_VERSION,
-                             "version", MANIFEST_VERSION, "data", manifest->data, "fingerprint", fingerprint,
-                             "finished", (int)manifest->finished, "epochs", (json_int_t)manifest->epochs,
-                             "steps", (json_int_t)manifest->steps, "best_epoch",
-                             (json_int_t)manifest->best_epoch, "best", best);
+    json_t *json = json_pack(
+        "{s:s, s:i, s:s, s:s, s:b, s:I, s:I, s:I, s:o}", "lodestone", LODE_VERSION, "version",
+        MANIFEST_VERSION, "data", manifest->data, "fingerprint", fingerprint, "finished",
+        (int)manifest->finished, "epochs", (json_int_t)manifest->epochs, "steps",
+        (json_int_t)manifest->steps, "best_epoch", (json_int_t)manifest->best_epoch, "best", best);
     char *text = json != NULL ? json_dumps(json, JSON_INDENT(1)) : NULL;
     json_decref(json);
     lode_status status;
@@ -119,17 +125,18 @@ static lode_status parse_manifest(lode_manifest *manifest, lode_arena *arena, co
     json_error_t problem;
     json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
     if (json == NULL) {
-        return lode__fail(error, LODE_E_FORMAT, "%s:%d:%d is damaged: %s", path, problem.line, problem.column,
-                          problem.text);
+        return lode__fail(error, LODE_E_FORMAT, "%s:%d:%d is damaged: %s", path, problem.line,
+                          problem.column, problem.text);
     }
     const char *data = json_string_value(json_object_get(json, "data"));
     const char *fingerprint = json_string_value(json_object_get(json, "fingerprint"));
     const json_int_t version = json_integer_value(json_object_get(json, "version"));
     lode_status status = LODE_OK;
     if (data == NULL || fingerprint == NULL || version != MANIFEST_VERSION) {
-        status = lode__fail(error, LODE_E_FORMAT,
-                            "%s is not a manifest of version %d (version, data or fingerprint are missing)", path,
-                            MANIFEST_VERSION);
+        status = lode__fail(
+            error, LODE_E_FORMAT,
+            "%s is not a manifest of version %d (version, data or fingerprint are missing)", path,
+            MANIFEST_VERSION);
     } else {
         const json_t *best = json_object_get(json, "best");
         *manifest = (lode_manifest){
@@ -177,15 +184,17 @@ static lode_status load_model(lode_bundle *bundle, lode_error *error) {
     }
     lode_vocabulary *vocabulary = NULL;
     LODE_TRY(lode__vocabulary_load(&vocabulary, words, error));
-    status = lode__model_core_new(&bundle->model, &bundle->config.model, (size_t)bundle->config.data.history,
-                                  vocabulary, (uint64_t)bundle->config.train.seed, error);
+    status = lode__model_core_new(&bundle->model, &bundle->config.model,
+                                  (size_t)bundle->config.data.history, vocabulary,
+                                  (uint64_t)bundle->config.train.seed, error);
     if (status != LODE_OK) return lode__error_prefix(error, status, "%s", bundle->path);
     return lode__weights_load(bundle->model->params, weights, error);
 }
 
 lode_status lode__bundle_open(lode_bundle **out, const char *run, lode_error *error) {
     if (!lode__is_folder(run)) {
-        return lode__fail(error, LODE_E_MISSING, "%s is no folder: expected the run folder of a training", run);
+        return lode__fail(error, LODE_E_MISSING,
+                          "%s is no folder: expected the run folder of a training", run);
     }
     lode_bundle *bundle = lode__alloc(1, sizeof *bundle);
     if (bundle == NULL) return lode__fail_memory(error);
@@ -195,8 +204,8 @@ lode_status lode__bundle_open(lode_bundle **out, const char *run, lode_error *er
         status = lode__manifest_read(&bundle->manifest, &bundle->arena, run, error);
         if (status == LODE_E_MISSING) {
             status = lode__fail(error, LODE_E_MISSING,
-                                "%s holds no trained model yet (no %s): train first, or --resume", run,
-                                LODE_MANIFEST_FILE);
+                                "%s holds no trained model yet (no %s): train first, or --resume",
+                                run, LODE_MANIFEST_FILE);
         }
     }
     if (status == LODE_OK) status = load_model(bundle, error);
@@ -223,9 +232,11 @@ lode_status lode__bundle_data(const lode_bundle *bundle, const char *data, lode_
     const char *path = data != NULL ? data : bundle->manifest.data;
     const lode_status status = lode__dataset_open(out, path, false, error);
     if (status != LODE_OK) {
-        return data != NULL ? status
-                            : lode__error_prefix(error, status, "the data set of %s (give another place with --data)",
-                                                 bundle->path);
+        return data != NULL
+                   ? status
+                   : lode__error_prefix(error, status,
+                                        "the data set of %s (give another place with --data)",
+                                        bundle->path);
     }
     if ((*out)->fingerprint == bundle->manifest.fingerprint) return LODE_OK;
     if (data != NULL) {
@@ -233,7 +244,8 @@ lode_status lode__bundle_data(const lode_bundle *bundle, const char *data, lode_
         return LODE_OK;
     }
     lode__dataset_free(out);
-    return lode__fail(error, LODE_E_MISMATCH,
-                      "%s has changed since %s was trained on it (another fingerprint); give --data to use it all the same",
-                      path, bundle->path);
+    return lode__fail(
+        error,
+        LODE_E_MISMATCH, "%s has changed since %s was trained on it (another fingerprint); give --data to use it all the same",
+        path, bundle->path);
 }

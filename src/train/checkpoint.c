@@ -20,15 +20,14 @@ static char *state_text(const lode_trainer *trainer) {
     const lode_counters *counters = &trainer->counters;
     json_t *best = isnan(counters->best) ? json_null() : json_real(counters->best);
     char fingerprint[17];
-    (void)snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)trainer->data->fingerprint);
-    json_t *json = json_pack("{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:f}", "version",
-                             CHECKPOINT_VERSION, "fingerprint", fingerprint, "epoch",
-                             (json_int_t)counters->epoch, "step", (json_int_t)counters->step,
-                             "global_step", (json_int_t)counters->global_step, "best_epoch",
-                             (json_int_t)counters->best_epoch, "since_best",
-                             (json_int_t)counters->since_best, "log_bytes",
-                             (json_int_t)counters->log_bytes, "best", best, "loss_sum",
-                             counters->loss_sum);
+    (void)snprintf(fingerprint, sizeof fingerprint, "%016llx",
+                   (unsigned long long)trainer->data->fingerprint);
+    json_t *json = json_pack(
+        "{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:f}", "version", CHECKPOINT_VERSION,
+        "fingerprint", fingerprint, "epoch", (json_int_t)counters->epoch, "step",
+        (json_int_t)counters->step, "global_step", (json_int_t)counters->global_step, "best_epoch",
+        (json_int_t)counters->best_epoch, "since_best", (json_int_t)counters->since_best,
+        "log_bytes", (json_int_t)counters->log_bytes, "best", best, "loss_sum", counters->loss_sum);
     char *text = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(json);
     return text;
@@ -72,8 +71,10 @@ static lode_status read_state(lode_trainer *trainer, const char *text, const cha
     json_t *json = text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
     lode_counters *counters = &trainer->counters;
     json_int_t values[6] = {0};
-    static const char *const names[] = {"epoch", "step", "global_step", "best_epoch", "since_best", "log_bytes"};
-    bool good = json != NULL && json_integer_value(json_object_get(json, "version")) == CHECKPOINT_VERSION;
+    static const char *const names[] = {"epoch",      "step",       "global_step",
+                                        "best_epoch", "since_best", "log_bytes"};
+    bool good =
+        json != NULL && json_integer_value(json_object_get(json, "version")) == CHECKPOINT_VERSION;
     for (size_t i = 0; i < 6 && good; i++) {
         const json_t *value = json_object_get(json, names[i]);
         good = json_is_integer(value) && json_integer_value(value) >= 0;
@@ -85,27 +86,30 @@ static lode_status read_state(lode_trainer *trainer, const char *text, const cha
     const char *given = json_string_value(json_object_get(json, "fingerprint"));
     const bool same = given != NULL && strtoull(given, NULL, 16) == trainer->data->fingerprint;
     if (good) {
-        *counters = (lode_counters){.epoch = (uint64_t)values[0],
-                                    .step = (uint64_t)values[1],
-                                    .global_step = (uint64_t)values[2],
-                                    .best_epoch = (uint64_t)values[3],
-                                    .since_best = (uint64_t)values[4],
-                                    .log_bytes = (uint64_t)values[5],
-                                    .best = json_is_null(best) ? (double)NAN : json_number_value(best),
-                                    .loss_sum = json_number_value(sum)};
+        *counters =
+            (lode_counters){.epoch = (uint64_t)values[0],
+                            .step = (uint64_t)values[1],
+                            .global_step = (uint64_t)values[2],
+                            .best_epoch = (uint64_t)values[3],
+                            .since_best = (uint64_t)values[4],
+                            .log_bytes = (uint64_t)values[5],
+                            .best = json_is_null(best) ? (double)NAN : json_number_value(best),
+                            .loss_sum = json_number_value(sum)};
     }
     json_decref(json);
-    if (!good) return lode__fail(error, LODE_E_FORMAT, "%s is damaged: its counters cannot be read", path);
+    if (!good)
+        return lode__fail(error, LODE_E_FORMAT, "%s is damaged: its counters cannot be read", path);
     if (!same) {
-        return lode__fail(error, LODE_E_MISMATCH,
-                          "%s was made with another data set than %s: resume with that one, or train anew", path,
-                          trainer->data->file.path);
+        return lode__fail(
+            error, LODE_E_MISMATCH,
+            "%s was made with another data set than %s: resume with that one, or train anew", path,
+            trainer->data->file.path);
     }
     return LODE_OK;
 }
 
-static lode_status take_arrays(lode_trainer *trainer, const lode_safetensors *file, const char *path,
-                               lode_error *error) {
+static lode_status take_arrays(lode_trainer *trainer, const lode_safetensors *file,
+                               const char *path, lode_error *error) {
     for (size_t i = 0; i < trainer->objective_count; i++) {
         lode_state_array arrays[ARRAYS];
         const size_t own = objective_arrays(trainer, i, arrays);
@@ -114,7 +118,8 @@ static lode_status take_arrays(lode_trainer *trainer, const lode_safetensors *fi
             (void)snprintf(name, sizeof name, "objective.%zu.%s", i, arrays[a].name);
             const lode_tensor_view *found = lode__safetensors_find(file, name);
             if (found == NULL || found->bytes != arrays[a].bytes) {
-                return lode__fail(error, LODE_E_MISMATCH, "%s: %s does not fit the configuration", path, name);
+                return lode__fail(error, LODE_E_MISMATCH, "%s: %s does not fit the configuration",
+                                  path, name);
             }
             memcpy(arrays[a].data, found->data, found->bytes);
         }

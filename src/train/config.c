@@ -11,76 +11,205 @@ static const char *const exclusions[] = {"protocol", "yes", "no", NULL};
 
 #define AT(member) .offset = offsetof(lode_data_config, member)
 static const lode_key data_keys[] = {
-    {.name = "history", .type = LODE_KEY_INT, AT(history), .fallback = "20", .low = 1, .high = 10000,
+    {.name = "history",
+     .type = LODE_KEY_INT,
+     AT(history),
+     .fallback = "20",
+     .low = 1,
+     .high = 10000,
      .help = "Most recent clicks that a user tower sees."},
-    {.name = "min_history", .type = LODE_KEY_INT, AT(min_history), .fallback = "1", .low = 0, .high = 10000,
+    {.name = "min_history",
+     .type = LODE_KEY_INT,
+     AT(min_history),
+     .fallback = "1",
+     .low = 0,
+     .high = 10000,
      .help = "Clicks with fewer clicks before them are no training examples."},
-    {.name = "examples", .type = LODE_KEY_CHOICE, AT(examples), .fallback = "every_click", .choices = example_kinds,
+    {.name = "examples",
+     .type = LODE_KEY_CHOICE,
+     AT(examples),
+     .fallback = "every_click",
+     .choices = example_kinds,
      .help = "What a training example is: every training click with the state before it."},
-    {.name = "split", .type = LODE_KEY_SECTION, AT(split), .keys = lode__split_keys,
+    {.name = "split",
+     .type = LODE_KEY_SECTION,
+     AT(split),
+     .keys = lode__split_keys,
      .help = "Which clicks are for training, validation and test."},
     {0}};
 #undef AT
 
 #define AT(member) .offset = offsetof(lode_fields_config, member)
 static const lode_key fields_keys[] = {
-    {.name = "item", .type = LODE_KEY_NODE, AT(item),
-     .help = "auto (the id and every item column that is not text), or a list of columns: names, or "
-             "{name, dim, max_values}."},
-    {.name = "user", .type = LODE_KEY_NODE, AT(user),
-     .help = "auto (every user column that is not text), or a list; \"id\" adds the user id, and \"auto\" in a "
+    {.name = "item",
+     .type = LODE_KEY_NODE,
+     AT(item),
+     .help =
+         "auto (the id and every item column that is not text), or a list of columns: names, or "
+         "{name, dim, max_values}."},
+    {.name = "user",
+     .type = LODE_KEY_NODE,
+     AT(user),
+     .help = "auto (every user column that is not text), or a list; \"id\" adds the user id, and "
+             "\"auto\" in a "
              "list what auto would take: [id, auto]."},
-    {.name = "context", .type = LODE_KEY_NODE, AT(context),
-     .help = "Columns of the click that is being predicted (device, place ...): none, auto, or a list."},
+    {.name = "context",
+     .type = LODE_KEY_NODE,
+     AT(context),
+     .help = "Columns of the click that is being predicted (device, place ...): none, auto, or a "
+             "list."},
     {0}};
 #undef AT
 
 #define AT(member) .offset = offsetof(lode_train_config, member)
 static const lode_key train_keys[] = {
-    {.name = "batch", .type = LODE_KEY_INT, AT(batch), .fallback = "4096", .low = 1, .high = 1 << 20,
+    {.name = "batch",
+     .type = LODE_KEY_INT,
+     AT(batch),
+     .fallback = "4096",
+     .low = 1,
+     .high = 1 << 20,
      .help = "Examples of a step."},
-    {.name = "epochs", .type = LODE_KEY_INT, AT(epochs), .fallback = "20", .low = 0, .high = 1e6,
+    {.name = "epochs",
+     .type = LODE_KEY_INT,
+     AT(epochs),
+     .fallback = "20",
+     .low = 0,
+     .high = 1e6,
      .help = "Passes over the training examples, at most (see eval.patience)."},
-    {.name = "learning_rate", .type = LODE_KEY_REAL, AT(learning_rate), .fallback = "0.001", .low = 1e-9, .high = 10,
+    {.name = "learning_rate",
+     .type = LODE_KEY_REAL,
+     AT(learning_rate),
+     .fallback = "0.001",
+     .low = 1e-9,
+     .high = 10,
      .help = "Step size of Adam."},
-    {.name = "optimiser", .type = LODE_KEY_CHOICE, AT(optimiser), .fallback = "lazy_adam", .choices = optimisers,
-     .help = "lazy_adam: rows of tables that a step does not touch stay as they are (torch.optim.SparseAdam); "
+    {.name = "optimiser",
+     .type = LODE_KEY_CHOICE,
+     AT(optimiser),
+     .fallback = "lazy_adam",
+     .choices = optimisers,
+     .help = "lazy_adam: rows of tables that a step does not touch stay as they are "
+             "(torch.optim.SparseAdam); "
              "adam_dense: every row moves in every step."},
-    {.name = "beta1", .type = LODE_KEY_REAL, AT(beta1), .fallback = "0.9", .low = 0, .high = 0.99999, .help = "Of Adam."},
-    {.name = "beta2", .type = LODE_KEY_REAL, AT(beta2), .fallback = "0.999", .low = 0, .high = 0.9999999, .help = "Of Adam."},
-    {.name = "epsilon", .type = LODE_KEY_REAL, AT(epsilon), .fallback = "1e-8", .low = 1e-30, .high = 1, .help = "Of Adam."},
-    {.name = "weight_decay", .type = LODE_KEY_REAL, AT(weight_decay), .fallback = "0", .low = 0, .high = 1,
+    {.name = "beta1",
+     .type = LODE_KEY_REAL,
+     AT(beta1),
+     .fallback = "0.9",
+     .low = 0,
+     .high = 0.99999,
+     .help = "Of Adam."},
+    {.name = "beta2",
+     .type = LODE_KEY_REAL,
+     AT(beta2),
+     .fallback = "0.999",
+     .low = 0,
+     .high = 0.9999999,
+     .help = "Of Adam."},
+    {.name = "epsilon",
+     .type = LODE_KEY_REAL,
+     AT(epsilon),
+     .fallback = "1e-8",
+     .low = 1e-30,
+     .high = 1,
+     .help = "Of Adam."},
+    {.name = "weight_decay",
+     .type = LODE_KEY_REAL,
+     AT(weight_decay),
+     .fallback = "0",
+     .low = 0,
+     .high = 1,
      .help = "L2 added to gradients of dense weights and of touched rows."},
-    {.name = "precision", .type = LODE_KEY_CHOICE, AT(precision), .fallback = "f32", .choices = precisions,
+    {.name = "precision",
+     .type = LODE_KEY_CHOICE,
+     AT(precision),
+     .fallback = "f32",
+     .choices = precisions,
      .help = "Numbers of activations and gradients."},
-    {.name = "seed", .type = LODE_KEY_INT, AT(seed), .fallback = "1", .low = 0, .high = 9e15,
+    {.name = "seed",
+     .type = LODE_KEY_INT,
+     AT(seed),
+     .fallback = "1",
+     .low = 0,
+     .high = 9e15,
      .help = "Of everything random. The same seed gives the same bits, at any number of threads."},
-    {.name = "threads", .type = LODE_KEY_INT, AT(threads), .fallback = "0", .low = 0, .high = 256,
+    {.name = "threads",
+     .type = LODE_KEY_INT,
+     AT(threads),
+     .fallback = "0",
+     .low = 0,
+     .high = 256,
      .help = "0 = one a processor. Changes no result."},
-    {.name = "checkpoint_every", .type = LODE_KEY_INT, AT(checkpoint_every), .fallback = "0", .low = 0, .high = 1e12,
-     .help = "Steps between checkpoints; 0 = at the end of every epoch. One is written there in any case."},
+    {.name = "checkpoint_every",
+     .type = LODE_KEY_INT,
+     AT(checkpoint_every),
+     .fallback = "0",
+     .low = 0,
+     .high = 1e12,
+     .help = "Steps between checkpoints; 0 = at the end of every epoch. One is written there in "
+             "any case."},
     {0}};
 #undef AT
 
 #define AT(member) .offset = offsetof(lode_eval_config, member)
 static const lode_key eval_keys[] = {
-    {.name = "protocol", .type = LODE_KEY_TEXT, AT(protocol), .fallback = "auto",
+    {.name = "protocol",
+     .type = LODE_KEY_TEXT,
+     AT(protocol),
+     .fallback = "auto",
      .help = "leave_one_out, micrec ... (`help protocol`); auto takes the one of the split."},
-    {.name = "valid", .type = LODE_KEY_TEXT, AT(valid), .fallback = "hit@50",
-     .help = "The metric on validation that chooses the best epoch: hit, recall, precision, ndcg or mrr @ a cutoff."},
-    {.name = "patience", .type = LODE_KEY_INT, AT(patience), .fallback = "3", .low = 0, .high = 1e6,
+    {.name = "valid",
+     .type = LODE_KEY_TEXT,
+     AT(valid),
+     .fallback = "hit@50",
+     .help = "The metric on validation that chooses the best epoch: hit, recall, precision, ndcg "
+             "or mrr @ a cutoff."},
+    {.name = "patience",
+     .type = LODE_KEY_INT,
+     AT(patience),
+     .fallback = "3",
+     .low = 0,
+     .high = 1e6,
      .help = "Validations without a new best before training ends; 0 = never end early."},
-    {.name = "every", .type = LODE_KEY_INT, AT(every), .fallback = "1", .low = 1, .high = 1e6,
+    {.name = "every",
+     .type = LODE_KEY_INT,
+     AT(every),
+     .fallback = "1",
+     .low = 1,
+     .high = 1e6,
      .help = "Epochs between validations."},
-    {.name = "valid_cases", .type = LODE_KEY_INT, AT(valid_cases), .fallback = "20000", .low = 0, .high = 1e12,
+    {.name = "valid_cases",
+     .type = LODE_KEY_INT,
+     AT(valid_cases),
+     .fallback = "20000",
+     .low = 0,
+     .high = 1e12,
      .help = "Validation cases used, evenly spread over all; 0 = all."},
-    {.name = "cutoffs", .type = LODE_KEY_INTS, AT(cutoffs), .fallback = "[10, 20, 50, 100]", .low = 1, .high = 10000,
+    {.name = "cutoffs",
+     .type = LODE_KEY_INTS,
+     AT(cutoffs),
+     .fallback = "[10, 20, 50, 100]",
+     .low = 1,
+     .high = 10000,
      .help = "Where lists are cut in tables."},
-    {.name = "metrics", .type = LODE_KEY_TEXTS, AT(metrics), .fallback = "[hit, recall, precision, ndcg, mrr, coverage, diversity, popularity_index]",
+    {.name = "metrics",
+     .type = LODE_KEY_TEXTS,
+     AT(metrics),
+     .fallback = "[hit, recall, precision, ndcg, mrr, coverage, diversity, popularity_index]",
      .help = "What tables show."},
-    {.name = "exclude_seen", .type = LODE_KEY_CHOICE, AT(exclude_seen), .fallback = "protocol", .choices = exclusions,
-     .help = "Whether items of the user's history are left out of rankings; protocol = as the protocol says."},
-    {.name = "neighbours", .type = LODE_KEY_INT, AT(neighbours), .fallback = "15", .low = 1, .high = 1e6,
+    {.name = "exclude_seen",
+     .type = LODE_KEY_CHOICE,
+     AT(exclude_seen),
+     .fallback = "protocol",
+     .choices = exclusions,
+     .help = "Whether items of the user's history are left out of rankings; protocol = as the "
+             "protocol says."},
+    {.name = "neighbours",
+     .type = LODE_KEY_INT,
+     AT(neighbours),
+     .fallback = "15",
+     .low = 1,
+     .high = 1e6,
      .help = "Neighbours of an item in the item-kNN baseline."},
     {0}};
 #undef AT
@@ -88,12 +217,27 @@ static const lode_key eval_keys[] = {
 #define AT(member) .offset = offsetof(lode_config, member)
 const lode_key lode__config_keys[] = {
     {.name = "data", .type = LODE_KEY_SECTION, AT(data), .keys = data_keys, .help = "Examples and split."},
-    {.name = "fields", .type = LODE_KEY_SECTION, AT(fields), .keys = fields_keys, .help = "Columns that towers use."},
-    {.name = "model", .type = LODE_KEY_SECTION, AT(model), .keys = lode__model_keys, .help = "Towers and scorer."},
-    {.name = "objectives", .type = LODE_KEY_NODE, AT(objectives_node),
-     .help = "A list of {type, weight, keys of the type}; the default is one in_batch objective. `help objective` lists them."},
+    {.name = "fields",
+     .type = LODE_KEY_SECTION,
+     AT(fields),
+     .keys = fields_keys,
+     .help = "Columns that towers use."},
+    {.name = "model",
+     .type = LODE_KEY_SECTION,
+     AT(model),
+     .keys = lode__model_keys,
+     .help = "Towers and scorer."},
+    {.name = "objectives",
+     .type = LODE_KEY_NODE,
+     AT(objectives_node),
+     .help = "A list of {type, weight, keys of the type}; the default is one in_batch objective. "
+             "`help objective` lists them."},
     {.name = "train", .type = LODE_KEY_SECTION, AT(train), .keys = train_keys, .help = "The loop."},
-    {.name = "eval", .type = LODE_KEY_SECTION, AT(eval), .keys = eval_keys, .help = "Validation and tables."},
+    {.name = "eval",
+     .type = LODE_KEY_SECTION,
+     AT(eval),
+     .keys = eval_keys,
+     .help = "Validation and tables."},
     {0}};
 #undef AT
 
@@ -107,7 +251,8 @@ static lode_status read_objectives(lode_config *config, lode_error *error) {
     }
     const size_t count = lode__node_count(list);
     if (list->kind != LODE_NODE_LIST || count < 1 || count > LODE_OBJECTIVES) {
-        return lode__fail(error, LODE_E_CONFIG, "%s: objectives is a list of 1 to %d maps with the key type",
+        return lode__fail(error, LODE_E_CONFIG,
+                          "%s: objectives is a list of 1 to %d maps with the key type",
                           lode__node_where(&config->arena, list), LODE_OBJECTIVES);
     }
     for (const lode_node *node = list->child; node != NULL; node = node->next) {
@@ -121,11 +266,13 @@ static lode_status check_eval(lode_config *config, lode_error *error) {
     enum lode_metric metric;
     size_t cutoff;
     const lode_eval_config *eval = &config->eval;
-    if (!lode__metric_parse(eval->valid, &metric, &cutoff) || metric > LODE_METRIC_MRR || cutoff > 10000) {
-        return lode__fail(error, LODE_E_CONFIG,
-                          "eval.valid is %s: expected hit, recall, precision, ndcg or mrr with a cutoff of at "
-                          "most 10000, such as hit@50",
-                          eval->valid);
+    if (!lode__metric_parse(eval->valid, &metric, &cutoff) || metric > LODE_METRIC_MRR ||
+        cutoff > 10000) {
+        return lode__fail(
+            error, LODE_E_CONFIG,
+            "eval.valid is %s: expected hit, recall, precision, ndcg or mrr with a cutoff of at "
+            "most 10000, such as hit@50",
+            eval->valid);
     }
     if (eval->cutoffs.count < 1 || eval->cutoffs.count > LODE_CUTOFFS) {
         return lode__fail(error, LODE_E_CONFIG, "eval.cutoffs has %zu numbers: expected 1 to %d",
@@ -133,8 +280,9 @@ static lode_status check_eval(lode_config *config, lode_error *error) {
     }
     for (size_t i = 1; i < eval->cutoffs.count; i++) {
         if (eval->cutoffs.values[i] <= eval->cutoffs.values[i - 1]) {
-            return lode__fail(error, LODE_E_CONFIG, "eval.cutoffs must increase: %lld stands after %lld",
-                              (long long)eval->cutoffs.values[i], (long long)eval->cutoffs.values[i - 1]);
+            return lode__fail(
+                error, LODE_E_CONFIG, "eval.cutoffs must increase: %lld stands after %lld",
+                (long long)eval->cutoffs.values[i], (long long)eval->cutoffs.values[i - 1]);
         }
     }
     for (size_t i = 0; i < eval->metrics.count; i++) {
@@ -146,25 +294,28 @@ static lode_status check_eval(lode_config *config, lode_error *error) {
         }
         if (!known) {
             const char *nearest = lode__nearest(eval->metrics.values[i], names, LODE_METRICS);
-            return lode__fail(error, LODE_E_CONFIG, "eval.metrics: unknown metric \"%s\"%s%s%s", eval->metrics.values[i],
-                              nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
-                              nearest != NULL ? "\"?" : "");
+            return lode__fail(error, LODE_E_CONFIG, "eval.metrics: unknown metric \"%s\"%s%s%s",
+                              eval->metrics.values[i], nearest != NULL ? "; did you mean \"" : "",
+                              nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
         }
     }
     if (strcmp(eval->protocol, "auto") == 0) return LODE_OK;
     const lode_protocol *protocol = lode__protocol_find(eval->protocol);
-    if (protocol != NULL && protocol->split == (lode_split_type)config->data.split.type) return LODE_OK;
+    if (protocol != NULL && protocol->split == (lode_split_type)config->data.split.type)
+        return LODE_OK;
     lode_text names = {0};
     for (size_t i = 0; lode__protocol_at(i) != NULL; i++) {
         lode__text_printf(&names, " %s", lode__protocol_at(i)->name);
     }
     const lode_status status =
         protocol == NULL
-            ? lode__fail(error, LODE_E_CONFIG, "eval.protocol: unknown protocol \"%s\"; there are: auto%s",
+            ? lode__fail(error, LODE_E_CONFIG,
+                         "eval.protocol: unknown protocol \"%s\"; there are: auto%s",
                          eval->protocol, names.data != NULL ? names.data : "")
             : lode__fail(error, LODE_E_CONFIG,
                          "eval.protocol is %s, which needs data.split.type: %s", eval->protocol,
-                         protocol->split == LODE_SPLIT_LEAVE_ONE_OUT ? "leave_one_out" : "chronological");
+                         protocol->split == LODE_SPLIT_LEAVE_ONE_OUT ? "leave_one_out"
+                                                                     : "chronological");
     lode__text_release(&names);
     return status;
 }
@@ -176,7 +327,8 @@ void lode__config_valid(const lode_config *config, enum lode_metric *metric, siz
 }
 
 static lode_status read_tree(lode_config *config, lode_error *error) {
-    LODE_TRY(lode__config_read(&config->arena, config->root, "", lode__config_keys, NULL, config, error));
+    LODE_TRY(lode__config_read(&config->arena, config->root, "", lode__config_keys, NULL, config,
+                               error));
     LODE_TRY(read_objectives(config, error));
     const lode_side sides[] = {LODE_SIDE_USER, LODE_SIDE_ITEM};
     for (size_t i = 0; i < 2; i++) {
@@ -191,8 +343,8 @@ lode_status lode__config_load(lode_config *config, const char *yaml, const char 
                               const char *const *sets, size_t set_count, lode_error *error) {
     *config = (lode_config){0};
     if (yaml == NULL) yaml = "";
-    LODE_TRY(lode__yaml_parse(&config->arena, yaml, strlen(yaml), name != NULL ? name : "configuration",
-                              &config->root, error));
+    LODE_TRY(lode__yaml_parse(&config->arena, yaml, strlen(yaml),
+                              name != NULL ? name : "configuration", &config->root, error));
     for (size_t i = 0; i < set_count; i++) {
         LODE_TRY(lode__yaml_set(&config->arena, config->root, sets[i], error));
     }
@@ -205,7 +357,8 @@ lode_status lode__config_load_tree(lode_config *config, lode_node *root, lode_er
 }
 
 void lode__config_release(lode_config *config) {
-    for (size_t i = 0; i < config->objective_count; i++) lode__objective_release(&config->objectives[i]);
+    for (size_t i = 0; i < config->objective_count; i++)
+        lode__objective_release(&config->objectives[i]);
     lode__arena_release(&config->arena);
     *config = (lode_config){0};
 }
@@ -244,7 +397,8 @@ static void print_model(lode_text *text, const lode_config *config) {
         lode_tower tower;
         const lode_node *part = sides[i] == LODE_SIDE_USER ? config->model.user : config->model.item;
         if (lode__tower_read(&tower, part, sides[i], &arena, NULL) == LODE_OK) {
-            lode__text_printf(text, "  %s:\n    tower: %s\n", i == 0 ? "user" : "item", tower.type->name);
+            lode__text_printf(text, "  %s:\n    tower: %s\n", i == 0 ? "user" : "item",
+                              tower.type->name);
             lode__config_write(text, 4, tower.type->keys, tower.config);
         } else {
             text->failed = true;

@@ -22,19 +22,46 @@ static const char *const exclusions[] = {"config", "yes", "no", NULL};
 
 #define AT(member) .offset = offsetof(lode_measure_options, member)
 const lode_key lode__measure_keys[] = {
-    {.name = "data", .type = LODE_KEY_TEXT, AT(data),
+    {.name = "data",
+     .type = LODE_KEY_TEXT,
+     AT(data),
      .help = "The data set; the default is the one that the bundle was trained on."},
-    {.name = "protocol", .type = LODE_KEY_TEXT, AT(protocol), .fallback = "config",
+    {.name = "protocol",
+     .type = LODE_KEY_TEXT,
+     AT(protocol),
+     .fallback = "config",
      .help = "A protocol whose split is the bundle's; config takes eval.protocol."},
-    {.name = "part", .type = LODE_KEY_CHOICE, AT(part), .fallback = "test", .choices = parts,
+    {.name = "part",
+     .type = LODE_KEY_CHOICE,
+     AT(part),
+     .fallback = "test",
+     .choices = parts,
      .help = "What is predicted."},
-    {.name = "cutoffs", .type = LODE_KEY_INTS, AT(cutoffs), .fallback = "[]", .low = 1, .high = 10000,
+    {.name = "cutoffs",
+     .type = LODE_KEY_INTS,
+     AT(cutoffs),
+     .fallback = "[]",
+     .low = 1,
+     .high = 10000,
      .help = "Where lists are cut; the default is eval.cutoffs."},
-    {.name = "exclude_seen", .type = LODE_KEY_CHOICE, AT(exclude_seen), .fallback = "config", .choices = exclusions,
-     .help = "Leave out what the user has seen; config takes eval.exclude_seen, else what the protocol says."},
-    {.name = "baselines", .type = LODE_KEY_BOOL, AT(baselines), .fallback = "true",
+    {.name = "exclude_seen",
+     .type = LODE_KEY_CHOICE,
+     AT(exclude_seen),
+     .fallback = "config",
+     .choices = exclusions,
+     .help = "Leave out what the user has seen; config takes eval.exclude_seen, else what the "
+             "protocol says."},
+    {.name = "baselines",
+     .type = LODE_KEY_BOOL,
+     AT(baselines),
+     .fallback = "true",
      .help = "Popularity and item-kNN beside the model."},
-    {.name = "threads", .type = LODE_KEY_INT, AT(threads), .fallback = "0", .low = 0, .high = 256,
+    {.name = "threads",
+     .type = LODE_KEY_INT,
+     AT(threads),
+     .fallback = "0",
+     .low = 0,
+     .high = 256,
      .help = "0 = one a processor. Changes no result."},
     {0}};
 #undef AT
@@ -95,7 +122,8 @@ static void choose_cutoffs(lode_measure *measure) {
     lode_ints cutoffs = measure->options.cutoffs;
     if (cutoffs.count == 0) cutoffs = measure->bundle->config.eval.cutoffs;
     measure->cutoff_count = LODE_MIN(cutoffs.count, (size_t)LODE_CUTOFFS);
-    for (size_t i = 0; i < measure->cutoff_count; i++) measure->cutoffs[i] = (size_t)cutoffs.values[i];
+    for (size_t i = 0; i < measure->cutoff_count; i++)
+        measure->cutoffs[i] = (size_t)cutoffs.values[i];
     for (size_t i = 1; i < measure->cutoff_count; i++) { // a handful: insertion sort, repeats dropped
         for (size_t j = i; j > 0 && measure->cutoffs[j] < measure->cutoffs[j - 1]; j--) {
             const size_t swap = measure->cutoffs[j];
@@ -105,24 +133,26 @@ static void choose_cutoffs(lode_measure *measure) {
     }
     size_t kept = 1;
     for (size_t i = 1; i < measure->cutoff_count; i++) {
-        if (measure->cutoffs[i] != measure->cutoffs[kept - 1]) measure->cutoffs[kept++] = measure->cutoffs[i];
+        if (measure->cutoffs[i] != measure->cutoffs[kept - 1])
+            measure->cutoffs[kept++] = measure->cutoffs[i];
     }
     measure->cutoff_count = kept;
 }
 
 static lode_status make_rankers(lode_measure *measure, lode_error *error) {
     const size_t longest = measure->cutoffs[measure->cutoff_count - 1];
-    LODE_TRY(lode__encoder_new(&measure->encoder, measure->bundle->model, measure->bundle->model->params,
-                               ENCODE_BATCH, measure->pool, error));
-    LODE_TRY(lode__ranker_model(&measure->rankers[0], measure->encoder, measure->binding, measure->split,
-                                longest, measure->pool, error));
+    LODE_TRY(lode__encoder_new(&measure->encoder, measure->bundle->model,
+                               measure->bundle->model->params, ENCODE_BATCH, measure->pool, error));
+    LODE_TRY(lode__ranker_model(&measure->rankers[0], measure->encoder, measure->binding,
+                                measure->split, longest, measure->pool, error));
     measure->ranker_count = 1;
     lode__model_ranker_refresh(&measure->rankers[0]);
     if (!measure->options.baselines) return LODE_OK;
     LODE_TRY(lode__ranker_popularity(&measure->rankers[1], measure->split, error));
     measure->ranker_count = 2;
     LODE_TRY(lode__ranker_item_knn(&measure->rankers[2], measure->split,
-                                   (size_t)measure->bundle->config.eval.neighbours, measure->pool, error));
+                                   (size_t)measure->bundle->config.eval.neighbours, measure->pool,
+                                   error));
     measure->ranker_count = 3;
     return LODE_OK;
 }
@@ -132,22 +162,27 @@ static lode_status prepare(lode_measure *measure, lode_error *error) {
     const size_t threads =
         measure->options.threads > 0 ? (size_t)measure->options.threads : lode__processor_count();
     LODE_TRY(lode__pool_new(&measure->pool, LODE_MIN(threads, (size_t)256), error));
-    LODE_TRY(lode__bundle_data(measure->bundle, measure->options.data, &measure->data, measure->hooks, error));
+    LODE_TRY(lode__bundle_data(measure->bundle, measure->options.data, &measure->data,
+                               measure->hooks, error));
     LODE_TRY(lode__split_new(&measure->split, measure->data, &config->data.split, error));
     if (config->data.split.refit && measure->options.part == 1) lode__split_refit(measure->split);
     LODE_TRY(choose_protocol(measure, error));
     choose_cutoffs(measure);
-    LODE_TRY(lode__binding_new(&measure->binding, measure->bundle->model->vocabulary, measure->data, error));
+    LODE_TRY(lode__binding_new(&measure->binding, measure->bundle->model->vocabulary, measure->data,
+                               error));
     if (config->data.split.refit && measure->options.part == 0) {
-        return lode__fail(error, LODE_E_MISMATCH,
-                          "%s was trained on its validation part (data.split.refit): measure part test, or %s/selection",
-                          measure->bundle->path, measure->bundle->path);
+        return lode__fail(
+            error,
+            LODE_E_MISMATCH, "%s was trained on its validation part (data.split.refit): measure part test, or %s/selection",
+            measure->bundle->path, measure->bundle->path);
     }
     const lode_part part = measure->options.part == 0 ? LODE_PART_VALID : LODE_PART_TEST;
     LODE_TRY(lode__cases_new(&measure->cases, measure->split, &measure->protocol, part, error));
     if (measure->cases.count == 0) {
-        return lode__fail(error, LODE_E_INPUT, "%s has no %s case under protocol %s (users with fewer than 3 clicks "
-                          "have none under leave_one_out)", measure->data->file.path, parts[measure->options.part],
+        return lode__fail(error, LODE_E_INPUT,
+                          "%s has no %s case under protocol %s (users with fewer than 3 clicks "
+                          "have none under leave_one_out)",
+                          measure->data->file.path, parts[measure->options.part],
                           measure->protocol.name);
     }
     const uint32_t items = measure->data->items.count;
@@ -169,8 +204,9 @@ static bool wanted(const lode_measure *measure, enum lode_metric metric) {
 static lode_status add_row(const lode_measure *measure, const lode_ranker *ranker, bool exclude,
                            json_t *rows, lode_error *error) {
     lode_metrics metrics;
-    LODE_TRY(lode__metrics_new(&metrics, measure->cutoffs, measure->cutoff_count, measure->data->items.count,
-                               measure->data->active_items, measure->percentile, error));
+    LODE_TRY(lode__metrics_new(&metrics, measure->cutoffs, measure->cutoff_count,
+                               measure->data->items.count, measure->data->active_items,
+                               measure->percentile, error));
     char task[32] = "evaluate ";
     strncat(task, ranker->name, sizeof task - strlen(task) - 1);
     const lode_status status =
@@ -179,10 +215,12 @@ static lode_status add_row(const lode_measure *measure, const lode_ranker *ranke
     for (int m = 0; m < LODE_METRICS && status == LODE_OK; m++) {
         for (size_t c = 0; c < measure->cutoff_count && wanted(measure, (enum lode_metric)m); c++) {
             char name[64];
-            (void)snprintf(name, sizeof name, "%s@%zu", lode__metric_name((enum lode_metric)m), measure->cutoffs[c]);
+            (void)snprintf(name, sizeof name, "%s@%zu", lode__metric_name((enum lode_metric)m),
+                           measure->cutoffs[c]);
             const double value = lode__metrics_value(&metrics, (enum lode_metric)m, c);
             const bool whole = m == LODE_METRIC_DIVERSITY;
-            (void)json_object_set_new(row, name, whole ? json_integer((json_int_t)value) : json_real(value));
+            (void)json_object_set_new(row, name,
+                                      whole ? json_integer((json_int_t)value) : json_real(value));
         }
     }
     (void)json_object_set_new(rows, ranker->name, row);
@@ -190,7 +228,8 @@ static lode_status add_row(const lode_measure *measure, const lode_ranker *ranke
     return status;
 }
 
-static lode_status add_table(const lode_measure *measure, bool exclude, json_t *table, lode_error *error) {
+static lode_status add_table(const lode_measure *measure, bool exclude, json_t *table,
+                             lode_error *error) {
     json_t *rows = json_object();
     (void)json_object_set_new(table, "protocol", json_string(measure->protocol.name));
     (void)json_object_set_new(table, "part", json_string(parts[measure->options.part]));
@@ -216,7 +255,8 @@ static lode_status run(lode_measure *measure, char **report, lode_error *error) 
         (void)json_array_append_new(also, other);
     }
     (void)json_object_set_new(table, "also", also);
-    char *text = status == LODE_OK ? json_dumps(table, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    char *text =
+        status == LODE_OK ? json_dumps(table, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(table);
     if (status == LODE_OK && text == NULL) status = lode__fail_memory(error);
     if (status == LODE_OK && report != NULL) {
@@ -233,12 +273,18 @@ lode_status lode_eval(const char *run_folder, const char *options, const lode_ho
     lode_node *root = NULL;
     lode_status status;
     if (options == NULL) options = "";
-    LODE_GOTO(status, lode__yaml_parse(&measure.arena, options, strlen(options), "options", &root, error), done);
-    LODE_GOTO(status, lode__config_read(&measure.arena, root, "", lode__measure_keys, NULL, &measure.options, error), done);
+    LODE_GOTO(status,
+              lode__yaml_parse(&measure.arena, options, strlen(options), "options", &root, error),
+              done);
+    LODE_GOTO(status,
+              lode__config_read(&measure.arena, root, "", lode__measure_keys, NULL,
+                                &measure.options, error),
+              done);
     LODE_GOTO(status, lode__bundle_open(&measure.bundle, run_folder, error), done);
     status = run(&measure, report, error);
 done:
-    for (size_t i = 0; i < measure.ranker_count; i++) measure.rankers[i].free(measure.rankers[i].self);
+    for (size_t i = 0; i < measure.ranker_count; i++)
+        measure.rankers[i].free(measure.rankers[i].self);
     lode__encoder_free(&measure.encoder);
     lode__cases_release(&measure.cases);
     lode__binding_free(&measure.binding);

@@ -14,9 +14,12 @@ typedef struct lode_train_options {
 } lode_train_options;
 
 const lode_key lode__train_option_keys[] = {
-    {.name = "resume", .type = LODE_KEY_BOOL, .offset = offsetof(lode_train_options, resume),
+    {.name = "resume",
+     .type = LODE_KEY_BOOL,
+     .offset = offsetof(lode_train_options, resume),
      .fallback = "false",
-     .help = "Continue the run in this folder from its checkpoint; start anew where there is none."},
+     .help =
+         "Continue the run in this folder from its checkpoint; start anew where there is none."},
     {0}};
 
 /// A call of lode_train.
@@ -24,7 +27,7 @@ typedef struct lode_run {
     const char *data;     ///< absolute
     const char *resolved; ///< configuration as text
     bool resume;
-    lode_phase phase;     ///< the current one
+    lode_phase phase; ///< the current one
     bool has_checkpoint, finished;
     lode_manifest manifest; ///< of the phase's bundle, once it is finished
     double seconds, timed_seconds;
@@ -69,9 +72,10 @@ static lode_status compare_config(lode_run *run, lode_error *error) {
     } else if (strcmp(before, after) != 0) {
         char line[128];
         first_difference(before, after, line, sizeof line);
-        status = lode__fail(error, LODE_E_MISMATCH,
-                            "cannot resume %s: the configuration has changed since (now \"%s\"); it must be that of %s",
-                            run->phase.folder, line, path);
+        status = lode__fail(
+            error,
+            LODE_E_MISMATCH, "cannot resume %s: the configuration has changed since (now \"%s\"); it must be that of %s",
+            run->phase.folder, line, path);
     }
     lode__free(text);
     return status;
@@ -101,8 +105,10 @@ static lode_status write_start(const lode_run *run, const lode_trainer *trainer,
     const char *vocabulary = lode__path_join(&arena, folder, LODE_VOCABULARY_FILE);
     lode_status status = config == NULL || vocabulary == NULL ? lode__fail_memory(error) : LODE_OK;
     if (status == LODE_OK) status = lode__folder_make(folder, error);
-    if (status == LODE_OK) status = lode__vocabulary_save(trainer->model->vocabulary, vocabulary, error);
-    if (status == LODE_OK) status = lode__file_write(config, run->resolved, strlen(run->resolved), error);
+    if (status == LODE_OK)
+        status = lode__vocabulary_save(trainer->model->vocabulary, vocabulary, error);
+    if (status == LODE_OK)
+        status = lode__file_write(config, run->resolved, strlen(run->resolved), error);
     lode__arena_release(&arena);
     return status;
 }
@@ -114,9 +120,11 @@ static lode_status run_phase(lode_run *run, lode_error *error) {
     lode_config config;
     lode_trainer *trainer = NULL;
     lode_status status = lode__config_load(&config, run->resolved, NULL, NULL, 0, error);
-    if (status == LODE_OK) status = lode__trainer_new(&trainer, &config, &run->phase, run->hooks, error);
+    if (status == LODE_OK)
+        status = lode__trainer_new(&trainer, &config, &run->phase, run->hooks, error);
     if (status == LODE_OK) {
-        status = run->has_checkpoint ? lode__checkpoint_load(trainer, error) : write_start(run, trainer, error);
+        status = run->has_checkpoint ? lode__checkpoint_load(trainer, error)
+                                     : write_start(run, trainer, error);
     }
     if (status == LODE_OK) status = lode__trainer_run(trainer, error);
     if (status == LODE_OK) {
@@ -132,8 +140,8 @@ static lode_status run_phase(lode_run *run, lode_error *error) {
 
 /// data.split.refit: choose the number of epochs in FOLDER/selection, then train the bundle on training and
 /// validation together. `best` receives the value of the selection.
-static lode_status run_phases(lode_run *run, const lode_config *config, const char *folder, double *best,
-                              lode_error *error) {
+static lode_status run_phases(lode_run *run, const lode_config *config, const char *folder,
+                              double *best, lode_error *error) {
     const uint64_t epochs = (uint64_t)config->train.epochs;
     run->phase = (lode_phase){run->data, folder, epochs, false};
     if (config->data.split.refit) {
@@ -148,15 +156,16 @@ static lode_status run_phases(lode_run *run, const lode_config *config, const ch
     return LODE_OK;
 }
 
-static lode_status make_report(const lode_run *run, const char *folder, const char *metric, double best,
-                               char **report, lode_error *error) {
+static lode_status make_report(const lode_run *run, const char *folder, const char *metric,
+                               double best, char **report, lode_error *error) {
     if (report == NULL) return LODE_OK;
     struct rusage usage;
     (void)getrusage(RUSAGE_SELF, &usage);
     json_t *values = json_object();
     if (!isnan(best)) (void)json_object_set_new(values, metric, json_real(best));
     const lode_manifest *manifest = &run->manifest;
-    const double rate = run->timed_seconds > 0 ? (double)run->timed_examples / run->timed_seconds : 0.0;
+    const double rate =
+        run->timed_seconds > 0 ? (double)run->timed_examples / run->timed_seconds : 0.0;
     json_t *json = json_pack("{s:s, s:f, s:f, s:I, s:o, s:I, s:I, s:I, s:b}", "run", folder,
                              "examples_per_second", rate, "seconds", run->seconds, "peak_rss_bytes",
                              (json_int_t)usage.ru_maxrss * 1024, "best", values, "best_epoch",
@@ -170,11 +179,12 @@ static lode_status make_report(const lode_run *run, const char *folder, const ch
     return *report != NULL ? LODE_OK : lode__fail_memory(error);
 }
 
-static lode_status start(lode_run *run, const lode_config *config, const char *folder, char **report,
-                         lode_error *error) {
+static lode_status start(lode_run *run, const lode_config *config, const char *folder,
+                         char **report, lode_error *error) {
     if (lode__file_exists(folder) && !run->resume) {
         return lode__fail(error, LODE_E_EXISTS,
-                          "%s exists already: continue it with --resume, or choose another folder", folder);
+                          "%s exists already: continue it with --resume, or choose another folder",
+                          folder);
     }
     double best = (double)NAN;
     LODE_TRY(run_phases(run, config, folder, &best, error));
@@ -193,8 +203,11 @@ lode_status lode_train(const char *data, const char *folder, const char *config_
     lode_status status;
     if (options == NULL) options = "";
     run.data = absolute != NULL ? absolute : data;
-    LODE_GOTO(status, lode__yaml_parse(&run.arena, options, strlen(options), "options", &root, error), done);
-    LODE_GOTO(status, lode__config_read(&run.arena, root, "", lode__train_option_keys, NULL, &chosen, error), done);
+    LODE_GOTO(status,
+              lode__yaml_parse(&run.arena, options, strlen(options), "options", &root, error), done);
+    LODE_GOTO(status,
+              lode__config_read(&run.arena, root, "", lode__train_option_keys, NULL, &chosen, error),
+              done);
     LODE_GOTO(status, lode__config_load(&config, config_text, NULL, NULL, 0, error), done);
     lode__config_print(&text, &config);
     LODE_GOTO(status, lode__text_take(&text, &resolved, error), done);

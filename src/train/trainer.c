@@ -21,16 +21,19 @@ static lode_status prepare_data(lode_trainer *trainer, const lode_phase *phase, 
     LODE_TRY(lode__dataset_open(&trainer->data, phase->data, false, error));
     LODE_TRY(lode__split_new(&trainer->split, trainer->data, &config->data.split, error));
     if (phase->refit) lode__split_refit(trainer->split);
-    LODE_TRY(lode__examples_new(&trainer->examples, trainer->split, (uint64_t)config->data.min_history, error));
+    LODE_TRY(lode__examples_new(&trainer->examples, trainer->split,
+                                (uint64_t)config->data.min_history, error));
     if (trainer->examples.count == 0) {
-        return lode__fail(error, LODE_E_INPUT,
-                          "%s gives no training example: no user has more than %lld clicks in the training part "
-                          "(data.min_history, data.split)",
-                          phase->data, (long long)config->data.min_history);
+        return lode__fail(
+            error, LODE_E_INPUT,
+            "%s gives no training example: no user has more than %lld clicks in the training part "
+            "(data.min_history, data.split)",
+            phase->data, (long long)config->data.min_history);
     }
     if (trainer->examples.count >= (uint64_t)UINT32_MAX * (uint64_t)config->train.batch) {
-        return lode__fail(error, LODE_E_CONFIG, "%llu examples in batches of %lld are more than 2^32 steps",
-                          (unsigned long long)trainer->examples.count, (long long)config->train.batch);
+        return lode__fail(
+            error, LODE_E_CONFIG, "%llu examples in batches of %lld are more than 2^32 steps",
+            (unsigned long long)trainer->examples.count, (long long)config->train.batch);
     }
     const uint64_t batch = (uint64_t)config->train.batch;
     trainer->steps = (trainer->examples.count + batch - 1) / batch;
@@ -40,8 +43,9 @@ static lode_status prepare_data(lode_trainer *trainer, const lode_phase *phase, 
 static lode_status prepare_model(lode_trainer *trainer, lode_error *error) {
     const lode_config *config = trainer->config;
     lode_vocabulary *vocabulary = NULL;
-    LODE_TRY(lode__vocabulary_new(&vocabulary, trainer->split, config->fields.item, config->fields.user,
-                                  config->fields.context, (size_t)config->model.dim, trainer->hooks, error));
+    LODE_TRY(lode__vocabulary_new(&vocabulary, trainer->split, config->fields.item,
+                                  config->fields.user, config->fields.context,
+                                  (size_t)config->model.dim, trainer->hooks, error));
     LODE_TRY(lode__model_core_new(&trainer->model, &config->model, (size_t)config->data.history,
                                   vocabulary, (uint64_t)config->train.seed, error));
     LODE_TRY(lode__params_trainable(trainer->model->params, error));
@@ -59,34 +63,58 @@ static lode_status prepare_objectives(lode_trainer *trainer, size_t *items, lode
     }
     *items = LODE_MIN(*items, (size_t)trainer->model->vocabulary->items + 1);
     if (*items > MOST_ITEMS) {
-        return lode__fail(error, LODE_E_CONFIG, "a step would encode up to %zu items: lower train.batch or negatives.count",
-                          *items);
+        return lode__fail(
+            error, LODE_E_CONFIG,
+            "a step would encode up to %zu items: lower train.batch or negatives.count", *items);
     }
     return LODE_OK;
 }
 
-static lode_status prepare_graph(lode_trainer *trainer, lode_error *error) {
-    size_t items;
-    LODE_TRY(prepare_objectives(trainer, &items, error));
-    LODE_TRY(lode__graph_new(&trainer->graph, LODE_F32, true, trainer->pool, error));
-    trainer->graph->training = true;
-    trainer->graph->seed = (uint64_t)trainer->config->train.seed;
-    lode_scene *scene = &trainer->scene;
-    scene->graph = trainer->graph;
+/// The stage of an objective that runs in scene `number`: its last one goes with the gradients, those before it
+/// in scenes 0, 1, ... NULL where it has none.
+static const lode_stage *stage_in(const lode_trainer *trainer, const lode_objective *objective,
+                                  size_t number) {
+    const size_t last = objective->type->stage_count - 1;
+    if (number + 1 == trainer->stages) return &objective->type->stages[last];
+    return number < last ? &objective->type->stages[number] : NULL;
+}
+
+static lode_status prepare_scene(lode_trainer *trainer, size_t number, size_t items,
+                                 lode_error *error) {
+    lode_scene *scene = &trainer->scenes[number];
+    const bool gradients = number + 1 == trainer->stages;
+    LODE_TRY(lode__graph_new(&scene->graph, LODE_F32, gradients, trainer->pool, error));
+    lode_graph *graph = scene->graph;
+    graph->training = gradients;
+    graph->seed = (uint64_t)trainer->config->train.seed;
     scene->params = trainer->model->params;
     scene->batch = (size_t)trainer->config->train.batch;
-    scene->users = lode__user_view_new(trainer->graph, trainer->model, scene->params, scene->batch);
-    scene->items = lode__item_view_new(trainer->graph, trainer->model, scene->params, items);
+    scene->users = lode__user_view_new(graph, trainer->model, scene->params, scene->batch);
+    scene->items = lode__item_view_new(graph, trainer->model, scene->params, items);
     if (scene->users != NULL && scene->items != NULL) {
-        scene->targets = lode__graph_index(trainer->graph, scene->users->inputs.rows, 1);
+        scene->targets = lode__graph_index(graph, scene->users->inputs.rows, 1);
         for (size_t i = 0; i < trainer->objective_count && scene->targets != NULL; i++) {
             const lode_objective *objective = &trainer->objectives[i];
-            for (size_t s = 0; s < objective->type->stage_count; s++) {
-                LODE_TRY(objective->type->stages[s].build(objective->state, scene, objective->weight, error));
-            }
+            const lode_stage *stage = stage_in(trainer, objective, number);
+            if (stage != NULL)
+                LODE_TRY(stage->build(objective->state, scene, objective->weight, error));
         }
     }
-    return lode__graph_finish(trainer->graph, error);
+    return lode__graph_finish(graph, error);
+}
+
+static lode_status prepare_graphs(lode_trainer *trainer, lode_error *error) {
+    size_t items;
+    LODE_TRY(prepare_objectives(trainer, &items, error));
+    for (size_t i = 0; i < trainer->objective_count; i++) {
+        const lode_objective_type *type = trainer->objectives[i].type;
+        assert(type->stage_count >= 1 && type->stage_count <= LODE_STAGES);
+        trainer->stages = LODE_MAX(trainer->stages, type->stage_count);
+    }
+    for (size_t number = 0; number < trainer->stages; number++) {
+        LODE_TRY(prepare_scene(trainer, number, items, error));
+    }
+    return LODE_OK;
 }
 
 /// Keep `most` cases, evenly spread.
@@ -107,10 +135,11 @@ static lode_status prepare_validation(lode_trainer *trainer, lode_error *error) 
     const lode_protocol *protocol = lode__protocol_find(name);
     LODE_TRY(lode__cases_new(&trainer->cases, trainer->split, protocol, LODE_PART_VALID, error));
     thin_cases(&trainer->cases, (size_t)eval->valid_cases);
-    trainer->exclude_seen = eval->exclude_seen == 0 ? protocol->exclude_seen : eval->exclude_seen == 1;
+    trainer->exclude_seen =
+        eval->exclude_seen == 0 ? protocol->exclude_seen : eval->exclude_seen == 1;
     lode__config_valid(trainer->config, &trainer->metric, &trainer->cutoff);
-    LODE_TRY(lode__encoder_new(&trainer->encoder, trainer->model, trainer->model->params, ENCODE_BATCH,
-                               trainer->pool, error));
+    LODE_TRY(lode__encoder_new(&trainer->encoder, trainer->model, trainer->model->params,
+                               ENCODE_BATCH, trainer->pool, error));
     return lode__ranker_model(&trainer->ranker, trainer->encoder, trainer->binding, trainer->split,
                               trainer->cutoff, trainer->pool, error);
 }
@@ -121,7 +150,7 @@ static lode_status prepare(lode_trainer *trainer, const lode_phase *phase, lode_
     LODE_TRY(lode__pool_new(&trainer->pool, LODE_MIN(threads, (size_t)256), error));
     LODE_TRY(prepare_data(trainer, phase, error));
     LODE_TRY(prepare_model(trainer, error));
-    LODE_TRY(prepare_graph(trainer, error));
+    LODE_TRY(prepare_graphs(trainer, error));
     LODE_TRY(prepare_validation(trainer, error));
     const size_t batch = (size_t)train->batch;
     trainer->states = lode__arena_alloc(&trainer->arena, batch, sizeof *trainer->states);
@@ -132,7 +161,8 @@ static lode_status prepare(lode_trainer *trainer, const lode_phase *phase, lode_
                                           .beta2 = train->beta2,
                                           .epsilon = train->epsilon,
                                           .decay = train->weight_decay};
-    return trainer->states == NULL || trainer->target_rows == NULL ? lode__fail_memory(error) : LODE_OK;
+    return trainer->states == NULL || trainer->target_rows == NULL ? lode__fail_memory(error)
+                                                                   : LODE_OK;
 }
 
 lode_status lode__trainer_new(lode_trainer **out, lode_config *config, const lode_phase *phase,
@@ -161,7 +191,8 @@ void lode__trainer_free(lode_trainer **trainer) {
     if (self->ranker.free != NULL) self->ranker.free(self->ranker.self);
     lode__encoder_free(&self->encoder);
     lode__cases_release(&self->cases);
-    lode__graph_free(&self->graph);
+    for (size_t i = 0; i < LODE_STAGES; i++)
+        lode__graph_free(&self->scenes[i].graph);
     lode__binding_free(&self->binding);
     lode__model_core_free(&self->model);
     lode__examples_release(&self->examples);
@@ -175,42 +206,59 @@ void lode__trainer_free(lode_trainer **trainer) {
 
 // --- one step -------------------------------------------------------------------------------------------
 
-/// Examples of the current step, their targets in the first slots of the item view.
+/// States and targets of the current step's examples.
 static size_t gather_batch(lode_trainer *trainer) {
     const lode_counters *counters = &trainer->counters;
     const uint64_t batch = (uint64_t)trainer->config->train.batch, total = trainer->examples.count;
     const uint64_t first = counters->step * batch;
     const size_t count = (size_t)LODE_MIN(batch, total - first);
-    lode_item_view *items = trainer->scene.items;
-    lode__item_view_begin(items);
     for (size_t i = 0; i < count; i++) {
-        const uint64_t example = lode__permute(first + i, total, (uint64_t)trainer->config->train.seed,
-                                               LODE_PURPOSE_ORDER, (uint32_t)counters->epoch);
+        const uint64_t example =
+            lode__permute(first + i, total, (uint64_t)trainer->config->train.seed,
+                          LODE_PURPOSE_ORDER, (uint32_t)counters->epoch);
         trainer->states[i] = lode__example(&trainer->examples, example);
         const uint32_t item = trainer->split->log.item[trainer->states[i].end];
         trainer->target_rows[i] = trainer->binding->item_row[item];
-        trainer->scene.targets->data[i] = lode__item_view_slot(items, trainer->target_rows[i]);
     }
     return count;
 }
 
-static lode_status draw(lode_trainer *trainer, size_t count, lode_error *error) {
+static lode_status draw(lode_trainer *trainer, size_t number, size_t count, lode_error *error) {
     const lode_counters *counters = &trainer->counters;
     const double total = (double)trainer->steps * (double)LODE_MAX(trainer->epochs, (uint64_t)1);
     for (size_t i = 0; i < trainer->objective_count; i++) {
         const lode_objective *objective = &trainer->objectives[i];
+        const lode_stage *stage = stage_in(trainer, objective, number);
+        if (stage == NULL) continue;
+        const size_t own = (size_t)(stage - objective->type->stages);
         const lode_batch batch = {.seed = (uint64_t)trainer->config->train.seed,
-                                  .purpose = LODE_PURPOSE_USER + (uint32_t)i,
+                                  .purpose = LODE_PURPOSE_USER + (uint32_t)(i * LODE_STAGES + own),
                                   .epoch = (uint32_t)counters->epoch,
                                   .step = (uint32_t)counters->step,
                                   .progress = (double)counters->global_step / total,
                                   .count = count,
                                   .states = trainer->states,
                                   .target_rows = trainer->target_rows};
-        for (size_t s = 0; s < objective->type->stage_count; s++) {
-            LODE_TRY(objective->type->stages[s].draw(objective->state, &batch, error));
-        }
+        LODE_TRY(stage->draw(objective->state, &batch, error));
     }
+    return LODE_OK;
+}
+
+/// Fill a scene's inputs and run it forward; targets have the first slots of the item view.
+static lode_status run_scene(lode_trainer *trainer, size_t number, size_t count, lode_error *error) {
+    lode_scene *scene = &trainer->scenes[number];
+    scene->graph->epoch = (uint32_t)trainer->counters.epoch;
+    scene->graph->step = (uint32_t)trainer->counters.step;
+    lode__item_view_begin(scene->items);
+    for (size_t i = 0; i < count; i++) {
+        scene->targets->data[i] = lode__item_view_slot(scene->items, trainer->target_rows[i]);
+    }
+    LODE_TRY(draw(trainer, number, count, error));
+    lode__item_view_fill(scene->items);
+    lode_log_source source = {trainer->binding, &trainer->split->log, trainer->states};
+    const lode_user_source users = lode__log_source(&source);
+    lode__user_view_fill(scene->users, &users, count);
+    lode__graph_forward(scene->graph);
     return LODE_OK;
 }
 
@@ -236,12 +284,14 @@ static lode_status diverged(const lode_trainer *trainer, double loss, lode_error
     const char *name = broken != NULL ? broken->name : NULL, *what = "value";
     for (size_t i = 0; i < params->count && name == NULL; i++) {
         const lode_param *param = params->list[i];
-        if (param->gradient == NULL || finite_array(param->gradient, param->rows * param->columns)) continue;
+        if (param->gradient == NULL || finite_array(param->gradient, param->rows * param->columns))
+            continue;
         name = param->name;
         what = "gradient";
     }
     return lode__fail(error, LODE_E_DIVERGED,
-                      "the loss is %g at epoch %llu, step %llu (%s %s of parameter %s); lower train.learning_rate "
+                      "the loss is %g at epoch %llu, step %llu (%s %s of parameter %s); lower "
+                      "train.learning_rate "
                       "(it is %g), or raise the temperature of the objectives",
                       isnan(loss) ? (double)NAN : loss, // never "-nan"
                       (unsigned long long)trainer->counters.epoch + 1,
@@ -252,18 +302,13 @@ static lode_status diverged(const lode_trainer *trainer, double loss, lode_error
 }
 
 lode_status lode__trainer_step(lode_trainer *trainer, double *loss, lode_error *error) {
-    lode_graph *graph = trainer->graph;
     lode_counters *counters = &trainer->counters;
     const double start = now();
-    graph->epoch = (uint32_t)counters->epoch;
-    graph->step = (uint32_t)counters->step;
     const size_t count = gather_batch(trainer);
-    LODE_TRY(draw(trainer, count, error));
-    lode__item_view_fill(trainer->scene.items);
-    lode_log_source source = {trainer->binding, &trainer->split->log, trainer->states};
-    const lode_user_source users = lode__log_source(&source);
-    lode__user_view_fill(trainer->scene.users, &users, count);
-    lode__graph_forward(graph);
+    for (size_t number = 0; number < trainer->stages; number++) {
+        LODE_TRY(run_scene(trainer, number, count, error));
+    }
+    lode_graph *graph = trainer->scenes[trainer->stages - 1].graph;
     *loss = lode__graph_loss_value(graph);
     lode__graph_backward(graph);
     if (!isfinite(*loss)) return diverged(trainer, *loss, error);
@@ -298,7 +343,8 @@ static bool asked_to_stop(const lode_trainer *trainer, double loss) {
         .unit = "examples",
         .done = LODE_MIN(counters->step * batch, trainer->examples.count),
         .total = trainer->examples.count,
-        .rate = trainer->timed_seconds > 0 ? (double)trainer->timed_examples / trainer->timed_seconds : 0.0,
+        .rate = trainer->timed_seconds > 0 ? (double)trainer->timed_examples / trainer->timed_seconds
+                                           : 0.0,
         .loss = loss,
         .epoch = counters->epoch + 1,
         .epochs = trainer->epochs};
@@ -307,11 +353,11 @@ static bool asked_to_stop(const lode_trainer *trainer, double loss) {
 
 static lode_status stop(const lode_trainer *trainer, lode_error *error) {
     LODE_TRY(lode__checkpoint_save(trainer, error));
-    return lode__fail(error, LODE_E_STOPPED,
-                      "stopped at epoch %llu, step %llu of %llu; a checkpoint is in %s: continue with --resume",
-                      (unsigned long long)trainer->counters.epoch + 1,
-                      (unsigned long long)trainer->counters.step, (unsigned long long)trainer->steps,
-                      trainer->run);
+    return lode__fail(
+        error, LODE_E_STOPPED,
+        "stopped at epoch %llu, step %llu of %llu; a checkpoint is in %s: continue with --resume",
+        (unsigned long long)trainer->counters.epoch + 1, (unsigned long long)trainer->counters.step,
+        (unsigned long long)trainer->steps, trainer->run);
 }
 
 static lode_status run_epoch(lode_trainer *trainer, lode_error *error) {
@@ -335,8 +381,9 @@ static lode_status validate(lode_trainer *trainer, lode_error *error) {
     LODE_TRY(lode__metrics_new(&metrics, cutoffs, 1, trainer->data->items.count,
                                trainer->data->active_items, NULL, error));
     lode__model_ranker_refresh(&trainer->ranker);
-    const lode_status status = lode__evaluate(&trainer->cases, &trainer->ranker, trainer->exclude_seen,
-                                              &metrics, trainer->hooks, "validate", error);
+    const lode_status status =
+        lode__evaluate(&trainer->cases, &trainer->ranker, trainer->exclude_seen, &metrics,
+                       trainer->hooks, "validate", error);
     if (status == LODE_OK) trainer->validation = lode__metrics_value(&metrics, trainer->metric, 0);
     lode__metrics_release(&metrics);
     return status;
@@ -360,7 +407,8 @@ static lode_status log_epoch(lode_trainer *trainer, lode_error *error) {
                       (unsigned long long)counters->epoch, (unsigned long long)counters->global_step,
                       counters->loss_sum / (double)trainer->steps);
     if (!isnan(trainer->validation)) {
-        lode__text_printf(&line, ", \"valid\": {\"%s\": %.9g}", trainer->config->eval.valid, trainer->validation);
+        lode__text_printf(&line, ", \"valid\": {\"%s\": %.9g}", trainer->config->eval.valid,
+                          trainer->validation);
     }
     lode__text_add(&line, "}\n");
     const char *path = lode__path_join(&trainer->arena, trainer->run, LODE_METRICS_FILE);

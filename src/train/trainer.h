@@ -35,8 +35,8 @@ typedef struct lode_trainer {
     // model
     lode_model_core *model;
     lode_pool *pool;
-    lode_graph *graph;
-    lode_scene scene;
+    lode_scene scenes[LODE_STAGES]; ///< one graph a stage; the last has gradients
+    size_t stages;
     lode_objective *objectives;
     size_t objective_count;
     lode_optimiser optimiser;

@@ -355,7 +355,7 @@ static void test_movielens(void **state) {
     check(lode_train(data, run,
                      "model: {user: {tower: youtubednn}}\n"
                      "objectives: [{type: in_batch}]\n"
-                     "train: {batch: 512, epochs: 8}\n",
+                     "train: {batch: 512, epochs: 5}\n",
                      NULL, NULL, NULL, &error),
           &error);
     check(lode_eval(run, NULL, NULL, &report, &error), &error);
@@ -363,8 +363,11 @@ static void test_movielens(void **state) {
     const double popularity = value_of(report, "\"popularity\"", "\"hit@50\"");
     printf("ml-100k hit@50: %.4f, popularity %.4f\n", hit, popularity);
     assert_true(popularity > 0.197 && popularity < 0.2);
-    if (!(hit >= 1.5 * popularity))
+    if (!(hit >= 1.5 * popularity)) {
         fail_msg("hit@50 %.4f is below 1.5 x popularity %.4f", hit, popularity);
+    }
+    // Recorded: 0.390 after 5 epochs, 0.393 to 0.405 after 8; far above that something leaks.
+    if (!(hit > 0.36 && hit < 0.43)) fail_msg("hit@50 %.4f was 0.390 when this was written", hit);
     lode_text_free(&report);
 }
 

@@ -29,15 +29,15 @@ typedef struct lode_contrast_op {
     lode_contrast spec;
     lode_graph *graph;
     lode_tensor *output;
-    void *positive; ///< [m] z+
-    void *lse;      ///< [m]; infinity: no negative is left
-    void *counted;  ///< [m] negatives that are not masked, as reals (bpr)
-    void *loss;     ///< [m]
+    void *positive;   ///< [m] z+
+    void *lse;        ///< [m]; infinity: no negative is left
+    void *counted;    ///< [m] negatives that are not masked, as reals (bpr)
+    void *loss;       ///< [m]
     void *d_positive; ///< [m] dL/dz+ * scale
-    void *keys;     ///< shared: [r, d] the negatives' keys
-    void *packed;   ///< shared: keys^T
-    void *d_keys;   ///< shared: [GROUPS, r, d]
-    void *d_own;    ///< own negatives: [m, w] dL/dz * scale
+    void *keys;       ///< shared: [r, d] the negatives' keys
+    void *packed;     ///< shared: keys^T
+    void *d_keys;     ///< shared: [GROUPS, r, d]
+    void *d_own;      ///< own negatives: [m, w] dL/dz * scale
     bool add_query;
 } lode_contrast_op;
 
@@ -64,9 +64,11 @@ static void finish_logits(const lode_contrast_op *self, size_t query, size_t fir
     const real scale = (real)spec->scale;
     const float *shift = NULL;
     if (spec->negative_shift != NULL) {
-        shift = spec->negative_shift->data + (spec->shared ? 0 : query * spec->negative->width) + first;
+        shift =
+            spec->negative_shift->data + (spec->shared ? 0 : query * spec->negative->width) + first;
     }
-    for (size_t j = 0; j < count; j++) z[j] = shift != NULL ? scale * z[j] - (real)shift[j] : scale * z[j];
+    for (size_t j = 0; j < count; j++)
+        z[j] = shift != NULL ? scale * z[j] - (real)shift[j] : scale * z[j];
     if (spec->masked == NULL) return;
     const int32_t *places = spec->masked_ids->data;
     for (int32_t at = spec->masked->offsets[query]; at < spec->masked->offsets[query + 1]; at++) {
@@ -97,7 +99,8 @@ static void take_logits(const lode_contrast_op *self, size_t query, size_t count
     if (self->spec.kind == LODE_CONTRAST_SOFTMAX) {
         const real max = LODE_MAX(state->max, kernels->max(count, z));
         if (max == -(real)INFINITY) return;
-        const real kept = state->max == -(real)INFINITY ? 0 : state->sum * (real)exp((double)(state->max - max));
+        const real kept =
+            state->max == -(real)INFINITY ? 0 : state->sum * (real)exp((double)(state->max - max));
         state->sum = kept + kernels->exp_sum(count, max, z);
         state->max = max;
         return;
@@ -199,7 +202,8 @@ static void forward_task(void *context, size_t task, size_t thread) {
             take_logits(self, first + i, spec->negative->width, z, &states[i]);
         }
     }
-    for (size_t i = 0; i < rows; i++) finish_query(self, first + i, &states[i]);
+    for (size_t i = 0; i < rows; i++)
+        finish_query(self, first + i, &states[i]);
 }
 
 static void gather_task(void *context, size_t task, size_t thread) {
@@ -208,8 +212,8 @@ static void gather_task(void *context, size_t task, size_t thread) {
     const size_t d = self->spec.query->columns;
     const size_t last = LODE_MIN((task + 1) * LODE_TILE, self->spec.negative->dim->size);
     for (size_t j = task * LODE_TILE; j < last; j++) {
-        memcpy((real *)self->keys + j * d, row_of(self->spec.key, (size_t)self->spec.negative->data[j]),
-               d * sizeof(real));
+        memcpy((real *)self->keys + j * d,
+               row_of(self->spec.key, (size_t)self->spec.negative->data[j]), d * sizeof(real));
     }
 }
 
@@ -224,7 +228,8 @@ static void forward(lode_graph *graph, void *context) {
     }
     lode__pool_run(graph->pool, (m + ROWS - 1) / ROWS, forward_task, self);
     double sum = 0.0;
-    for (size_t i = 0; i < m; i++) sum += (double)((const real *)self->loss)[i];
+    for (size_t i = 0; i < m; i++)
+        sum += (double)((const real *)self->loss)[i];
     *(real *)self->output->value = (real)(m > 0 ? sum / (double)m : 0.0);
 }
 
@@ -234,7 +239,8 @@ static void positive_derivative(const lode_contrast_op *self, size_t query, real
     const real lse = ((const real *)self->lse)[query];
     real derivative = 0; // bpr: minus the sum over its negatives, added by negative_derivatives
     if (self->spec.kind == LODE_CONTRAST_SOFTMAX && lse != (real)INFINITY) {
-        derivative = (self->spec.positive_in_denominator ? (real)exp((double)(positive - lse)) : 0) - 1;
+        derivative =
+            (self->spec.positive_in_denominator ? (real)exp((double)(positive - lse)) : 0) - 1;
     } else if (self->spec.kind == LODE_CONTRAST_BCE) {
         derivative = -sigmoid(-positive);
     }
@@ -242,8 +248,8 @@ static void positive_derivative(const lode_contrast_op *self, size_t query, real
 }
 
 /// z = dL/dz times the scale, in place.
-static void negative_derivatives(const lode_contrast_op *self, size_t query, real each, size_t count,
-                                 real *z) {
+static void negative_derivatives(const lode_contrast_op *self, size_t query, real each,
+                                 size_t count, real *z) {
     const lode_kernels *kernels = self->graph->kernels;
     if (self->spec.kind == LODE_CONTRAST_SOFTMAX) {
         (void)kernels->exp_sum(count, ((const real *)self->lse)[query], z);
@@ -251,7 +257,8 @@ static void negative_derivatives(const lode_contrast_op *self, size_t query, rea
         return;
     }
     if (self->spec.kind == LODE_CONTRAST_BCE) {
-        for (size_t j = 0; j < count; j++) z[j] = sigmoid(z[j]) * each;
+        for (size_t j = 0; j < count; j++)
+            z[j] = sigmoid(z[j]) * each;
         return;
     }
     const real positive = ((const real *)self->positive)[query];
@@ -340,12 +347,15 @@ static void backward_task(void *context, size_t task, size_t thread) {
     const size_t d = spec->query->columns, m = query_count(self);
     const size_t group = tiles_of_group(m) * ROWS;
     const real each = each_query(self);
-    real *d_keys = spec->shared ? (real *)self->d_keys + task * spec->negative->dim->capacity * d : NULL;
+    real *d_keys =
+        spec->shared ? (real *)self->d_keys + task * spec->negative->dim->capacity * d : NULL;
     for (size_t first = task * group; first < LODE_MIN((task + 1) * group, m); first += ROWS) {
         const size_t last = LODE_MIN(first + ROWS, m);
-        for (size_t query = first; query < last; query++) positive_derivative(self, query, each);
+        for (size_t query = first; query < last; query++)
+            positive_derivative(self, query, each);
         if (spec->shared) {
-            shared_tile(self, first, each, d_keys, first > task * group, lode__scratch(self->graph, thread));
+            shared_tile(self, first, each, d_keys, first > task * group,
+                        lode__scratch(self->graph, thread));
         } else {
             own_tile(self, first, each);
         }
@@ -372,13 +382,15 @@ static void scatter_task(void *context, size_t task, size_t thread) {
         const real weight = ((const real *)self->d_positive)[query];
         real *row = out + (size_t)spec->positive->data[query] * d;
         const real *q = row_of(spec->query, query);
-        for (size_t c = begin; c < end; c++) row[c] += weight * q[c];
+        for (size_t c = begin; c < end; c++)
+            row[c] += weight * q[c];
         if (spec->shared) continue;
         const size_t width = spec->negative->width;
         for (size_t j = 0; j < width; j++) {
             const real own = ((const real *)self->d_own)[query * width + j];
             real *other = out + (size_t)spec->negative->data[query * width + j] * d;
-            for (size_t c = begin; c < end; c++) other[c] += own * q[c];
+            for (size_t c = begin; c < end; c++)
+                other[c] += own * q[c];
         }
     }
     if (!spec->shared) return;
@@ -388,7 +400,8 @@ static void scatter_task(void *context, size_t task, size_t thread) {
         for (size_t group = 0; group < groups; group++) {
             const real *part =
                 (const real *)self->d_keys + (group * spec->negative->dim->capacity + j) * d;
-            for (size_t c = begin; c < end; c++) row[c] += part[c];
+            for (size_t c = begin; c < end; c++)
+                row[c] += part[c];
         }
     }
 }

@@ -64,8 +64,8 @@ lode_tensor *lode__embedding(lode_graph *graph, lode_param *table, lode_index *i
     }
     lode_dim *rows = lists != NULL ? lists->rows : ids->dim;
     lode_tensor *output = lode__graph_tensor(graph, rows, table->columns, true);
-    *self = (lode_embedding){table, ids, lists, lists != NULL && pooling == LODE_POOL_MEAN, output,
-                             graph};
+    *self = (lode_embedding){table,  ids,  lists, lists != NULL && pooling == LODE_POOL_MEAN,
+                             output, graph};
     if (graph->gradients && !lode__store_reserve(table->store, ids->dim->capacity)) {
         graph->failed = true;
     }

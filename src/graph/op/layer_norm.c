@@ -17,7 +17,7 @@ typedef struct lode_layer_norm {
     lode_param *gain, *bias;
     double epsilon;
     void *statistics; ///< [m, 2] mean and 1 / standard deviation
-    void *partial; ///< [chunks, 2, d]
+    void *partial;    ///< [chunks, 2, d]
     bool add[2];
 } lode_layer_norm;
 

@@ -20,8 +20,8 @@ typedef struct lode_linear {
     lode_tensor *x, *output;
     lode_param *weight, *bias;
     lode_activation activation;
-    void *packed;   ///< W or W^T
-    void *partial;  ///< [CHUNKS, k * n + n]
+    void *packed;              ///< W or W^T
+    void *partial;             ///< [CHUNKS, k * n + n]
     size_t chunk_rows, chunks; ///< of the current run
     bool add;
 } lode_linear;
@@ -31,20 +31,19 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const lode_kernels *kernels = self->graph->kernels;
     const size_t k = self->x->columns, n = self->output->columns;
     const size_t first = task * LODE_TILE;
-    kernels->gemm(&(lode_gemm){
-        .m = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first),
-        .n = n,
-        .k = k,
-        .a = (const real *)self->x->value + first * k,
-        .a_row = k,
-        .a_column = 1,
-        .b = self->packed,
-        .b_packed = true,
-        .c = (real *)self->output->value + first * n,
-        .c_row = n,
-        .bias = self->bias != NULL ? self->bias->value : NULL,
-        .activation = self->activation,
-        .scratch = lode__scratch(self->graph, thread)});
+    kernels->gemm(&(lode_gemm){.m = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first),
+                               .n = n,
+                               .k = k,
+                               .a = (const real *)self->x->value + first * k,
+                               .a_row = k,
+                               .a_column = 1,
+                               .b = self->packed,
+                               .b_packed = true,
+                               .c = (real *)self->output->value + first * n,
+                               .c_row = n,
+                               .bias = self->bias != NULL ? self->bias->value : NULL,
+                               .activation = self->activation,
+                               .scratch = lode__scratch(self->graph, thread)});
 }
 
 static void forward(lode_graph *graph, void *context) {
@@ -73,19 +72,18 @@ static void input_tile(void *context, size_t task, size_t thread) {
     const lode_kernels *kernels = self->graph->kernels;
     const size_t k = self->x->columns, n = self->output->columns;
     const size_t first = task * LODE_TILE;
-    kernels->gemm(&(lode_gemm){
-        .m = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first),
-        .n = k,
-        .k = n,
-        .a = (const real *)self->output->gradient + first * n,
-        .a_row = n,
-        .a_column = 1,
-        .b = self->packed,
-        .b_packed = true,
-        .c = (real *)self->x->gradient + first * k,
-        .c_row = k,
-        .accumulate = self->add,
-        .scratch = lode__scratch(self->graph, thread)});
+    kernels->gemm(&(lode_gemm){.m = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first),
+                               .n = k,
+                               .k = n,
+                               .a = (const real *)self->output->gradient + first * n,
+                               .a_row = n,
+                               .a_column = 1,
+                               .b = self->packed,
+                               .b_packed = true,
+                               .c = (real *)self->x->gradient + first * k,
+                               .c_row = k,
+                               .accumulate = self->add,
+                               .scratch = lode__scratch(self->graph, thread)});
 }
 
 static void weight_chunk(void *context, size_t task, size_t thread) {

@@ -27,7 +27,8 @@ static void forward_tile(void *context, size_t task, size_t thread) {
         const real length = (real)sqrt((double)kernels->dot(d, x, x));
         const real inverse = (real)1 / LODE_MAX(length, (real)1e-12);
         ((real *)self->inverse)[row] = inverse;
-        for (size_t j = 0; j < d; j++) y[j] = x[j] * inverse;
+        for (size_t j = 0; j < d; j++)
+            y[j] = x[j] * inverse;
     }
 }
 
@@ -73,8 +74,7 @@ lode_tensor *lode__normalize(lode_graph *graph, lode_tensor *x) {
         return NULL;
     }
     lode_tensor *output = lode__graph_tensor(graph, x->rows, x->columns, true);
-    void *inverse =
-        lode__graph_alloc(graph, x->rows->capacity, lode__real_size(graph->precision));
+    void *inverse = lode__graph_alloc(graph, x->rows->capacity, lode__real_size(graph->precision));
     *self = (lode_normalize){graph, x, output, inverse, false};
     return lode__graph_add(graph, LODE_OP(graph, normalize), self, output);
 }

@@ -32,21 +32,49 @@ typedef struct lode_ican {
     lode_mlp mlp;
 } lode_ican;
 
-static const lode_key keys[] = {
-    {.name = "heads", .type = LODE_KEY_INT, .offset = offsetof(lode_ican_config, heads), .fallback = "4",
-     .low = 1, .high = 64, .help = "Attention heads; must divide the item id dimension."},
-    {.name = "blocks", .type = LODE_KEY_INT, .offset = offsetof(lode_ican_config, blocks), .fallback = "1",
-     .low = 1, .high = MOST_BLOCKS, .help = "Transformer blocks (MicRec: one)."},
-    {.name = "feed_forward", .type = LODE_KEY_INT, .offset = offsetof(lode_ican_config, feed_forward),
-     .fallback = "256", .low = 1, .high = 8192, .help = "Width of the hidden layer inside a block."},
-    {.name = "dropout", .type = LODE_KEY_REAL, .offset = offsetof(lode_ican_config, dropout),
-     .fallback = "0", .low = 0, .high = 0.95, .help = "Dropout on click rows and on both outputs of a block."},
-    {.name = "layers", .type = LODE_KEY_INTS, .offset = offsetof(lode_ican_config, layers),
-     .fallback = "[128, 64, 64]", .low = 1, .high = 65536,
-     .help = "Widths of the MLP on top; the last is the dimension of the user vector (MicRec: 128-64-64)."},
-    {.name = "activation", .type = LODE_KEY_CHOICE, .offset = offsetof(lode_ican_config, activation),
-     .fallback = "relu", .choices = lode__activations, .help = "Of hidden layers; the last layer is linear."},
-    {0}};
+static const lode_key keys[] = {{.name = "heads",
+                                 .type = LODE_KEY_INT,
+                                 .offset = offsetof(lode_ican_config, heads),
+                                 .fallback = "4",
+                                 .low = 1,
+                                 .high = 64,
+                                 .help = "Attention heads; must divide the item id dimension."},
+                                {.name = "blocks",
+                                 .type = LODE_KEY_INT,
+                                 .offset = offsetof(lode_ican_config, blocks),
+                                 .fallback = "1",
+                                 .low = 1,
+                                 .high = MOST_BLOCKS,
+                                 .help = "Transformer blocks (MicRec: one)."},
+                                {.name = "feed_forward",
+                                 .type = LODE_KEY_INT,
+                                 .offset = offsetof(lode_ican_config, feed_forward),
+                                 .fallback = "256",
+                                 .low = 1,
+                                 .high = 8192,
+                                 .help = "Width of the hidden layer inside a block."},
+                                {.name = "dropout",
+                                 .type = LODE_KEY_REAL,
+                                 .offset = offsetof(lode_ican_config, dropout),
+                                 .fallback = "0",
+                                 .low = 0,
+                                 .high = 0.95,
+                                 .help = "Dropout on click rows and on both outputs of a block."},
+                                {.name = "layers",
+                                 .type = LODE_KEY_INTS,
+                                 .offset = offsetof(lode_ican_config, layers),
+                                 .fallback = "[128, 64, 64]",
+                                 .low = 1,
+                                 .high = 65536,
+                                 .help = "Widths of the MLP on top; the last is the dimension of "
+                                         "the user vector (MicRec: 128-64-64)."},
+                                {.name = "activation",
+                                 .type = LODE_KEY_CHOICE,
+                                 .offset = offsetof(lode_ican_config, activation),
+                                 .fallback = "relu",
+                                 .choices = lode__activations,
+                                 .help = "Of hidden layers; the last layer is linear."},
+                                {0}};
 
 static void declare_block(lode_ican_block *block, const lode_ican_config *config,
                           lode_params *params, size_t number, size_t d) {
@@ -81,22 +109,24 @@ static lode_status declare(void *state, const void *config, const lode_tower_set
     const lode_field *item = &setting->vocabulary->fields[setting->vocabulary->item_id];
     const size_t d = item->dim;
     if (d % (size_t)self->config->heads != 0) {
-        return lode__fail(error, LODE_E_CONFIG,
-                          "model.user.heads is %lld, but the item id has %zu dimensions: heads must "
-                          "divide them",
-                          (long long)self->config->heads, d);
+        return lode__fail(
+            error, LODE_E_CONFIG,
+            "model.user.heads is %lld, but the item id has %zu dimensions: heads must "
+            "divide them",
+            (long long)self->config->heads, d);
     }
     if (self->config->layers.count < 1 || self->config->layers.count > LODE_MLP_LAYERS) {
         return lode__fail(error, LODE_E_CONFIG, "model.user.layers needs 1 to %d widths, not %zu",
                           LODE_MLP_LAYERS, self->config->layers.count);
     }
     self->item_table = item->table;
-    self->positions = lode__param_table(setting->params, "user.history.position", setting->history, d,
-                                        LODE_INIT_ZERO, 0.0);
+    self->positions = lode__param_table(setting->params, "user.history.position", setting->history,
+                                        d, LODE_INIT_ZERO, 0.0);
     for (size_t i = 0; i < (size_t)self->config->blocks; i++) {
         declare_block(&self->blocks[i], self->config, setting->params, i, d);
     }
-    const size_t inputs = setting->history * d + lode__field_width(setting->vocabulary, LODE_SIDE_USER);
+    const size_t inputs =
+        setting->history * d + lode__field_width(setting->vocabulary, LODE_SIDE_USER);
     lode__mlp_declare(&self->mlp, setting->params, "user.mlp", inputs, self->config->layers,
                       (lode_activation)(self->config->activation + LODE_RELU));
     *width = (size_t)self->config->layers.values[self->config->layers.count - 1];
@@ -140,8 +170,9 @@ static void apply(const void *state, lode_graph *graph, const lode_params *param
 
 const lode_tower_type lode__tower_ican = {
     .name = "ican",
-    .help = "The last clicks through a Transformer block, flattened, with the user's fields into an "
-            "MLP (MicRec Eq. 5).",
+    .help =
+        "The last clicks through a Transformer block, flattened, with the user's fields into an "
+        "MLP (MicRec Eq. 5).",
     .side = LODE_SIDE_USER,
     .gives = LODE_NEED_VECTOR | LODE_NEED_POSITIONS,
     .keys = keys,

@@ -15,15 +15,28 @@ typedef struct lode_item_tower {
     lode_mlp mlp;
 } lode_item_tower;
 
-static const lode_key mlp_keys[] = {
-    {.name = "layers", .type = LODE_KEY_INTS, .offset = offsetof(lode_item_config, layers),
-     .fallback = "[128, 64, 64]", .low = 1, .high = 65536,
-     .help = "Widths of the MLP; the last is the dimension of the item vector and must be the user tower's."},
-    {.name = "dropout", .type = LODE_KEY_REAL, .offset = offsetof(lode_item_config, dropout),
-     .fallback = "0", .low = 0, .high = 0.95, .help = "Dropout on the MLP's input."},
-    {.name = "activation", .type = LODE_KEY_CHOICE, .offset = offsetof(lode_item_config, activation),
-     .fallback = "relu", .choices = lode__activations, .help = "Of hidden layers; the last layer is linear."},
-    {0}};
+static const lode_key mlp_keys[] = {{.name = "layers",
+                                     .type = LODE_KEY_INTS,
+                                     .offset = offsetof(lode_item_config, layers),
+                                     .fallback = "[128, 64, 64]",
+                                     .low = 1,
+                                     .high = 65536,
+                                     .help = "Widths of the MLP; the last is the dimension of the "
+                                             "item vector and must be the user tower's."},
+                                    {.name = "dropout",
+                                     .type = LODE_KEY_REAL,
+                                     .offset = offsetof(lode_item_config, dropout),
+                                     .fallback = "0",
+                                     .low = 0,
+                                     .high = 0.95,
+                                     .help = "Dropout on the MLP's input."},
+                                    {.name = "activation",
+                                     .type = LODE_KEY_CHOICE,
+                                     .offset = offsetof(lode_item_config, activation),
+                                     .fallback = "relu",
+                                     .choices = lode__activations,
+                                     .help = "Of hidden layers; the last layer is linear."},
+                                    {0}};
 
 static const lode_key id_keys[] = {{0}};
 
@@ -72,16 +85,16 @@ static void apply_id(const void *state, lode_graph *graph, const lode_params *pa
     outputs->raw_fields = outputs->vector;
 }
 
-const lode_tower_type lode__tower_mlp = {
-    .name = "mlp",
-    .help = "Field embeddings side by side (multi-valued fields: their mean) into an MLP (MicRec, d_i).",
-    .side = LODE_SIDE_ITEM,
-    .gives = LODE_NEED_VECTOR | LODE_NEED_RAW_FIELDS,
-    .keys = mlp_keys,
-    .config_size = sizeof(lode_item_config),
-    .state_size = sizeof(lode_item_tower),
-    .declare = declare_mlp,
-    .apply = apply_mlp};
+const lode_tower_type lode__tower_mlp = {.name = "mlp",
+                                         .help = "Field embeddings side by side (multi-valued "
+                                                 "fields: their mean) into an MLP (MicRec, d_i).",
+                                         .side = LODE_SIDE_ITEM,
+                                         .gives = LODE_NEED_VECTOR | LODE_NEED_RAW_FIELDS,
+                                         .keys = mlp_keys,
+                                         .config_size = sizeof(lode_item_config),
+                                         .state_size = sizeof(lode_item_tower),
+                                         .declare = declare_mlp,
+                                         .apply = apply_mlp};
 
 const lode_tower_type lode__tower_id = {
     .name = "id",

@@ -20,20 +20,35 @@ typedef struct lode_pooled {
 } lode_pooled;
 
 #define SHARED_KEYS                                                                                \
-    {.name = "layers", .type = LODE_KEY_INTS, .offset = offsetof(lode_pooled_config, layers),      \
-     .fallback = "[128, 64, 64]", .low = 1, .high = 65536,                                         \
+    {.name = "layers",                                                                             \
+     .type = LODE_KEY_INTS,                                                                        \
+     .offset = offsetof(lode_pooled_config, layers),                                               \
+     .fallback = "[128, 64, 64]",                                                                  \
+     .low = 1,                                                                                     \
+     .high = 65536,                                                                                \
      .help = "Widths of the MLP; the last is the dimension of the user vector."},                  \
-    {.name = "dropout", .type = LODE_KEY_REAL, .offset = offsetof(lode_pooled_config, dropout),    \
-     .fallback = "0", .low = 0, .high = 0.95, .help = "Dropout on the MLP's input."},              \
-    {.name = "activation", .type = LODE_KEY_CHOICE,                                                \
-     .offset = offsetof(lode_pooled_config, activation), .fallback = "relu",                       \
-     .choices = lode__activations, .help = "Of hidden layers; the last layer is linear."}
+        {.name = "dropout",                                                                        \
+         .type = LODE_KEY_REAL,                                                                    \
+         .offset = offsetof(lode_pooled_config, dropout),                                          \
+         .fallback = "0",                                                                          \
+         .low = 0,                                                                                 \
+         .high = 0.95,                                                                             \
+         .help = "Dropout on the MLP's input."},                                                   \
+    {                                                                                              \
+        .name = "activation", .type = LODE_KEY_CHOICE,                                             \
+        .offset = offsetof(lode_pooled_config, activation), .fallback = "relu",                    \
+        .choices = lode__activations, .help = "Of hidden layers; the last layer is linear."        \
+    }
 
 static const lode_key youtubednn_keys[] = {SHARED_KEYS, {0}};
 static const lode_key dssm_keys[] = {
-    {.name = "history", .type = LODE_KEY_BOOL, .offset = offsetof(lode_pooled_config, history),
-     .fallback = "true", .help = "Mean of the embeddings of the last clicks as one more input."},
-    SHARED_KEYS, {0}};
+    {.name = "history",
+     .type = LODE_KEY_BOOL,
+     .offset = offsetof(lode_pooled_config, history),
+     .fallback = "true",
+     .help = "Mean of the embeddings of the last clicks as one more input."},
+    SHARED_KEYS,
+    {0}};
 
 static lode_status declare(lode_pooled *self, const lode_pooled_config *config, bool history,
                            const lode_tower_setting *setting, size_t *width, lode_error *error) {
@@ -43,9 +58,10 @@ static lode_status declare(lode_pooled *self, const lode_pooled_config *config, 
     self->item_table = item->table;
     const size_t fields = lode__field_width(setting->vocabulary, LODE_SIDE_USER);
     if (!history && fields == 0) {
-        return lode__fail(error, LODE_E_CONFIG,
-                          "the dssm tower has no input: the data set has no user fields that are used; set "
-                          "model.user.history: true, or fields.user: [id]");
+        return lode__fail(
+            error, LODE_E_CONFIG,
+            "the dssm tower has no input: the data set has no user fields that are used; set "
+            "model.user.history: true, or fields.user: [id]");
     }
     if (config->layers.count < 1 || config->layers.count > LODE_MLP_LAYERS) {
         return lode__fail(error, LODE_E_CONFIG, "model.user.layers needs 1 to %d widths, not %zu",
@@ -86,8 +102,9 @@ static void apply(const void *state, lode_graph *graph, const lode_params *param
 
 const lode_tower_type lode__tower_youtubednn = {
     .name = "youtubednn",
-    .help = "Mean of the last clicks' embeddings with the user's fields into an MLP (Covington et al. "
-            "2016).",
+    .help =
+        "Mean of the last clicks' embeddings with the user's fields into an MLP (Covington et al. "
+        "2016).",
     .side = LODE_SIDE_USER,
     .gives = LODE_NEED_VECTOR,
     .keys = youtubednn_keys,
@@ -98,8 +115,9 @@ const lode_tower_type lode__tower_youtubednn = {
 
 const lode_tower_type lode__tower_dssm = {
     .name = "dssm",
-    .help = "The user's fields (fields.user: [id, ...] adds the user id) and by key the pooled history "
-            "into an MLP (Huang et al. 2013).",
+    .help =
+        "The user's fields (fields.user: [id, ...] adds the user id) and by key the pooled history "
+        "into an MLP (Huang et al. 2013).",
     .side = LODE_SIDE_USER,
     .gives = LODE_NEED_VECTOR,
     .keys = dssm_keys,
