@@ -180,7 +180,7 @@ static void test_messages(void **state) {
          "c.yaml:1: unknown key \"a1\"; there are: epochs any lr shuffle loss name note gap layers "
          "fields tower part elsewhere"},
         {"lr: 1\nepoch: 1\n", "c.yaml:2: unknown key \"epoch\"; did you mean \"epochs\"?"},
-        {"part:\n  sise: 1\n", "c.yaml:2: unknown key \"part.sise\"; did you mean \"size\"?"},
+        {"part:\n  sise: 1\n", "c.yaml:2: unknown key \"part.sise\"; did you mean \"part.size\"?"},
         {"epochs: many\n", "c.yaml:1: epochs is many: expected a whole number, 1 to 1000"},
         {"epochs: 1.5\n", "c.yaml:1: epochs is 1.5: expected a whole number, 1 to 1000"},
         {"epochs: 0\n", "c.yaml:1: epochs is 0: expected 1 to 1000"},
@@ -232,7 +232,7 @@ static void test_required_and_paths(void **state) {
     assert_ok(lode__yaml_parse(&r->arena, "siz: 1", 6, "c.yaml", &root, &r->error), r->error);
     assert_fails(lode__config_read(&r->arena, root, "objectives[0]", required, NULL, &out, &r->error),
                  LODE_E_CONFIG, r->error,
-                 "unknown key \"objectives[0].siz\"; did you mean \"size\"?");
+                 "unknown key \"objectives[0].siz\"; did you mean \"objectives[0].size\"?");
     assert_ok(lode__yaml_set(&r->arena, root, "size=x", &r->error), r->error);
     root->child = root->child->next;
     assert_fails(lode__config_read(&r->arena, root, "", required, NULL, &out, &r->error),

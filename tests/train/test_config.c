@@ -53,14 +53,16 @@ typedef struct wrong {
 
 /// Wrong by themselves: refused when the configuration is read.
 static const wrong wrong_texts[] = {
-    {"train.epoch=5", LODE_E_CONFIG, "unknown key \"train.epoch\"; did you mean \"epochs\"", NULL},
-    {"modle.dim=5", LODE_E_CONFIG, "did you mean \"model\"", NULL},
-    {"model.user.head=5", LODE_E_CONFIG, "unknown key \"model.user.head\"; did you mean \"heads\"",
+    {"train.epoch=5", LODE_E_CONFIG, "unknown key \"train.epoch\"; did you mean \"train.epochs\"",
      NULL},
+    {"modle.dim=5", LODE_E_CONFIG, "did you mean \"model\"", NULL},
+    {"model.user.head=5", LODE_E_CONFIG,
+     "unknown key \"model.user.head\"; did you mean \"model.user.heads\"", NULL},
     {"model.item.heads=5", LODE_E_CONFIG, "unknown key \"model.item.heads\"", NULL},
-    {"objectives.0.negatives.counts=5", LODE_E_CONFIG,
-     "unknown key \"objectives[0].negatives.counts\"; did you mean \"count\"", NULL},
-    {"objectives.0.lgo_q=true", LODE_E_CONFIG, "did you mean \"log_q\"", NULL},
+    {"objectives.0.negatives.counts=5",
+     LODE_E_CONFIG, "unknown key \"objectives[0].negatives.counts\"; did you mean \"objectives[0].negatives.count\"",
+     NULL},
+    {"objectives.0.lgo_q=true", LODE_E_CONFIG, "did you mean \"objectives[0].log_q\"", NULL},
     {"model.user.tower=icna", LODE_E_CONFIG, "unknown user tower \"icna\"; did you mean \"ican\"",
      NULL},
     {"model.item.tower=ican", LODE_E_CONFIG, "unknown item tower \"ican\"", NULL},
@@ -121,9 +123,10 @@ static void test_places(void **state) {
     (void)state;
     char *text = NULL;
     lode_error error = {0};
-    check_error(
-        lode_config_resolve("train:\n  batch: 64\n  epohcs: 3\n", "run.yaml", NULL, 0, &text, &error),
-        &error, LODE_E_CONFIG, "run.yaml:3: unknown key \"train.epohcs\"; did you mean \"epochs\"");
+    check_error(lode_config_resolve("train:\n  batch: 64\n  epohcs: 3\n", "run.yaml", NULL, 0,
+                                    &text, &error),
+                &error, LODE_E_CONFIG,
+                "run.yaml:3: unknown key \"train.epohcs\"; did you mean \"train.epochs\"");
     check_error(lode_config_resolve("train:\n\tbatch: 64\n", "run.yaml", NULL, 0, &text, &error),
                 &error, LODE_E_CONFIG, "run.yaml:2:");
     check_error(lode_config_resolve("- train\n", "run.yaml", NULL, 0, &text, &error), &error,
