@@ -93,7 +93,58 @@ static void test_forward_stage(void **state) {
     lode__params_free(&without);
 }
 
+/// State of an objective that counts its steps, with the name that the checkpoint knows it by.
+static struct {
+    uint64_t steps;
+    float history[STEPS];
+} counted;
+
+static void count_step(void *state, const lode_params *params) {
+    (void)state;
+    counted.history[counted.steps++] = *(const float *)params->list[0]->value;
+}
+
+static size_t counted_arrays(void *state, lode_state_array *arrays, size_t capacity) {
+    (void)state;
+    assert_true(capacity >= 2);
+    arrays[0] = (lode_state_array){"steps", &counted.steps, sizeof counted.steps};
+    arrays[1] = (lode_state_array){"history", counted.history, sizeof counted.history};
+    return 2;
+}
+
+/// Declared state goes through a checkpoint and comes back.
+static void test_state(void **state) {
+    const fixture *self = *state;
+    lode_error error = {0};
+    lode_config config;
+    lode_trainer *trainer = NULL;
+    lode_objective_type counting = lode__objective_in_batch;
+    counting.after_step = count_step;
+    counting.arrays = counted_arrays;
+    const lode_phase phase = {self->data, self->folder, 1, false};
+    check(lode__config_load(&config, plain_config, "test", NULL, 0, &error), &error);
+    config.objectives[0].type = &counting;
+    check(lode__trainer_new(&trainer, &config, &phase, NULL, &error), &error);
+    double loss;
+    for (int step = 0; step < 3; step++)
+        check(lode__trainer_step(trainer, &loss, &error), &error);
+    check(lode__checkpoint_save(trainer, &error), &error);
+    float before[STEPS];
+    memcpy(before, counted.history, sizeof before);
+    check(lode__trainer_step(trainer, &loss, &error), &error);
+    assert_int_equal(counted.steps, 4);
+    check(lode__checkpoint_load(trainer, &error), &error);
+    assert_int_equal(counted.steps, 3);
+    assert_memory_equal(counted.history, before, sizeof before);
+    assert_int_equal(trainer->counters.global_step, 3);
+    counting.arrays = NULL; // a configuration whose objective has no such state does not mind it
+    check(lode__checkpoint_load(trainer, &error), &error);
+    lode__trainer_free(&trainer);
+    lode__config_release(&config);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forward_stage)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forward_stage),
+                                       cmocka_unit_test(test_state)};
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
