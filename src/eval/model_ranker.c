@@ -4,6 +4,7 @@ typedef struct lode_model_ranker {
     lode_encoder *encoder;
     const lode_binding *binding;
     lode_topk *topk;
+    bool *allowed; ///< [model items] false: not in this data set
     float *items;  ///< [model items, dim]
     float *users;  ///< [batch, dim]
     float *scores; ///< [batch, k]
@@ -59,6 +60,7 @@ static void free_ranker(void *context) {
     lode_model_ranker *self = context;
     if (self == NULL) return;
     lode__topk_free(&self->topk);
+    lode__free(self->allowed);
     lode__free(self->items);
     lode__free(self->users);
     lode__free(self->scores);
@@ -69,25 +71,28 @@ static void free_ranker(void *context) {
 }
 
 lode_status lode__ranker_model(lode_ranker *ranker, lode_encoder *encoder,
-                               const lode_binding *binding, const lode_split *split, size_t k,
-                               lode_pool *pool, lode_error *error) {
-    (void)split;
+                               const lode_binding *binding, size_t k, lode_pool *pool,
+                               lode_error *error) {
     lode_model_ranker *self = lode__alloc(1, sizeof *self);
     if (self == NULL) return lode__fail_memory(error);
     const size_t items = binding->vocabulary->items, dim = encoder->dim, batch = encoder->batch;
     self->encoder = encoder;
     self->binding = binding;
+    self->allowed = lode__alloc(items, sizeof *self->allowed);
     self->items = lode__alloc(items * dim, sizeof *self->items);
     self->users = lode__alloc(batch * dim, sizeof *self->users);
     self->scores = lode__alloc(batch * k, sizeof *self->scores);
     self->states = lode__alloc(batch, sizeof *self->states);
     self->starts = lode__alloc(batch + 1, sizeof *self->starts);
     lode_status status = LODE_OK;
-    if (self->items == NULL || self->users == NULL || self->scores == NULL ||
-        self->states == NULL || self->starts == NULL) {
+    if (self->allowed == NULL || self->items == NULL || self->users == NULL ||
+        self->scores == NULL || self->states == NULL || self->starts == NULL) {
         status = lode__fail_memory(error);
     } else {
-        status = lode__topk_new(&self->topk, self->items, items, dim, NULL, batch, k, pool, error);
+        for (size_t i = 0; i < items; i++)
+            self->allowed[i] = binding->item_of[i + 1] != LODE_CODE_NONE;
+        status = lode__topk_new(&self->topk, self->items, items, dim, self->allowed, batch, k, pool,
+                                error);
     }
     if (status != LODE_OK) {
         free_ranker(self);

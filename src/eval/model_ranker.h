@@ -8,8 +8,8 @@
 /// @param k  longest list that will be asked for
 /// The encoder's item vectors are refreshed by lode__model_ranker_refresh; call it before ranking.
 LODE_CHECK lode_status lode__ranker_model(lode_ranker *ranker, lode_encoder *encoder,
-                                          const lode_binding *binding, const lode_split *split,
-                                          size_t k, lode_pool *pool, lode_error *error);
+                                          const lode_binding *binding, size_t k, lode_pool *pool,
+                                          lode_error *error);
 void lode__model_ranker_refresh(lode_ranker *ranker);
 
 #endif

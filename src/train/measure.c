@@ -143,8 +143,8 @@ static lode_status make_rankers(lode_measure *measure, lode_error *error) {
     const size_t longest = measure->cutoffs[measure->cutoff_count - 1];
     LODE_TRY(lode__encoder_new(&measure->encoder, measure->bundle->model,
                                measure->bundle->model->params, ENCODE_BATCH, measure->pool, error));
-    LODE_TRY(lode__ranker_model(&measure->rankers[0], measure->encoder, measure->binding,
-                                measure->split, longest, measure->pool, error));
+    LODE_TRY(lode__ranker_model(&measure->rankers[0], measure->encoder, measure->binding, longest,
+                                measure->pool, error));
     measure->ranker_count = 1;
     lode__model_ranker_refresh(&measure->rankers[0]);
     if (!measure->options.baselines) return LODE_OK;

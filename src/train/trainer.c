@@ -140,8 +140,8 @@ static lode_status prepare_validation(lode_trainer *trainer, lode_error *error) 
     lode__config_valid(trainer->config, &trainer->metric, &trainer->cutoff);
     LODE_TRY(lode__encoder_new(&trainer->encoder, trainer->model, trainer->model->params,
                                ENCODE_BATCH, trainer->pool, error));
-    return lode__ranker_model(&trainer->ranker, trainer->encoder, trainer->binding, trainer->split,
-                              trainer->cutoff, trainer->pool, error);
+    return lode__ranker_model(&trainer->ranker, trainer->encoder, trainer->binding, trainer->cutoff,
+                              trainer->pool, error);
 }
 
 static lode_status prepare(lode_trainer *trainer, const lode_phase *phase, lode_error *error) {
