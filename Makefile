@@ -104,7 +104,8 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT:%.c=$(BUILD)/%.o) $(BUILD)/liblod
 	$(Q)$(CC) $(CFLAGS) $^ $(PKG_LIBS) $(shell pkg-config --libs cmocka) $(LDLIBS) -o $@
 # Tests in tests/oom make allocations fail: the allocator is wrapped, for them only.
 OOM_WRAP := $(foreach f,malloc calloc realloc aligned_alloc free mmap munmap,-Wl,--wrap=$(f))
-$(BUILD)/tests/oom/test_%: $(BUILD)/tests/oom/test_%.o $(BUILD)/tests/oom/alloc_fail.o $(SUPPORT:%.c=$(BUILD)/%.o) \
+OOMBIN := $(filter $(BUILD)/tests/oom/%,$(TESTBIN))
+$(OOMBIN): $(BUILD)/tests/oom/%: $(BUILD)/tests/oom/%.o $(BUILD)/tests/oom/alloc_fail.o $(SUPPORT:%.c=$(BUILD)/%.o) \
     $(BUILD)/liblodestone.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $^ $(OOM_WRAP) $(PKG_LIBS) $(shell pkg-config --libs cmocka) $(LDLIBS) -o $@

@@ -1,0 +1,135 @@
+/// Every allocation of import, evaluation and candidates fails once: a clear status, nothing left behind.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "alloc_fail.h"
+#include "base/memory.h"
+
+#define SAMPLE "tests/compat/format-1/"
+
+static lode_status import_lines(void *cookie, lode_error *error) {
+    char *report = NULL;
+    const char *const *paths = cookie;
+    const lode_status status = lode_import(paths[0], paths[1], NULL, NULL, &report, error);
+    lode_text_free(&report);
+    return status;
+}
+
+static lode_status resolve(void *cookie, lode_error *error) {
+    (void)cookie;
+    static const char *const sets[] = {"objectives.0.type=bpr", "fields.user=[id, auto]"};
+    char *text = NULL;
+    const lode_status status =
+        lode_config_resolve("train: {epochs: 3}\n", "x.yaml", sets, 2, &text, error);
+    lode_text_free(&text);
+    return status;
+}
+
+static lode_status recommend(void *cookie, lode_error *error) {
+    (void)cookie;
+    lode_model *model = NULL;
+    lode_session *session = NULL;
+    lode_candidate found[3];
+    size_t count;
+    const lode_query query = {.user = "u1", .exclude_seen = false};
+    lode_status status = lode_model_open(&model, SAMPLE "run", SAMPLE "shop.lode", NULL, error);
+    if (status == LODE_OK) status = lode_session_new(&session, model, 1, 3, error);
+    if (status == LODE_OK)
+        status = lode_session_recommend(session, &query, 1, 3, found, &count, error);
+    lode_session_free(&session);
+    lode_model_free(&model);
+    return status;
+}
+
+static lode_status measure(void *cookie, lode_error *error) {
+    (void)cookie;
+    char *report = NULL;
+    const lode_status status =
+        lode_eval(SAMPLE "run", "data: " SAMPLE "shop.lode\nthreads: 1\n", NULL, &report, error);
+    lode_text_free(&report);
+    return status;
+}
+
+static void clear(const char *folder) {
+    static const char *const files[] = {"config.yaml",       "vocabulary",
+                                        "manifest.json",     "metrics.jsonl",
+                                        "model.safetensors", "checkpoint.safetensors"};
+    char path[128];
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(folder); // fails, and so does the next training, if anything else was left there
+}
+
+static lode_status train(void *cookie, lode_error *error) {
+    static const char config[] =
+        "data: {history: 3}\n"
+        "model:\n"
+        "  dim: 2\n"
+        "  user: {tower: ican, heads: 1, feed_forward: 4, layers: [2]}\n"
+        "  item: {tower: mlp, layers: [2]}\n"
+        "objectives: [{type: in_batch}, {type: bpr, negatives: {count: 2}}]\n"
+        "train: {epochs: 1, batch: 512, threads: 1}\n";
+    char *report = NULL;
+    const lode_status status =
+        lode_train(SAMPLE "shop.lode", cookie, config, NULL, NULL, &report, error);
+    lode_text_free(&report);
+    clear(cookie);
+    return status;
+}
+
+static void test_train(void **state) {
+    (void)state;
+    char folder[] = "/tmp/lode-oom-run-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(rmdir(folder), 0);
+    alloc_sweep(train, folder, 100);
+}
+
+static void test_import(void **state) {
+    (void)state;
+    char log[] = "/tmp/lode-oom-log-XXXXXX", data[64];
+    const int descriptor = mkstemp(log);
+    assert_true(descriptor >= 0);
+    static const char lines[] =
+        "user_id,item_id,timestamp,rating\nu1,a,1500000000,5\nu1,b,1500000100,3\n"
+        "u2,a,1500000200,4\nu2,c,1500000300,1\nu1,c,1500000400,2\n";
+    assert_int_equal(write(descriptor, lines, strlen(lines)), strlen(lines));
+    (void)close(descriptor);
+    (void)snprintf(data, sizeof data, "%s.lode", log);
+    const char *paths[] = {log, data};
+    alloc_sweep(import_lines, paths, 20);
+    assert_int_equal(unlink(data), 0);
+    assert_int_equal(unlink(log), 0);
+}
+
+static void test_resolve(void **state) {
+    (void)state;
+    alloc_sweep(resolve, NULL, 10);
+}
+
+static void test_recommend(void **state) {
+    (void)state;
+    alloc_sweep(recommend, NULL, 20);
+}
+
+static void test_measure(void **state) {
+    (void)state;
+    alloc_sweep(measure, NULL, 20);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_import), cmocka_unit_test(test_resolve),
+                                       cmocka_unit_test(test_recommend),
+                                       cmocka_unit_test(test_measure), cmocka_unit_test(test_train)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
