@@ -113,7 +113,7 @@ static int compare_floats(const void *a, const void *b) {
 
 /// Upper bounds of up to LODE_BUCKETS buckets with about the same number of values each.
 static void quantiles(lode_field *field, float *values, size_t count) {
-    qsort(values, count, sizeof *values, compare_floats);
+    if (count > 0) qsort(values, count, sizeof *values, compare_floats);
     for (size_t bucket = 1; bucket <= LODE_BUCKETS && count > 0; bucket++) {
         const float bound = values[(count * bucket - 1) / LODE_BUCKETS];
         if (field->bound_count == 0 || bound > field->bounds[field->bound_count - 1]) {
