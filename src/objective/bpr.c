@@ -1,11 +1,6 @@
 /// bpr: the clicked item should score above drawn negatives: mean of -log s(z+ - z) (Rendle et al. 2009).
 #include "objective/negatives.h"
 
-static const lode_key keys[] = {LODE_NEGATIVES_KEY,
-                                LODE_TEMPERATURE_KEY(lode_sampled_options),
-                                LODE_MASK_KEY(lode_sampled_options),
-                                {0}};
-
 static lode_status build(void *state, const lode_scene *scene, double weight, lode_error *error) {
     return lode__sampled_build(state, LODE_CONTRAST_BPR, scene, weight, error);
 }
@@ -15,7 +10,7 @@ const lode_objective_type lode__objective_bpr = {
     .help = "Pairwise ranking of the clicked item above drawn negatives (Rendle et al. 2009).",
     .user_needs = LODE_NEED_VECTOR,
     .item_needs = LODE_NEED_VECTOR,
-    .keys = keys,
+    .keys = lode__sampled_keys,
     .config_size = sizeof(lode_sampled_options),
     .state_size = sizeof(lode_sampled),
     .prepare = lode__sampled_prepare,

@@ -123,6 +123,11 @@ void lode__masker_fill(lode_masker *masker, const lode_batch *batch, const int32
 
 // --- losses over sampled negatives ------------------------------------------------------------------
 
+const lode_key lode__sampled_keys[] = {LODE_NEGATIVES_KEY,
+                                       LODE_TEMPERATURE_KEY(lode_sampled_options),
+                                       LODE_MASK_KEY(lode_sampled_options),
+                                       {0}};
+
 lode_status lode__sampled_prepare(void *state, const void *config, const lode_training *training,
                                   lode_arena *arena, lode_error *error) {
     (void)arena;

@@ -60,6 +60,9 @@ typedef struct lode_sampled {
     lode_masker masker;
 } lode_sampled;
 
+/// Keys of a loss that has no others: negatives, temperature, mask.
+extern const lode_key lode__sampled_keys[];
+
 lode_status lode__sampled_prepare(void *state, const void *config, const lode_training *training,
                                   lode_arena *arena, lode_error *error);
 size_t lode__sampled_items(const void *state, size_t batch);
