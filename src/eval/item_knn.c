@@ -312,6 +312,6 @@ lode_status lode__ranker_item_knn(lode_ranker *ranker, const lode_split *split, 
     }
     lode__pool_run(pool, ((size_t)knn->items + ROWS - 1) / ROWS, rows_task, knn);
     lode__arena_release(&knn->pair_arena);
-    *ranker = (lode_ranker){"item_knn", knn, knn_rank, knn_free};
+    *ranker = (lode_ranker){"item_knn", knn, knn_rank, NULL, knn_free};
     return LODE_OK;
 }

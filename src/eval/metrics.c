@@ -135,6 +135,11 @@ void lode__metrics_add(lode_metrics *metrics, const uint32_t *list, size_t lengt
     metrics->cases++;
 }
 
+void lode__metrics_add_scores(lode_metrics *metrics, const float *scores, const bool *clicked,
+                              size_t count) {
+    (void)metrics, (void)scores, (void)clicked, (void)count; // no metric over scores yet
+}
+
 static uint32_t distinct_items(const lode_metrics *metrics, size_t cutoff_index) {
     uint32_t distinct = 0;
     for (uint32_t item = 0; item < metrics->index_space; item++) {

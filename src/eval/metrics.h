@@ -55,6 +55,10 @@ void lode__metrics_release(lode_metrics *metrics);
 /// @param truth [truth_count] distinct true items, truth_count >= 1
 void lode__metrics_add(lode_metrics *metrics, const uint32_t *list, size_t length,
                        const uint32_t *truth, size_t truth_count);
+/// The scores of a case's given candidates, for metrics over scores (AUC).
+/// @param clicked  [count] which of them are true
+void lode__metrics_add_scores(lode_metrics *metrics, const float *scores, const bool *clicked,
+                              size_t count);
 double lode__metrics_value(const lode_metrics *metrics, enum lode_metric metric, size_t cutoff_index);
 
 /// Popularity percentile of every item with a count: share of the other such items that are clicked less, ties

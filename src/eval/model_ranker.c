@@ -98,7 +98,7 @@ lode_status lode__ranker_model(lode_ranker *ranker, lode_encoder *encoder,
         free_ranker(self);
         return status;
     }
-    *ranker = (lode_ranker){"model", self, rank, free_ranker};
+    *ranker = (lode_ranker){"model", self, rank, NULL, free_ranker};
     return LODE_OK;
 }
 

@@ -77,6 +77,6 @@ lode_status lode__ranker_popularity(lode_ranker *ranker, const lode_split *split
         own->ranked[rank] = lode__entry_item(entries[rank]);
     }
     lode__free(entries);
-    *ranker = (lode_ranker){"popularity", own, popularity_rank, popularity_free};
+    *ranker = (lode_ranker){"popularity", own, popularity_rank, NULL, popularity_free};
     return LODE_OK;
 }

@@ -57,6 +57,16 @@ void lode__cases_release(lode_cases *cases);
 /// Distinct true items of a case, without dropped ones. @return their number (>= 1)
 size_t lode__case_truth(const lode_cases *cases, size_t index, uint32_t *items);
 
+/// Given candidates to score: group g is the items items[starts[g]] .. items[starts[g + 1] - 1] as seen from
+/// states[g]. Items are data-set items; any of the catalogue may stand there, those without a training click too.
+typedef struct lode_scoring {
+    const lode_state *states; ///< [count]
+    const uint64_t *starts;   ///< [count + 1]
+    const uint32_t *items;    ///< [starts[count]]
+    size_t count;
+    float *scores; ///< [starts[count]] output, never NaN; -INFINITY for what cannot be scored
+} lode_scoring;
+
 /// Something that ranks: a model, popularity, item-kNN.
 typedef struct lode_ranker {
     const char *name;
@@ -65,6 +75,9 @@ typedef struct lode_ranker {
     /// click are candidates. `exclude_seen` leaves out the items of log.offsets[user] .. state.end.
     lode_status (*rank)(void *self, const lode_cases *cases, size_t begin, size_t count, size_t k,
                         bool exclude_seen, uint32_t *lists, lode_error *error);
+    /// Scores of given candidates, whatever order they stand in; NULL = this ranker cannot.
+    lode_status (*score)(void *self, const lode_cases *cases, const lode_scoring *scoring,
+                         lode_error *error);
     void (*free)(void *self);
 } lode_ranker;
 

@@ -1,21 +1,8 @@
 /// lode_eval: a bundle under a protocol, with popularity and item-kNN always beside it.
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/trainer.h"
-
-enum { ENCODE_BATCH = 512, ROWS = 3 };
-
-typedef struct lode_measure_options {
-    const char *data, *protocol;
-    int part;
-    lode_ints cutoffs;
-    int exclude_seen;
-    bool baselines;
-    int64_t threads;
-} lode_measure_options;
+#include "train/measure.h"
 
 static const char *const parts[] = {"valid", "test", NULL};
 static const char *const exclusions[] = {"config", "yes", "no", NULL};
@@ -65,24 +52,6 @@ const lode_key lode__measure_keys[] = {
      .help = "0 = one a processor. Changes no result."},
     {0}};
 #undef AT
-
-typedef struct lode_measure {
-    lode_measure_options options;
-    lode_bundle *bundle;
-    lode_dataset *data;
-    lode_split *split;
-    lode_binding *binding;
-    lode_pool *pool;
-    lode_encoder *encoder;
-    lode_cases cases;
-    lode_protocol protocol;
-    lode_ranker rankers[ROWS];
-    size_t ranker_count;
-    size_t cutoffs[LODE_CUTOFFS], cutoff_count;
-    float *percentile;
-    const lode_hooks *hooks;
-    lode_arena arena;
-} lode_measure;
 
 static lode_status choose_protocol(lode_measure *measure, lode_error *error) {
     const lode_eval_config *eval = &measure->bundle->config.eval;
@@ -139,24 +108,6 @@ static void choose_cutoffs(lode_measure *measure) {
     measure->cutoff_count = kept;
 }
 
-static lode_status make_rankers(lode_measure *measure, lode_error *error) {
-    const size_t longest = measure->cutoffs[measure->cutoff_count - 1];
-    LODE_TRY(lode__encoder_new(&measure->encoder, measure->bundle->model,
-                               measure->bundle->model->params, ENCODE_BATCH, measure->pool, error));
-    LODE_TRY(lode__ranker_model(&measure->rankers[0], measure->encoder, measure->binding, longest,
-                                measure->pool, error));
-    measure->ranker_count = 1;
-    lode__model_ranker_refresh(&measure->rankers[0]);
-    if (!measure->options.baselines) return LODE_OK;
-    LODE_TRY(lode__ranker_popularity(&measure->rankers[1], measure->split, error));
-    measure->ranker_count = 2;
-    LODE_TRY(lode__ranker_item_knn(&measure->rankers[2], measure->split,
-                                   (size_t)measure->bundle->config.eval.neighbours, measure->pool,
-                                   error));
-    measure->ranker_count = 3;
-    return LODE_OK;
-}
-
 static lode_status prepare(lode_measure *measure, lode_error *error) {
     const lode_config *config = &measure->bundle->config;
     const size_t threads =
@@ -190,68 +141,16 @@ static lode_status prepare(lode_measure *measure, lode_error *error) {
     uint32_t *scratch = lode__arena_alloc(&measure->arena, items, sizeof *scratch);
     if (measure->percentile == NULL || scratch == NULL) return lode__fail_memory(error);
     lode__popularity_percentile(measure->split->item_count, items, scratch, measure->percentile);
-    return make_rankers(measure, error);
-}
-
-static bool wanted(const lode_measure *measure, enum lode_metric metric) {
-    const lode_texts *list = &measure->bundle->config.eval.metrics;
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->values[i], lode__metric_name(metric)) == 0) return true;
-    }
-    return false;
-}
-
-static lode_status add_row(const lode_measure *measure, const lode_ranker *ranker, bool exclude,
-                           json_t *rows, lode_error *error) {
-    lode_metrics metrics;
-    LODE_TRY(lode__metrics_new(&metrics, measure->cutoffs, measure->cutoff_count,
-                               measure->data->items.count, measure->data->active_items,
-                               measure->percentile, error));
-    char task[32] = "evaluate ";
-    strncat(task, ranker->name, sizeof task - strlen(task) - 1);
-    const lode_status status =
-        lode__evaluate(&measure->cases, ranker, exclude, &metrics, measure->hooks, task, error);
-    json_t *row = json_object();
-    for (int m = 0; m < LODE_METRICS && status == LODE_OK; m++) {
-        for (size_t c = 0; c < measure->cutoff_count && wanted(measure, (enum lode_metric)m); c++) {
-            char name[64];
-            (void)snprintf(name, sizeof name, "%s@%zu", lode__metric_name((enum lode_metric)m),
-                           measure->cutoffs[c]);
-            const double value = lode__metrics_value(&metrics, (enum lode_metric)m, c);
-            const bool whole = m == LODE_METRIC_DIVERSITY;
-            (void)json_object_set_new(row, name,
-                                      whole ? json_integer((json_int_t)value) : json_real(value));
-        }
-    }
-    (void)json_object_set_new(rows, ranker->name, row);
-    lode__metrics_release(&metrics);
-    return status;
-}
-
-static lode_status add_table(const lode_measure *measure, bool exclude, json_t *table,
-                             lode_error *error) {
-    json_t *rows = json_object();
-    (void)json_object_set_new(table, "protocol", json_string(measure->protocol.name));
-    (void)json_object_set_new(table, "part", json_string(parts[measure->options.part]));
-    (void)json_object_set_new(table, "exclude_seen", json_boolean(exclude));
-    (void)json_object_set_new(table, "cases", json_integer((json_int_t)measure->cases.count));
-    (void)json_object_set_new(table, "dropped", json_integer((json_int_t)measure->cases.dropped));
-    (void)json_object_set_new(table, "missed", json_integer((json_int_t)measure->cases.missed));
-    (void)json_object_set_new(table, "items", json_integer((json_int_t)measure->data->active_items));
-    (void)json_object_set_new(table, "rows", rows);
-    for (size_t i = 0; i < measure->ranker_count; i++) {
-        LODE_TRY(add_row(measure, &measure->rankers[i], exclude, rows, error));
-    }
-    return LODE_OK;
+    return lode__measure_rankers(measure, error);
 }
 
 static lode_status run(lode_measure *measure, char **report, lode_error *error) {
     LODE_TRY(prepare(measure, error));
     json_t *table = json_object(), *also = json_array();
-    lode_status status = add_table(measure, measure->protocol.exclude_seen, table, error);
+    lode_status status = lode__measure_table(measure, measure->protocol.exclude_seen, table, error);
     if (status == LODE_OK && measure->protocol.also_other_exclusion) {
         json_t *other = json_object();
-        status = add_table(measure, !measure->protocol.exclude_seen, other, error);
+        status = lode__measure_table(measure, !measure->protocol.exclude_seen, other, error);
         (void)json_array_append_new(also, other);
     }
     (void)json_object_set_new(table, "also", also);
