@@ -116,7 +116,8 @@ LODE_API LODE_CHECK lode_status lode_import(const char *source, const char *outp
                                             const char *options, const lode_hooks *hooks,
                                             char **report, lode_error *error);
 
-/// Make a small shop with planted structure, as raw files in folder `output`.
+/// Make a shop whose truth is known, as raw files: a log with tables, and beside them what is true (docs/synth.md).
+/// @param output  a folder; or "-" (standard output), a pipe or a device, which gets the log alone as it is made
 LODE_API LODE_CHECK lode_status lode_synth(const char *output, const char *options,
                                            const lode_hooks *hooks, char **report, lode_error *error);
 
