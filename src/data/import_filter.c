@@ -246,6 +246,8 @@ lode_status lode__import_filter(lode_importer *importer, lode_error *error) {
     importer->session_count = 0;
     for (int k = 0; k < LODE_BEHAVIOURS; ++k)
         importer->behaviours[k] = 0;
+    for (int k = 0; k < LODE_GIVEN_PARTS; ++k)
+        importer->parts[k] = 0;
     return LODE_OK;
 }
 
@@ -265,6 +267,7 @@ lode_status lode__import_filtered(lode_importer *importer, const uint32_t **row,
         out[slots->session] = *session - 1;
     }
     ++importer->behaviours[slots->behaviour == SIZE_MAX ? LODE_CLICK : out[slots->behaviour]];
+    if (slots->part != SIZE_MAX) ++importer->parts[out[slots->part]];
     return LODE_OK;
 }
 
