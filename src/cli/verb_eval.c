@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 // Scalars beside the rows ("protocol", "cases", ...) make the heading line.
 static void print_protocol(json_t *report) {
@@ -10,6 +11,7 @@ static void print_protocol(json_t *report) {
     json_t *value;
     json_object_foreach(report, key, value) {
         if (!json_is_string(value) && !json_is_integer(value) && !json_is_boolean(value)) continue;
+        if (strcmp(key, "note") == 0) continue;
         cli_text_add(&heading, "%s", heading.length > 0 ? ", " : "");
         for (const char *c = key; *c != '\0'; c++)
             cli_text_add(&heading, "%c", *c == '_' ? ' ' : *c);
@@ -19,7 +21,10 @@ static void print_protocol(json_t *report) {
         if (json_is_boolean(value))
             cli_text_add(&heading, "%s", json_is_true(value) ? "yes" : "no");
     }
-    if (heading.length > 0) printf("%s\n\n", heading.bytes);
+    const char *note = json_string_value(json_object_get(report, "note"));
+    if (heading.length > 0) printf("%s\n", heading.bytes);
+    if (note != NULL) printf("note: %s\n", note);
+    if (heading.length > 0 || note != NULL) printf("\n");
     cli_text_release(&heading);
     cli_report_metrics(json_object_get(report, "rows"));
 }

@@ -34,6 +34,7 @@ typedef struct lode_eval_config {
     lode_texts metrics;
     int exclude_seen; ///< 0 as the protocol says, 1 yes, 2 no
     int64_t neighbours;
+    const char *category; ///< item column of category_diversity; "" = none
 } lode_eval_config;
 
 typedef struct lode_config {
