@@ -7,7 +7,7 @@
 ///     pair.starts      u64 [i + 1]     pair.items u32 [p], of each item best first
 ///     pair.counts      u32 [p], or     pair.similarity f32 [p]
 ///     related.starts   u64 [i + 1]     related.items u32: partners above the item, rising
-///     related.filter   u64 [blocks, 8] in place of both (lode__filter_add)
+///     related.filter   u64 [blocks, 8] in place of both (lode__related_add)
 ///     group.starts     u64 [g + 1]     group.items u32, rising within a group of 2 or more
 ///     item.starts      u64 [i + 1]     item.groups u32, rising within an item
 ///

@@ -252,7 +252,7 @@ static void keep_related(counting *c, worker *own, uint32_t anchor, uint32_t met
     for (uint32_t k = 0; k < above; k++) {
         atomic_store_explicit(&row[k], own->touched[k], memory_order_relaxed);
         if (c->filter != NULL)
-            lode__filter_add(c->filter, c->filter_blocks, anchor, own->touched[k]);
+            lode__related_add(c->filter, c->filter_blocks, anchor, own->touched[k]);
     }
     c->filled[anchor] = above;
 }
@@ -295,7 +295,7 @@ static lode_status to_filter(counting *c, lode_error *error) {
     for (uint64_t at = 0; at < c->related_count; at++) {
         while (c->related_starts[item + 1] <= at)
             item++;
-        lode__filter_add(c->filter, c->filter_blocks, item, c->related[at]);
+        lode__related_add(c->filter, c->filter_blocks, item, c->related[at]);
     }
     lode__free(c->related);
     c->related = NULL;
@@ -322,8 +322,8 @@ static lode_status gather_related(counting *c, lode_error *error) {
         for (uint32_t rest = anchor + 1; rest < c->last; rest++) {
             row = c->rows + c->row_starts[rest];
             for (uint64_t k = 0; k < c->filled[rest]; k++)
-                lode__filter_add(c->filter, c->filter_blocks, rest,
-                                 atomic_load_explicit(&row[k], memory_order_relaxed));
+                lode__related_add(c->filter, c->filter_blocks, rest,
+                                  atomic_load_explicit(&row[k], memory_order_relaxed));
         }
     }
     return LODE_OK;

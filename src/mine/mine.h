@@ -37,7 +37,7 @@ typedef struct lode_mined {
     // membership of pairs: exact, or a filter, or neither (then an item's list is all there is)
     const uint64_t *related_starts; ///< [items + 1]
     const uint32_t *related; ///< partners above i, rising: the pair (i, j), i < j, stands in row i
-    const uint64_t *filter;  ///< [filter_blocks, 8], see lode__filter_add
+    const uint64_t *filter;  ///< [filter_blocks, 8], see lode__related_add
     uint64_t filter_blocks;
     uint64_t related_pairs; ///< distinct unordered pairs that are related
 
@@ -81,7 +81,7 @@ double lode__mined_false_rate(const lode_mined *mined);
 
 /// The filter: blocks of 512 bits, one a pair, six bits set in it (a blocked Bloom filter). Adding may
 /// happen from several threads and in any order: the bits come out the same.
-void lode__filter_add(uint64_t *filter, uint64_t blocks, uint32_t i, uint32_t j);
+void lode__related_add(uint64_t *filter, uint64_t blocks, uint32_t i, uint32_t j);
 
 // ------------------------------------------------------------------------------------------------
 // Miners

@@ -34,7 +34,7 @@ static uint64_t filter_block(uint64_t blocks, uint32_t i, uint32_t j, uint64_t *
     return (hash >> 32) * blocks >> 32;
 }
 
-void lode__filter_add(uint64_t *filter, uint64_t blocks, uint32_t i, uint32_t j) {
+void lode__related_add(uint64_t *filter, uint64_t blocks, uint32_t i, uint32_t j) {
     uint64_t bits;
     uint64_t *block = filter + filter_block(blocks, i, j, &bits) * FILTER_WORDS;
     for (int k = 0; k < FILTER_BITS; k++, bits >>= 9) {

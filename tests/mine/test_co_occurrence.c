@@ -261,7 +261,7 @@ static void test_filter(void **state) {
     enum { BLOCKS = 64, PAIRS = 2000, TRIES = 20000 };
     static uint64_t bits[BLOCKS * 8];
     for (uint32_t k = 0; k < PAIRS; k++)
-        lode__filter_add(bits, BLOCKS, k, 100000 + 7 * k);
+        lode__related_add(bits, BLOCKS, k, 100000 + 7 * k);
     const lode_mined mined = {
         .kind = LODE_MINED_PAIRS, .items = 1 << 20, .filter = bits, .filter_blocks = BLOCKS};
     for (uint32_t k = 0; k < PAIRS; k++) {
