@@ -36,6 +36,12 @@ const lode_key lode__measure_keys[] = {
      AT(metrics),
      .fallback = "[]",
      .help = "What the tables show; the default is eval.metrics. `help metrics` lists them."},
+    {.name = "definitions",
+     .type = LODE_KEY_TEXTS,
+     AT(definitions),
+     .fallback = "[]",
+     .help = "Projects and papers under whose metric names the run is printed too (`help "
+             "definitions`), or all."},
     {.name = "category",
      .type = LODE_KEY_TEXT,
      AT(category),
@@ -137,6 +143,7 @@ static lode_status prepare(lode_measure *measure, lode_error *error) {
     LODE_TRY(choose_protocol(measure, error));
     choose_cutoffs(measure);
     LODE_TRY(check_metrics(measure, error));
+    LODE_TRY(lode__measure_definitions(measure, error));
     LODE_TRY(lode__binding_new(&measure->binding, measure->bundle->model->vocabulary, measure->data,
                                error));
     if (config->data.split.refit && measure->options.part == 0) {
@@ -166,11 +173,12 @@ static lode_status prepare(lode_measure *measure, lode_error *error) {
 static lode_status run(lode_measure *measure, char **report, lode_error *error) {
     LODE_TRY(prepare(measure, error));
     json_t *table = json_object(), *also = json_array();
-    lode_status status = lode__measure_table(measure, measure->protocol.exclude_seen, table, error);
+    lode_status status =
+        lode__measure_table(measure, measure->protocol.exclude_seen, table, also, error);
     if (status == LODE_OK && measure->protocol.also_other_exclusion) {
         json_t *other = json_object();
-        status = lode__measure_table(measure, !measure->protocol.exclude_seen, other, error);
         (void)json_array_append_new(also, other);
+        status = lode__measure_table(measure, !measure->protocol.exclude_seen, other, also, error);
     }
     (void)json_object_set_new(table, "also", also);
     char *text =
