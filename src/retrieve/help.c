@@ -1,7 +1,9 @@
 /// lode_help: documentation from the same tables of keys that configurations and options are read with.
+#include <stdio.h>
 #include <string.h>
 
 #include "data/import.h"
+#include "eval/definitions.h"
 #include "retrieve/model.h"
 #include "train/experiment.h"
 
@@ -24,6 +26,7 @@ static void list_topics(lode_text *text) {
         lode__text_printf(text, " %s", lode__protocol_at(i)->name);
     lode__text_add(
         text, "\n  metrics              what is measured, and how it is defined\n"
+              "  definitions          what projects and papers mean by their metric names\n"
               "  import, synth, info, eval, encode    options of these verbs\n"
               "  experiment           keys of an experiment's file, and options of the verb\n");
 }
@@ -61,19 +64,40 @@ static void help_protocol(lode_text *text, const lode_protocol *protocol) {
 }
 
 static void help_metrics(lode_text *text) {
-    lode__text_add(text, "R = true items of a case, L = its list cut at K, h = how many of R stand "
-                         "in L; means over cases:\n"
-                         "  hit@K               1 where h > 0\n"
-                         "  recall@K            h / |R|\n"
-                         "  precision@K         h / K\n"
-                         "  ndcg@K              sum over hits of 1/log2(rank + 1), over the same "
-                         "sum of an ideal list\n"
-                         "  mrr@K               1 / rank of the first hit\n"
-                         "Of all lists together:\n"
-                         "  coverage@K          share of the items that stand in some list\n"
-                         "  diversity@K         number of distinct items recommended\n"
-                         "  popularity_index@K  mean popularity percentile of what is recommended "
-                         "(1 = the most clicked)\n");
+    static const char *const headings[] = {
+        "R = true items of a case, L = its list cut at K, h = how many of R stand in L.\n\nOf "
+        "lists:\n",
+        "\nOf all lists together:\n",
+        "\nOf the scores of given candidates (not under full ranking):\n",
+        "\nOf the model's vectors (lengths made 1; drawn pairs):\n"};
+    int group = -1;
+    for (int pass = 0; pass < 4; pass++) {
+        for (int m = 0; m < LODE_METRICS; m++) {
+            const lode_metric_info *info = lode__metric_at((enum lode_metric)m);
+            if ((int)info->group != pass) continue;
+            if (group != pass) lode__text_add(text, headings[pass]);
+            group = pass;
+            char name[64];
+            (void)snprintf(name, sizeof name, "%s%s", info->name, info->cutoff ? "@K" : "");
+            lode__text_printf(text, "  %-22s %s\n", name, info->help);
+        }
+    }
+}
+
+static void help_definitions(lode_text *text) {
+    lode__text_add(
+        text,
+        "What projects and papers mean by their metric names (eval --definitions NAME,...|all):\n");
+    for (size_t i = 0; lode__definition_at(i) != NULL; i++) {
+        const lode_definition *definition = lode__definition_at(i);
+        lode__text_printf(text, "\n%s: %s\n", definition->name, definition->help);
+        for (const lode_definition_row *row = definition->rows; row->name != NULL; row++) {
+            const char *metric = lode__metric_name(row->metric);
+            if (row->remark == NULL) lode__text_printf(text, "  %-18s %s\n", row->name, metric);
+            if (row->remark != NULL)
+                lode__text_printf(text, "  %-18s %-20s %s\n", row->name, metric, row->remark);
+        }
+    }
 }
 
 static void help_config(lode_text *text) {
@@ -145,6 +169,10 @@ static bool write_topic(lode_text *text, const char *topic) {
     }
     if (strcmp(topic, "metrics") == 0) {
         help_metrics(text);
+        return true;
+    }
+    if (strcmp(topic, "definitions") == 0) {
+        help_definitions(text);
         return true;
     }
     if (strcmp(topic, "experiment") == 0) {

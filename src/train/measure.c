@@ -31,6 +31,22 @@ const lode_key lode__measure_keys[] = {
      .low = 1,
      .high = 10000,
      .help = "Where lists are cut; the default is eval.cutoffs."},
+    {.name = "metrics",
+     .type = LODE_KEY_TEXTS,
+     AT(metrics),
+     .fallback = "[]",
+     .help = "What the tables show; the default is eval.metrics. `help metrics` lists them."},
+    {.name = "definitions",
+     .type = LODE_KEY_TEXTS,
+     AT(definitions),
+     .fallback = "[]",
+     .help = "Projects and papers under whose metric names the run is printed too (`help "
+             "definitions`), or all."},
+    {.name = "category",
+     .type = LODE_KEY_TEXT,
+     AT(category),
+     .fallback = "config",
+     .help = "Item column that category_diversity compares; config takes eval.category."},
     {.name = "exclude_seen",
      .type = LODE_KEY_CHOICE,
      AT(exclude_seen),
@@ -108,6 +124,13 @@ static void choose_cutoffs(lode_measure *measure) {
     measure->cutoff_count = kept;
 }
 
+static lode_status check_metrics(const lode_measure *measure, lode_error *error) {
+    const lode_texts *list = &measure->options.metrics;
+    for (size_t i = 0; i < list->count; i++)
+        LODE_TRY(lode__metric_check("metrics", list->values[i], error));
+    return LODE_OK;
+}
+
 static lode_status prepare(lode_measure *measure, lode_error *error) {
     const lode_config *config = &measure->bundle->config;
     const size_t threads =
@@ -119,6 +142,8 @@ static lode_status prepare(lode_measure *measure, lode_error *error) {
     if (config->data.split.refit && measure->options.part == 1) lode__split_refit(measure->split);
     LODE_TRY(choose_protocol(measure, error));
     choose_cutoffs(measure);
+    LODE_TRY(check_metrics(measure, error));
+    LODE_TRY(lode__measure_definitions(measure, error));
     LODE_TRY(lode__binding_new(&measure->binding, measure->bundle->model->vocabulary, measure->data,
                                error));
     if (config->data.split.refit && measure->options.part == 0) {
@@ -141,17 +166,19 @@ static lode_status prepare(lode_measure *measure, lode_error *error) {
     uint32_t *scratch = lode__arena_alloc(&measure->arena, items, sizeof *scratch);
     if (measure->percentile == NULL || scratch == NULL) return lode__fail_memory(error);
     lode__popularity_percentile(measure->split->item_count, items, scratch, measure->percentile);
+    LODE_TRY(lode__measure_category(measure, error));
     return lode__measure_rankers(measure, error);
 }
 
 static lode_status run(lode_measure *measure, char **report, lode_error *error) {
     LODE_TRY(prepare(measure, error));
     json_t *table = json_object(), *also = json_array();
-    lode_status status = lode__measure_table(measure, measure->protocol.exclude_seen, table, error);
+    lode_status status =
+        lode__measure_table(measure, measure->protocol.exclude_seen, table, also, error);
     if (status == LODE_OK && measure->protocol.also_other_exclusion) {
         json_t *other = json_object();
-        status = lode__measure_table(measure, !measure->protocol.exclude_seen, other, error);
         (void)json_array_append_new(also, other);
+        status = lode__measure_table(measure, !measure->protocol.exclude_seen, other, also, error);
     }
     (void)json_object_set_new(table, "also", also);
     char *text =
