@@ -42,6 +42,9 @@ typedef enum lode_behaviour {
     LODE_BEHAVIOURS
 } lode_behaviour;
 
+/// Where the one who published the log put a row.
+typedef enum lode_part { LODE_PART_TRAIN, LODE_PART_VALID, LODE_PART_TEST, LODE_PARTS } lode_part;
+
 typedef enum lode_time_kind {
     LODE_TIME_NONE,  ///< input order only; log.time absent
     LODE_TIME_ORDER, ///< consecutive numbers: they order, but hold no durations (no sessions by gap)
@@ -89,6 +92,7 @@ typedef struct lode_dataset {
     const float *weight;      ///< NULL = all 1
     const uint32_t *session;  ///< NULL without sessions
     const float *label;       ///< NULL without ratings or labels
+    const uint8_t *part;      ///< lode_part of each row; NULL when the log came without a split
     lode_time_kind time_kind;
     const int64_t *valid; ///< [items, 2] or NULL
     lode_column *context, *user_columns, *item_columns;

@@ -69,7 +69,7 @@ static void cases_walk(lode_cases *cases, lode_part part) {
     cases->dropped = cases->missed = 0;
     for (uint32_t user = 0; user < split->log.users; user++) {
         const bool test = part == LODE_PART_TEST;
-        const uint64_t begin = test ? split->valid_end[user] : split->train_end[user];
+        const uint64_t begin = test ? split->test_begin[user] : split->valid_begin[user];
         const uint64_t end = test ? split->log.offsets[user + 1] : split->valid_end[user];
         if (cases->protocol.history == LODE_HISTORY_FROZEN) {
             case_add(cases, (lode_case){{user, begin}, begin, end});
@@ -83,13 +83,13 @@ static void cases_walk(lode_cases *cases, lode_part part) {
 
 lode_status lode__cases_new(lode_cases *cases, const lode_split *split,
                             const lode_protocol *protocol, lode_part part, lode_error *error) {
-    static const char *const split_names[] = {"leave_one_out", "chronological"};
     memset(cases, 0, sizeof *cases);
     if (protocol->split != split->type) {
         return lode__fail(error, LODE_E_MISMATCH,
                           "protocol %s needs split type %s, but the data is split by %s; choose "
                           "another protocol or train on that split",
-                          protocol->name, split_names[protocol->split], split_names[split->type]);
+                          protocol->name, lode__split_name(protocol->split),
+                          lode__split_name(split->type));
     }
     cases->split = split;
     cases->protocol = *protocol;

@@ -51,13 +51,13 @@ static void help_objective(lode_text *text, const lode_objective_type *objective
 }
 
 static void help_protocol(lode_text *text, const lode_protocol *protocol) {
-    static const char *const splits[] = {"leave_one_out", "chronological"};
     static const char *const histories[] = {"frozen", "rolling"};
     static const char *const unseen[] = {"dropped", "counted as misses", "encoded"};
     lode__text_printf(
         text, "protocol %s\n  %s\n  split %s, history %s, seen items %s, test clicks on unseen items are %s\n",
-        protocol->name, protocol->help, splits[protocol->split], histories[protocol->history],
-        protocol->exclude_seen ? "left out" : "kept", unseen[protocol->unseen]);
+        protocol->name, protocol->help, lode__split_name(protocol->split),
+        histories[protocol->history], protocol->exclude_seen ? "left out" : "kept",
+        unseen[protocol->unseen]);
 }
 
 static void help_metrics(lode_text *text) {

@@ -308,14 +308,12 @@ static lode_status check_eval(lode_config *config, lode_error *error) {
         lode__text_printf(&names, " %s", lode__protocol_at(i)->name);
     }
     const lode_status status =
-        protocol == NULL
-            ? lode__fail(error, LODE_E_CONFIG,
-                         "eval.protocol: unknown protocol \"%s\"; there are: auto%s",
-                         eval->protocol, names.data != NULL ? names.data : "")
-            : lode__fail(error, LODE_E_CONFIG,
-                         "eval.protocol is %s, which needs data.split.type: %s", eval->protocol,
-                         protocol->split == LODE_SPLIT_LEAVE_ONE_OUT ? "leave_one_out"
-                                                                     : "chronological");
+        protocol == NULL ? lode__fail(error, LODE_E_CONFIG,
+                                      "eval.protocol: unknown protocol \"%s\"; there are: auto%s",
+                                      eval->protocol, names.data != NULL ? names.data : "")
+                         : lode__fail(error, LODE_E_CONFIG,
+                                      "eval.protocol is %s, which needs data.split.type: %s",
+                                      eval->protocol, lode__split_name(protocol->split));
     lode__text_release(&names);
     return status;
 }
@@ -336,6 +334,7 @@ static lode_status read_tree(lode_config *config, lode_error *error) {
         const lode_node *part = sides[i] == LODE_SIDE_USER ? config->model.user : config->model.item;
         LODE_TRY(lode__tower_read(&tower, part, sides[i], &config->arena, error));
     }
+    LODE_TRY(lode__split_check(&config->data.split, error));
     return check_eval(config, error);
 }
 
