@@ -18,7 +18,7 @@ typedef struct lode_condition {
 
 /// Words of a row behind LODE_ROW_REST; SIZE_MAX = not there.
 typedef struct lode_slots {
-    size_t behaviour, weight, session, label, context, words;
+    size_t behaviour, weight, session, label, part, context, words;
 } lode_slots;
 
 typedef struct lode_builders {
@@ -34,6 +34,7 @@ typedef struct lode_importer {
     const lode_reader *reader;
     lode_plan plan;
     lode_table log;
+    size_t log_next; ///< of plan.logs: the file after the one that is open
     lode_column_map map;
     lode_condition condition; ///< name NULL without one
     lode_time_reader times;
@@ -51,6 +52,8 @@ typedef struct lode_importer {
     const char *folder; ///< of temporary files
     lode_container_writer writer;
     uint64_t rows, errors, duplicates, behaviours[LODE_BEHAVIOURS];
+    uint64_t parts[LODE_GIVEN_PARTS]; ///< rows of each part of the given split
+    uint64_t part_conflicts;          ///< rows whose user, item and time also stand in another part
     uint64_t fingerprint;
     uint32_t log_items; ///< items of the log, before the tables add theirs
     double started, reported;
@@ -72,6 +75,17 @@ lode_status lode__import_fail_cell(const lode_table *table, const lode_cell *cel
 
 LODE_CHECK lode_status lode__import_progress(lode_importer *importer, const char *task,
                                              uint64_t done, uint64_t total, lode_error *error);
+
+/// When the current file of the log has ended: open the next one, which must have the same columns, or set
+/// *end when there is none.
+LODE_CHECK lode_status lode__import_next_log(lode_importer *importer, bool *end, lode_error *error);
+
+/// A notice about the split that came with the log.
+void lode__import_say_parts(const lode_importer *importer);
+
+/// The part of the current row: of its file, or of its cell.
+LODE_CHECK lode_status lode__import_part(const lode_importer *importer, uint32_t *word,
+                                         lode_error *error);
 
 /// Read one item or user table.
 LODE_CHECK lode_status lode__import_table(lode_importer *importer, const char *path, lode_role id,

@@ -125,7 +125,7 @@ static uint64_t clicks_of(const lode_dataset *data) {
 }
 
 static int part_of(const lode_dataset *data, uint64_t row) {
-    return data->part ? data->part[row] : LODE_PART_TRAIN;
+    return data->part ? data->part[row] : LODE_GIVEN_TRAIN;
 }
 
 static bool is_click(const lode_dataset *data, uint64_t row) {
@@ -135,7 +135,7 @@ static bool is_click(const lode_dataset *data, uint64_t row) {
 /// Whether the parts of every user follow one another: training, validation, test.
 static bool parts_in_order(const lode_dataset *data) {
     for (uint32_t user = 0; user < data->users.count; user++) {
-        int last = LODE_PART_TRAIN;
+        int last = LODE_GIVEN_TRAIN;
         for (uint64_t row = data->offsets[user]; row < data->offsets[user + 1]; row++) {
             if (!is_click(data, row)) {
                 continue;
@@ -177,7 +177,7 @@ static void log_copy(const lode_dataset *data, click_copy *to) {
     uint64_t filled = 0;
     for (uint32_t user = 0; user < data->users.count; user++) {
         to->offsets[user] = filled;
-        for (int part = 0; part < (to->by_part ? LODE_PARTS : 1); part++) {
+        for (int part = 0; part < (to->by_part ? LODE_GIVEN_PARTS : 1); part++) {
             filled = copy_user(data, to, user, part, filled);
         }
     }
@@ -371,18 +371,18 @@ static lode_status split_given(lode_split *split, const lode_split_options *opti
     }
     for (uint32_t user = 0; user < log->users; user++) {
         const uint64_t begin = log->offsets[user], end = log->offsets[user + 1];
-        uint64_t cut[LODE_PARTS] = {begin, begin, begin}; // the end of each part
+        uint64_t cut[LODE_GIVEN_PARTS] = {begin, begin, begin}; // the end of each part
         for (uint64_t at = begin; at < end; at++) {
             cut[part_of(split->data, log->row ? log->row[at] : at)] = at + 1;
         }
-        cut[LODE_PART_VALID] = LODE_MAX(cut[LODE_PART_VALID], cut[LODE_PART_TRAIN]);
-        user_cut(split, user, cut[LODE_PART_TRAIN], cut[LODE_PART_VALID]);
-        if (cut[LODE_PART_TRAIN] > begin) {
+        cut[LODE_GIVEN_VALID] = LODE_MAX(cut[LODE_GIVEN_VALID], cut[LODE_GIVEN_TRAIN]);
+        user_cut(split, user, cut[LODE_GIVEN_TRAIN], cut[LODE_GIVEN_VALID]);
+        if (cut[LODE_GIVEN_TRAIN] > begin) {
             continue;
         }
-        if (cut[LODE_PART_VALID] > begin) {
+        if (cut[LODE_GIVEN_VALID] > begin) {
             split->valid_begin[user] =
-                begin + share_of(options->history, cut[LODE_PART_VALID] - begin);
+                begin + share_of(options->history, cut[LODE_GIVEN_VALID] - begin);
         } else {
             split->test_begin[user] = begin + share_of(options->history, end - begin);
         }

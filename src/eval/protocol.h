@@ -30,6 +30,8 @@ typedef struct lode_protocol {
 const lode_protocol *lode__protocol_find(const char *name);
 const lode_protocol *lode__protocol_at(size_t index);
 
+typedef enum lode_part { LODE_PART_VALID, LODE_PART_TEST } lode_part;
+
 /// One case: predict clicks truth_begin .. truth_end (positions in the log) from the state.
 typedef struct lode_case {
     lode_state state;

@@ -58,7 +58,7 @@ static inline void small_log_add(small_log *log, uint32_t user, uint32_t item, i
 
 /// The same with the part that the log's source put the row in.
 static inline void small_log_add_part(small_log *log, uint32_t user, uint32_t item, int64_t time,
-                                      lode_part part) {
+                                      lode_given part) {
     log->part[log->data.interactions] = (uint8_t)part;
     log->data.part = log->part;
     small_log_add(log, user, item, time, LODE_CLICK);

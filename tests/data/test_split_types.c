@@ -155,21 +155,21 @@ static void test_users(void **state) {
 /// alone. User 3: training alone. User 4: validation and test.
 static void given_make(void) {
     small_log_init(&logs, 5, 20);
-    static const lode_part mixed[] = {LODE_PART_TRAIN, LODE_PART_TEST, LODE_PART_VALID,
-                                      LODE_PART_TRAIN, LODE_PART_TEST};
+    static const lode_given mixed[] = {LODE_GIVEN_TRAIN, LODE_GIVEN_TEST, LODE_GIVEN_VALID,
+                                      LODE_GIVEN_TRAIN, LODE_GIVEN_TEST};
     for (uint32_t i = 0; i < 5; i++) {
         small_log_add_part(&logs, 0, i, i, mixed[i]);
     }
     for (uint32_t i = 0; i < 5; i++) {
-        small_log_add_part(&logs, 1, 5 + i, i, LODE_PART_TEST);
+        small_log_add_part(&logs, 1, 5 + i, i, LODE_GIVEN_TEST);
     }
     for (uint32_t i = 0; i < 3; i++) {
-        small_log_add_part(&logs, 2, 10 + i, i, LODE_PART_VALID);
+        small_log_add_part(&logs, 2, 10 + i, i, LODE_GIVEN_VALID);
     }
-    small_log_add_part(&logs, 3, 13, 0, LODE_PART_TRAIN);
-    small_log_add_part(&logs, 4, 14, 0, LODE_PART_VALID);
-    small_log_add_part(&logs, 4, 15, 1, LODE_PART_VALID);
-    small_log_add_part(&logs, 4, 16, 2, LODE_PART_TEST);
+    small_log_add_part(&logs, 3, 13, 0, LODE_GIVEN_TRAIN);
+    small_log_add_part(&logs, 4, 14, 0, LODE_GIVEN_VALID);
+    small_log_add_part(&logs, 4, 15, 1, LODE_GIVEN_VALID);
+    small_log_add_part(&logs, 4, 16, 2, LODE_GIVEN_TEST);
 }
 
 static void test_given(void **state) {
@@ -198,8 +198,8 @@ static void test_given(void **state) {
     lode__split_free(&split);
 
     small_log_init(&logs, 1, 20); // parts in order: nothing is copied
-    small_log_add_part(&logs, 0, 1, 0, LODE_PART_TRAIN);
-    small_log_add_part(&logs, 0, 2, 1, LODE_PART_TEST);
+    small_log_add_part(&logs, 0, 1, 0, LODE_GIVEN_TRAIN);
+    small_log_add_part(&logs, 0, 2, 1, LODE_GIVEN_TEST);
     split = split_make(&options);
     assert_ptr_equal(split->log.item, logs.item);
     lode__split_free(&split);
@@ -234,7 +234,7 @@ static void test_refusals(void **state) {
     options = (lode_split_options){.type = LODE_SPLIT_RATIO, .test = 0.5};
     expect_refused(&options, "at least 2 clicks");
     small_log_init(&logs, 1, 3);
-    small_log_add_part(&logs, 0, 1, 0, LODE_PART_TEST);
+    small_log_add_part(&logs, 0, 1, 0, LODE_GIVEN_TEST);
     options = (lode_split_options){.type = LODE_SPLIT_GIVEN};
     expect_refused(&options, "no click is left for training");
 }
@@ -258,7 +258,7 @@ static bool hidden_by_type(const lode_split *split, uint32_t user, uint64_t at, 
         return split->test_begin[user] < first + clicks ||
                split->valid_begin[user] < split->valid_end[user];
     default:
-        return logs.part[leak_row(&split->log, at)] != LODE_PART_TRAIN;
+        return logs.part[leak_row(&split->log, at)] != LODE_GIVEN_TRAIN;
     }
 }
 
@@ -267,9 +267,9 @@ static void leaks_make(void) {
     small_log_init(&logs, 60, 40);
     for (uint32_t user = 0; user < 60; user++) {
         for (int i = 0; i < 10; i++) {
-            const lode_part part = i == 3 || i == 9 ? LODE_PART_TEST
-                                   : i == 8         ? LODE_PART_VALID
-                                                    : LODE_PART_TRAIN;
+            const lode_given part = i == 3 || i == 9 ? LODE_GIVEN_TEST
+                                   : i == 8         ? LODE_GIVEN_VALID
+                                                    : LODE_GIVEN_TRAIN;
             small_log_add_part(&logs, user, small_random(&seed, 40), 10 * i + user % 10, part);
         }
     }
