@@ -265,8 +265,7 @@ static uint64_t row_of_last(const lode_dataset *data, uint32_t user, uint64_t la
     return row;
 }
 
-/// The first click of a user at or after a row.
-static uint64_t click_at_row(const lode_log *log, uint32_t user, uint64_t row) {
+uint64_t lode__click_at_row(const lode_log *log, uint32_t user, uint64_t row) {
     uint64_t low = log->offsets[user], high = log->offsets[user + 1];
     while (low < high) {
         const uint64_t middle = low + (high - low) / 2;
@@ -290,8 +289,8 @@ static void ratio_rows(lode_split *split, uint32_t user, const lode_split_option
     user_shares(options, rows, &test, &valid);
     split->valid_row[user] = row_of_last(data, user, test + valid);
     split->test_row[user] = row_of_last(data, user, test);
-    user_cut(split, user, click_at_row(&split->log, user, split->valid_row[user]),
-             click_at_row(&split->log, user, split->test_row[user]));
+    user_cut(split, user, lode__click_at_row(&split->log, user, split->valid_row[user]),
+             lode__click_at_row(&split->log, user, split->test_row[user]));
 }
 
 /// By clicks: a part begins right after the last click in front of it, so that an exposure between two parts
@@ -495,6 +494,7 @@ lode_status lode__split_new(lode_split **out, const lode_dataset *data,
     }
     split->data = data;
     split->type = (lode_split_type)options->type;
+    split->of = (enum lode_split_of)options->of;
     const lode_status status = split_build(split, options, error);
     if (status != LODE_OK) {
         lode__split_free(&split);

@@ -59,6 +59,7 @@ LODE_CHECK lode_status lode__split_check(const lode_split_options *options, lode
 typedef struct lode_split {
     const lode_dataset *data;
     lode_split_type type;
+    enum lode_split_of of; ///< ratio: what its shares counted
     lode_log log;
     uint64_t *train_end; ///< [users] training clicks of u: log.offsets[u] .. train_end[u]
     uint64_t *valid_begin, *valid_end; ///< [users] validation: valid_begin[u] .. valid_end[u]
@@ -85,6 +86,9 @@ LODE_CHECK lode_status lode__split_new(lode_split **out, const lode_dataset *dat
 /// the validation trains whole, given clicks included.
 void lode__split_refit(lode_split *split);
 void lode__split_free(lode_split **split);
+
+/// The first click of a user at or after a row of the data set's log (of a log in order of rows).
+uint64_t lode__click_at_row(const lode_log *log, uint32_t user, uint64_t row);
 
 /// split_moment.c: the cuts of a chronological split.
 LODE_CHECK lode_status lode__split_chronological(lode_split *split, const lode_split_options *options,

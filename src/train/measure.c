@@ -57,27 +57,27 @@ static lode_status choose_protocol(lode_measure *measure, lode_error *error) {
     const lode_eval_config *eval = &measure->bundle->config.eval;
     const char *name = measure->options.protocol;
     if (strcmp(name, "config") == 0) name = eval->protocol;
-    if (strcmp(name, "auto") == 0) {
-        name = measure->split->type == LODE_SPLIT_LEAVE_ONE_OUT ? "leave_one_out" : "micrec";
-    }
-    const lode_protocol *found = lode__protocol_find(name);
+    const bool automatic = strcmp(name, "auto") == 0;
+    const lode_protocol *found =
+        automatic ? lode__protocol_auto(measure->split) : lode__protocol_find(name);
     if (found == NULL) {
         const char *names[16];
         size_t count = 0;
         lode_text list = {0};
-        for (; lode__protocol_at(count) != NULL && count < 16; count++) {
+        for (; lode__protocol_at(count) != NULL && count < 16; count++)
             names[count] = lode__protocol_at(count)->name;
-            lode__text_printf(&list, " %s", names[count]);
-        }
+        lode__protocol_names(&list, LODE_SPLITS);
         const char *nearest = lode__nearest(name, names, count);
         const lode_status status =
-            lode__fail(error, LODE_E_USAGE, "unknown protocol \"%s\"%s%s%s; there are:%s", name,
+            lode__fail(error, LODE_E_USAGE, "unknown protocol \"%s\"%s%s%s; there are: %s", name,
                        nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
                        nearest != NULL ? "\"?" : "", list.data != NULL ? list.data : "");
         lode__text_release(&list);
         return status;
     }
     measure->protocol = *found;
+    lode__protocol_override(&measure->protocol, &eval->details);
+    lode__protocol_override(&measure->protocol, &measure->options.details);
     int exclude = measure->options.exclude_seen;
     if (exclude == 0) exclude = eval->exclude_seen;
     if (exclude != 0) {

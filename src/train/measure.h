@@ -16,6 +16,10 @@ typedef struct lode_measure_options {
     int exclude_seen;
     bool baselines;
     int64_t threads;
+    lode_protocol_details details;
+    lode_texts slices;
+    int64_t short_history;
+    const char *truth;
 } lode_measure_options;
 
 typedef struct lode_measure {
