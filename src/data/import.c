@@ -228,6 +228,8 @@ static lode_status open_log(lode_importer *importer, lode_error *error) {
     if (!importer->row) return lode__fail_memory(error);
     lode__sorter_begin(&importer->sorter, slots->words, (size_t)importer->options->memory,
                        importer->folder);
+    const lode_filter_rules rules = lode__import_rules(importer->options);
+    lode__filter_begin(&importer->filter, &rules, slots->words, slots->behaviour, importer->folder);
     notice_mapping(importer);
     return LODE_OK;
 }
@@ -451,6 +453,7 @@ static lode_status read_log(lode_importer *importer, lode_error *error) {
                           importer->log.name, (unsigned long long)importer->log.line,
                           importer->errors ? "good " : "");
     importer->log_items = importer->items.count;
+    importer->session_count = importer->sessions.count;
     return check_times(importer, error);
 }
 
@@ -503,6 +506,7 @@ static void importer_free(lode_importer *importer) {
     lode__container_abort(&importer->writer);
     if (importer->log.input) lode__table_close(&importer->log);
     lode__sorter_release(&importer->sorter);
+    lode__import_filter_release(importer);
     builders_release(&importer->context);
     builders_release(&importer->user_columns);
     builders_release(&importer->item_columns);
@@ -582,6 +586,10 @@ static lode_status write_report(const lode_importer *importer, char **out, lode_
         (json_int_t)LODE_MAX(importer->sorter.run_count, (size_t)1), "seconds",
         lode__clock() - importer->started);
     if (!report) return lode__fail_memory(error);
+    if (json_object_set_new(report, "filters", lode__import_describe_filters(importer)) != 0) {
+        json_decref(report);
+        return lode__fail_memory(error);
+    }
     json_object_set_new(report, "logs", describe_logs(&importer->plan));
     json_object_set_new(report, "parts", describe_parts(importer));
     json_object_set_new(report, "fingerprint", json_string(fingerprint));

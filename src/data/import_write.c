@@ -88,16 +88,20 @@ static lode_status spool_row(writing *w, const uint32_t *row, lode_error *error)
 
 static lode_status spool_rows(writing *w, lode_error *error) {
     lode_importer *const importer = w->importer;
+    const bool filtered = lode__filter_active(&importer->filter.rules);
     LODE_TRY(lode__sorter_finish(&importer->sorter, error));
+    if (filtered) LODE_TRY(lode__import_filter(importer, error));
     uint64_t done = 0;
     for (const uint32_t *row;;) {
-        LODE_TRY(lode__sorter_next(&importer->sorter, &row, error));
+        LODE_TRY(filtered ? lode__import_filtered(importer, &row, error)
+                          : lode__sorter_next(&importer->sorter, &row, error));
         if (!row) break;
         if (w->time_kind != LODE_TIME_NONE || w->wanted[LOG_PART]) count_duplicate(w, row);
         LODE_TRY(spool_row(w, row, error));
         if ((++done & 0xffff) == 0)
             LODE_TRY(lode__import_progress(importer, "import: sort", done, importer->rows, error));
     }
+    w->wanted[LOG_BEHAVIOUR] = importer->behaviours[LODE_CLICK] != importer->rows;
     return LODE_OK;
 }
 
@@ -117,7 +121,7 @@ static lode_status write_meta(writing *w, lode_error *error) {
         (json_int_t)importer->users.count, "items", (json_int_t)importer->items.count,
         "interactions", (json_int_t)importer->rows, "time", kinds[w->time_kind], "time_unit",
         lode__time_unit_name(importer->times.unit), "format", importer->log.reader->name,
-        "sessions", (json_int_t)importer->sessions.count, "duplicates",
+        "sessions", (json_int_t)importer->session_count, "duplicates",
         (json_int_t)importer->duplicates, "bad_lines", (json_int_t)importer->errors, "context",
         list_columns(&importer->context), "user_columns", list_columns(&importer->user_columns),
         "item_columns", list_columns(&importer->item_columns));

@@ -25,14 +25,14 @@ const char *lode__slice_name(lode_slice slice) {
 }
 
 /// What a walk over the users does with what it meets.
-typedef struct walk {
+typedef struct case_walk {
     lode_cases *cases;
     const uint64_t *starts; ///< of given truth, or NULL
     const bool *slice;      ///< [items] true items of the slice; NULL = all
     bool *chosen;           ///< [users] chosen by max_users; NULL = all
     uint64_t below;         ///< states with fewer known clicks; 0 = all
     uint32_t user_with_case;
-} walk;
+} case_walk;
 
 static uint32_t truth_item(const lode_cases *cases, uint64_t at) {
     return cases->truth_items ? cases->truth_items[at] : cases->split->log.item[at];
@@ -43,7 +43,7 @@ static bool item_unseen(const lode_cases *cases, uint32_t item) {
 }
 
 /// Add a case if anything is left to find; with `list` NULL only count it.
-static void case_add(walk *walk, lode_case one) {
+static void case_add(case_walk *walk, lode_case one) {
     lode_cases *cases = walk->cases;
     const lode_log *log = &cases->split->log;
     const bool drop = cases->protocol.unseen == LODE_UNSEEN_DROP;
@@ -64,8 +64,7 @@ static void case_add(walk *walk, lode_case one) {
         return;
     }
     cases->missed += cases->protocol.unseen == LODE_UNSEEN_MISS ? unseen : 0;
-    cases->largest_truth =
-        LODE_MAX(cases->largest_truth, (size_t)(one.truth_end - one.truth_begin));
+    cases->largest_truth = LODE_MAX(cases->largest_truth, (size_t)(one.truth_end - one.truth_begin));
     cases->users += walk->user_with_case != one.state.user;
     walk->user_with_case = one.state.user;
     if (cases->list) {
@@ -93,7 +92,7 @@ static void exposures_look(lode_cases *cases, uint32_t user, bool positives) {
     cases->without_negatives += exposures == 0 && positives;
 }
 
-static void user_walk(walk *walk, uint32_t user) {
+static void user_walk(case_walk *walk, uint32_t user) {
     lode_cases *cases = walk->cases;
     const lode_split *split = cases->split;
     const bool test = cases->part == LODE_PART_TEST;
@@ -116,7 +115,7 @@ static void user_walk(walk *walk, uint32_t user) {
     }
 }
 
-static void cases_walk(walk *walk) {
+static void cases_walk(case_walk *walk) {
     lode_cases *cases = walk->cases;
     cases->count = cases->largest_truth = 0;
     cases->dropped = cases->missed = cases->users = 0;
@@ -133,14 +132,14 @@ static void cases_walk(walk *walk) {
 static uint64_t user_place(const lode_cases *cases, uint32_t user) {
     const char *token = lode__token(&cases->split->data->users, user);
     const uint64_t hash = XXH64(token, strlen(token), 0);
-    lode_random random = lode__random(cases->protocol.seed, PURPOSE_USERS, (uint32_t)hash,
-                                      (uint32_t)(hash >> 32));
+    lode_random random =
+        lode__random(cases->protocol.seed, PURPOSE_USERS, (uint32_t)hash, (uint32_t)(hash >> 32));
     const uint64_t high = lode__random_u32(&random); // 31 bits, then the user's number against ties
     return high >> 1 << 32 | user;
 }
 
 /// Choose max_users of the users who have cases.
-static lode_status users_choose(walk *walk, lode_error *error) {
+static lode_status users_choose(case_walk *walk, lode_error *error) {
     lode_cases *cases = walk->cases;
     const uint32_t users = cases->split->log.users;
     const size_t wanted = (size_t)cases->protocol.max_users;
@@ -166,7 +165,7 @@ static lode_status users_choose(walk *walk, lode_error *error) {
     return LODE_OK;
 }
 
-static lode_status list_make(walk *walk, lode_error *error) {
+static lode_status list_make(case_walk *walk, lode_error *error) {
     lode_cases *cases = walk->cases;
     lode__free(cases->list);
     cases->list = NULL;
@@ -180,7 +179,7 @@ static lode_status list_make(walk *walk, lode_error *error) {
 }
 
 /// The flags of items: candidates of full rankings, and true items that count.
-static lode_status flags_make(walk *walk, lode_error *error) {
+static lode_status flags_make(case_walk *walk, lode_error *error) {
     lode_cases *cases = walk->cases;
     const lode_split *split = cases->split;
     const lode_protocol *protocol = &cases->protocol;
@@ -221,9 +220,8 @@ static lode_status protocol_check(const lode_split *split, const lode_protocol *
             lode__fail(error, LODE_E_MISMATCH,
                        "protocol %s needs split type %s, but the data is split by %s, which fits: "
                        "%s; choose one of these, or train with data.split.type: %s",
-                       protocol->name, proper.data ? proper.data : "?",
-                       lode__split_name(split->type), names.data ? names.data : "?",
-                       proper.data ? proper.data : "?");
+                       protocol->name, proper.data ? proper.data : "?", lode__split_name(split->type),
+                       names.data ? names.data : "?", proper.data ? proper.data : "?");
         lode__text_release(&names);
         lode__text_release(&proper);
         return status;
@@ -250,8 +248,8 @@ static lode_status protocol_check(const lode_split *split, const lode_protocol *
                                   protocol->name);
 }
 
-static lode_status cases_build(walk *walk, const lode_split *split, const lode_protocol *protocol,
-                               lode_part part, lode_error *error) {
+static lode_status cases_build(case_walk *walk, const lode_split *split,
+                               const lode_protocol *protocol, lode_part part, lode_error *error) {
     lode_cases *cases = walk->cases;
     cases->split = split;
     cases->protocol = *protocol;
@@ -279,7 +277,7 @@ static lode_status cases_build(walk *walk, const lode_split *split, const lode_p
 lode_status lode__cases_new(lode_cases *cases, const lode_split *split,
                             const lode_protocol *protocol, lode_part part, lode_error *error) {
     memset(cases, 0, sizeof *cases);
-    walk walk = {.cases = cases};
+    case_walk walk = {.cases = cases};
     return cases_build(&walk, split, protocol, part, error);
 }
 
@@ -288,7 +286,7 @@ lode_status lode__cases_given(lode_cases *cases, const lode_split *split,
                               const uint32_t *items, lode_error *error) {
     memset(cases, 0, sizeof *cases);
     cases->truth_items = items;
-    walk walk = {.cases = cases, .starts = starts};
+    case_walk walk = {.cases = cases, .starts = starts};
     lode_protocol own = *protocol;
     if (own.candidates == LODE_CANDIDATES_EXPOSURES) {
         own.candidates = LODE_CANDIDATES_ALL;
@@ -330,7 +328,7 @@ lode_status lode__cases_slice(lode_cases *cases, const lode_split *split,
                               const lode_protocol *protocol, lode_part part, lode_slice slice,
                               uint64_t short_history, lode_error *error) {
     memset(cases, 0, sizeof *cases);
-    walk walk = {.cases = cases};
+    case_walk walk = {.cases = cases};
     lode_protocol own = *protocol;
     bool *flags = lode__alloc(split->log.items, sizeof *flags);
     if (!flags) {

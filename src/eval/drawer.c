@@ -143,8 +143,8 @@ lode_status lode__drawer_short(lode_drawer *drawer, uint64_t *count, lode_error 
 }
 
 /// The rest of a draw, exactly.
-static size_t draw_exact(const lode_drawer *drawer, scratch *own, lode_random *random, size_t wanted,
-                         uint32_t *items) {
+static size_t draw_exact(const lode_drawer *drawer, scratch *own, lode_random *random,
+                         size_t wanted, uint32_t *items) {
     size_t count = 0;
     for (uint32_t i = 0; i < drawer->sampler->count; i++) {
         const uint32_t item = drawer->sampler->items[i];
@@ -181,6 +181,7 @@ size_t lode__drawer_draw(lode_drawer *drawer, size_t thread, size_t index, const
             items[filled++] = item;
         }
     }
-    return filled < wanted ? filled + draw_exact(drawer, own, &random, wanted - filled, items + filled)
-                           : filled;
+    return filled < wanted
+               ? filled + draw_exact(drawer, own, &random, wanted - filled, items + filled)
+               : filled;
 }

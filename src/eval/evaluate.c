@@ -15,8 +15,8 @@
 #include <time.h>
 
 enum {
-    BATCH = 1024,       ///< cases
-    GIVEN_BATCH = 1024, ///< cases of a batch with given candidates, at most
+    BATCH = 1024,         ///< cases
+    GIVEN_BATCH = 1024,   ///< cases of a batch with given candidates, at most
     GIVEN_ROWS = 1 << 20, ///< candidates of such a batch, unless one case has more
     SORT_CASES = 16       ///< cases of a task
 };
@@ -180,6 +180,10 @@ static lode_status exposures_add(given *own, size_t index, size_t *rows, lode_er
     if (!given_grow(own, *rows + (end - begin))) {
         return lode__fail_memory(error);
     }
+    const lode_case *one = &cases->list[index];
+    for (uint64_t at = one->truth_begin; at < one->truth_end; at++) {
+        own->mark[split->log.item[at]] = 1; // clicked, but no true item that counts: left out
+    }
     for (size_t i = 0; i < truths; i++) {
         own->mark[own->truth[i]] = 2;
     }
@@ -187,7 +191,9 @@ static lode_status exposures_add(given *own, size_t index, size_t *rows, lode_er
         const uint32_t item = data->item[row];
         const bool labelled = !data->behaviour || data->behaviour[row] == LODE_CLICK ||
                               data->behaviour[row] == LODE_EXPOSURE;
-        if (!labelled || own->mark[item] == 1 || (cases->keep && !cases->keep[item])) {
+        const bool dropped =
+            cases->protocol.unseen == LODE_UNSEEN_DROP && split->item_count[item] == 0;
+        if (!labelled || own->mark[item] == 1 || dropped) {
             continue;
         }
         const bool rolling = cases->protocol.history == LODE_HISTORY_ROLLING;
@@ -199,6 +205,9 @@ static lode_status exposures_add(given *own, size_t index, size_t *rows, lode_er
         own->mark[item] = 1;
         own->items[(*rows)++] = item;
         own->starts[own->groups] = *rows;
+    }
+    for (uint64_t at = one->truth_begin; at < one->truth_end; at++) {
+        own->mark[split->log.item[at]] = 0;
     }
     for (size_t i = first; i < *rows; i++) {
         own->mark[own->items[i]] = 0;

@@ -90,10 +90,10 @@ static void score_task(void *context, size_t task, size_t thread) {
         const size_t group = self->first_group + g;
         for (uint64_t i = scoring->starts[group]; i < scoring->starts[group + 1]; i++) {
             const uint32_t place = self->place[scoring->items[i]];
-            scoring->scores[i] = place == NO_PLACE
-                                     ? -INFINITY
-                                     : kernels->dot(dim, self->users + g * dim,
-                                                    self->items + (size_t)place * dim);
+            scoring->scores[i] =
+                place == NO_PLACE
+                    ? -INFINITY
+                    : kernels->dot(dim, self->users + g * dim, self->items + (size_t)place * dim);
         }
     }
 }

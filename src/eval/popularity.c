@@ -79,7 +79,8 @@ lode_status lode__ranker_popularity(lode_ranker *ranker, const lode_split *split
     }
     own->split = split;
     own->count = items;
-    for (uint32_t item = 0; item < items; item++) { // the count itself as the upper half: exact beyond 2^24
+    for (uint32_t item = 0; item < items;
+         item++) { // the count itself as the upper half: exact beyond 2^24
         entries[item] = (lode_entry)split->item_count[item] << 32 | (UINT32_MAX - item);
     }
     lode__entries_sort(entries, items);
@@ -87,7 +88,6 @@ lode_status lode__ranker_popularity(lode_ranker *ranker, const lode_split *split
         own->ranked[rank] = lode__entry_item(entries[rank]);
     }
     lode__free(entries);
-    *ranker =
-        (lode_ranker){"popularity", own, popularity_rank, popularity_score, popularity_free};
+    *ranker = (lode_ranker){"popularity", own, popularity_rank, popularity_score, popularity_free};
     return LODE_OK;
 }

@@ -39,11 +39,12 @@ static const lode_protocol protocols[] = {
      .candidates = LODE_CANDIDATES_POPULARITY,
      .negatives = SAMPLED,
      .seed = 1,
-     .help = "As in BERT4Rec's code (Sun et al. 2019), which CLRec's public tables follow: the last "
-             "click among itself and 100 items drawn by popularity without replacement, none of "
-             "the user's own. Popularity is counted over all parts (popularity_from: all); with "
-             "train, and under full ranking, it is printed too. The published models were trained "
-             "on validation at the end (data.split.refit: true)."},
+     .help =
+         "As in BERT4Rec's code (Sun et al. 2019), which CLRec's public tables follow: the last "
+         "click among itself and 100 items drawn by popularity without replacement, none of "
+         "the user's own. Popularity is counted over all parts (popularity_from: all); with "
+         "train, and under full ranking, it is printed too. The published models were trained "
+         "on validation at the end (data.split.refit: true)."},
     {.name = "mic",
      .alias = "comirec",
      .splits = FITS(USERS) | FITS(GIVEN),
@@ -60,10 +61,11 @@ static const lode_protocol protocols[] = {
      .also_other_exclusion = true,
      .negatives = SAMPLED,
      .seed = 1,
-     .help = "Every click after one moment in time is found among all items, from the clicks before "
-             "it (those of the test included). Items clicked before may be recommended again (the "
-             "other choice is printed too); test clicks on items that training never saw are "
-             "dropped."},
+     .help =
+         "Every click after one moment in time is found among all items, from the clicks before "
+         "it (those of the test included). Items clicked before may be recommended again (the "
+         "other choice is printed too); test clicks on items that training never saw are "
+         "dropped."},
     {.name = "ccl4rec",
      .splits = FITS(RATIO),
      .history = LODE_HISTORY_ROLLING,
@@ -82,9 +84,10 @@ static const lode_protocol protocols[] = {
      .sequence_keeps_seen = true,
      .negatives = SAMPLED,
      .seed = 1,
-     .help = "As in RecBole: full ranking of the held-out clicks; items of the history are left out "
-             "for general recommenders (popularity, item_knn and towers without histories), but "
-             "not for sequence models (towers that read histories)."},
+     .help =
+         "As in RecBole: full ranking of the held-out clicks; items of the history are left out "
+         "for general recommenders (popularity, item_knn and towers without histories), but "
+         "not for sequence models (towers that read histories)."},
 };
 
 const lode_protocol *lode__protocol_at(size_t index) {

@@ -17,7 +17,7 @@ typedef enum lode_unseen_mode {
 
 /// What is ranked.
 typedef enum lode_candidate_mode {
-    LODE_CANDIDATES_ALL,        ///< items with a training click; with `encode` all with an interaction
+    LODE_CANDIDATES_ALL, ///< items with a training click; with `encode` all with an interaction
     LODE_CANDIDATES_CATALOGUE,  ///< every item of the data set
     LODE_CANDIDATES_UNIFORM,    ///< the true items and some drawn ones, every item of the log alike
     LODE_CANDIDATES_POPULARITY, ///< the same, in proportion to clicks
@@ -36,7 +36,7 @@ typedef struct lode_protocol {
     lode_history_mode history;
     lode_unseen_mode unseen;
     bool exclude_seen;
-    bool sequence_keeps_seen;  ///< exclude_seen does not hold for models whose user tower reads histories
+    bool sequence_keeps_seen; ///< exclude_seen does not hold for models whose user tower reads histories
     bool also_other_exclusion; ///< print the other choice of exclude_seen too
     bool wants_refit;          ///< published with a last training on training + validation
     lode_candidate_mode candidates;
@@ -97,10 +97,11 @@ typedef struct lode_cases {
     uint64_t missed;  ///< test clicks on unseen items that count as misses
     size_t largest_truth;
     bool *candidate; ///< [items] what full rankings may hold; others score -INFINITY among given candidates
-    bool *keep;      ///< [items] true items that count (a slice, LODE_UNSEEN_DROP); NULL = all
-    uint64_t without_positives, without_negatives; ///< exposures: users without a case; cases without a negative
-    uint64_t users;             ///< with a case
-    uint64_t unchosen_users;    ///< left out by max_users
+    bool *keep; ///< [items] true items that count (a slice, LODE_UNSEEN_DROP); NULL = all
+    uint64_t without_positives,
+        without_negatives;       ///< exposures: users without a case; cases without a negative
+    uint64_t users;              ///< with a case
+    uint64_t unchosen_users;     ///< left out by max_users
     const uint32_t *truth_items; ///< NULL = the log's
     lode_pool *pool;             ///< for the work between rankings; the caller's, or NULL
 } lode_cases;
@@ -120,7 +121,7 @@ typedef enum lode_slice {
     LODE_SLICE_NONE,
     LODE_SLICE_COLD_ITEMS, ///< true items without a training click, encoded from their features
     LODE_SLICE_COLD_USERS, ///< states with fewer known clicks than a bound
-    LODE_SLICE_TAIL,       ///< true items among the least clicked that together take 20% of the training clicks
+    LODE_SLICE_TAIL, ///< true items among the least clicked that together take 20% of the training clicks
     LODE_SLICES
 } lode_slice;
 
@@ -130,8 +131,7 @@ const char *lode__slice_name(lode_slice slice);
 /// @param short_history  bound of cold-users
 LODE_CHECK lode_status lode__cases_slice(lode_cases *cases, const lode_split *split,
                                          const lode_protocol *protocol, lode_part part,
-                                         lode_slice slice, uint64_t short_history,
-                                         lode_error *error);
+                                         lode_slice slice, uint64_t short_history, lode_error *error);
 
 /// Cases from given truth: user u's items are items[starts[u]] .. items[starts[u + 1] - 1], to be found from all of
 /// u's clicks in front of the test. Users without items have no case.

@@ -19,9 +19,8 @@ static lode_status field_codes(lode_binding *binding, size_t number, lode_error 
     const lode_dataset *data = binding->data;
     lode_codes *codes = &binding->cold[number];
     const lode_column *column =
-        field->is_id
-            ? NULL
-            : lode__column_find(data->item_columns, data->item_column_count, field->name);
+        field->is_id ? NULL
+                     : lode__column_find(data->item_columns, data->item_column_count, field->name);
     if (column != NULL && column->type != field->type) {
         return lode__fail(error, LODE_E_MISMATCH,
                           "%s: item column %s is not of the type that the model was trained on",

@@ -233,7 +233,7 @@ static lode_status add_field(lode_builder *builder, lode_side side, const lode_c
     memcpy(list + 1, builder->model_items, vocabulary->items * sizeof *list);
     const lode_status status =
         lode__column_codes(&vocabulary->arena, column, field, list, (uint64_t)vocabulary->items + 1,
-                     &field->items, builder->error);
+                           &field->items, builder->error);
     lode__free(list);
     return status;
 }

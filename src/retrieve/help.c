@@ -1,4 +1,5 @@
 /// lode_help: documentation from the same tables of keys that configurations and options are read with.
+#include <stdio.h>
 #include <string.h>
 
 #include "data/import.h"
@@ -89,25 +90,29 @@ static void help_protocol(lode_text *text, const lode_protocol *protocol) {
     if (protocol->candidates == LODE_CANDIDATES_POPULARITY)
         lode__text_add(text, "  popularity_from  all; train is printed too\n");
     if (protocol->max_users > 0)
-        lode__text_printf(text, "  max_users        %llu\n",
-                          (unsigned long long)protocol->max_users);
+        lode__text_printf(text, "  max_users        %llu\n", (unsigned long long)protocol->max_users);
     lode__text_add(text, "  Full ranking of the same cases is printed too.\n");
 }
 
 static void help_metrics(lode_text *text) {
-    lode__text_add(text, "R = true items of a case, L = its list cut at K, h = how many of R stand "
-                         "in L; means over cases:\n"
-                         "  hit@K               1 where h > 0\n"
-                         "  recall@K            h / |R|\n"
-                         "  precision@K         h / K\n"
-                         "  ndcg@K              sum over hits of 1/log2(rank + 1), over the same "
-                         "sum of an ideal list\n"
-                         "  mrr@K               1 / rank of the first hit\n"
-                         "Of all lists together:\n"
-                         "  coverage@K          share of the items that stand in some list\n"
-                         "  diversity@K         number of distinct items recommended\n"
-                         "  popularity_index@K  mean popularity percentile of what is recommended "
-                         "(1 = the most clicked)\n");
+    static const char *const headings[] = {
+        "R = true items of a case, L = its list cut at K, h = how many of R stand in L.\n\nOf "
+        "lists:\n",
+        "\nOf all lists together:\n",
+        "\nOf the scores of given candidates (not under full ranking):\n",
+        "\nOf the model's vectors (lengths made 1; drawn pairs):\n"};
+    int group = -1;
+    for (int pass = 0; pass < 4; pass++) {
+        for (int m = 0; m < LODE_METRICS; m++) {
+            const lode_metric_info *info = lode__metric_at((enum lode_metric)m);
+            if ((int)info->group != pass) continue;
+            if (group != pass) lode__text_add(text, headings[pass]);
+            group = pass;
+            char name[64];
+            (void)snprintf(name, sizeof name, "%s%s", info->name, info->cutoff ? "@K" : "");
+            lode__text_printf(text, "  %-22s %s\n", name, info->help);
+        }
+    }
 }
 
 static void help_config(lode_text *text) {

@@ -165,8 +165,8 @@ static const lode_key eval_keys[] = {
      .type = LODE_KEY_TEXT,
      AT(valid),
      .fallback = "hit@50",
-     .help = "The metric on validation that chooses the best epoch: hit, recall, precision, ndcg "
-             "or mrr @ a cutoff."},
+     .help = "The metric on validation that chooses the best epoch: hit, recall, precision, ndcg, "
+             "mrr, map ... (`help metrics`, hit to map_all) @ a cutoff."},
     {.name = "patience",
      .type = LODE_KEY_INT,
      AT(patience),
@@ -199,7 +199,7 @@ static const lode_key eval_keys[] = {
      .type = LODE_KEY_TEXTS,
      AT(metrics),
      .fallback = "[hit, recall, precision, ndcg, mrr, coverage, diversity, popularity_index]",
-     .help = "What tables show."},
+     .help = "What tables show; `help metrics` lists and defines them."},
     {.name = "exclude_seen",
      .type = LODE_KEY_CHOICE,
      AT(exclude_seen),
@@ -278,6 +278,12 @@ static const lode_key eval_keys[] = {
      .low = 1,
      .high = 1e6,
      .help = "cold-users: states with fewer known clicks than this."},
+    {.name = "category",
+     .type = LODE_KEY_TEXT,
+     AT(category),
+     .fallback = "",
+     .help = "Item column (token; of a token_seq its first value) whose values category_diversity "
+             "compares."},
     {0}};
 #undef AT
 
@@ -354,12 +360,12 @@ static lode_status check_eval(lode_config *config, lode_error *error) {
     enum lode_metric metric;
     size_t cutoff;
     const lode_eval_config *eval = &config->eval;
-    if (!lode__metric_parse(eval->valid, &metric, &cutoff) || metric > LODE_METRIC_MRR ||
+    if (!lode__metric_parse(eval->valid, &metric, &cutoff) || metric > LODE_METRIC_MAP_ALL ||
         cutoff > 10000) {
         return lode__fail(
             error, LODE_E_CONFIG,
-            "eval.valid is %s: expected hit, recall, precision, ndcg or mrr with a cutoff of at "
-            "most 10000, such as hit@50",
+            "eval.valid is %s: expected a metric from hit to map_all (`help metrics`) with a "
+            "cutoff of at most 10000, such as hit@50",
             eval->valid);
     }
     if (eval->cutoffs.count < 1 || eval->cutoffs.count > LODE_CUTOFFS) {
@@ -373,20 +379,8 @@ static lode_status check_eval(lode_config *config, lode_error *error) {
                 (long long)eval->cutoffs.values[i], (long long)eval->cutoffs.values[i - 1]);
         }
     }
-    for (size_t i = 0; i < eval->metrics.count; i++) {
-        const char *names[LODE_METRICS];
-        bool known = false;
-        for (int m = 0; m < LODE_METRICS; m++) {
-            names[m] = lode__metric_name((enum lode_metric)m);
-            known = known || strcmp(names[m], eval->metrics.values[i]) == 0;
-        }
-        if (!known) {
-            const char *nearest = lode__nearest(eval->metrics.values[i], names, LODE_METRICS);
-            return lode__fail(error, LODE_E_CONFIG, "eval.metrics: unknown metric \"%s\"%s%s%s",
-                              eval->metrics.values[i], nearest != NULL ? "; did you mean \"" : "",
-                              nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
-        }
-    }
+    for (size_t i = 0; i < eval->metrics.count; i++)
+        LODE_TRY(lode__metric_check("eval.metrics", eval->metrics.values[i], error));
     unsigned slices;
     LODE_TRY(lode__config_slices(&eval->slices, "eval.slices", &slices, error));
     return check_protocol(config, error);

@@ -37,6 +37,7 @@ typedef struct lode_eval_config {
     lode_protocol_details details;
     lode_texts slices;
     int64_t short_history;
+    const char *category; ///< item column of category_diversity; "" = none
 } lode_eval_config;
 
 typedef struct lode_config {

@@ -133,8 +133,7 @@ static lode_status prepare_validation(lode_trainer *trainer, lode_error *error) 
     trainer->cases.pool = trainer->pool;
     if (lode__protocol_encodes(&protocol)) LODE_TRY(lode__binding_cold(trainer->binding, error));
     thin_cases(&trainer->cases, (size_t)eval->valid_cases);
-    trainer->exclude_seen =
-        eval->exclude_seen == 0 ? protocol.exclude_seen : eval->exclude_seen == 1;
+    trainer->exclude_seen = eval->exclude_seen == 0 ? protocol.exclude_seen : eval->exclude_seen == 1;
     lode__config_valid(trainer->config, &trainer->metric, &trainer->cutoff);
     LODE_TRY(lode__encoder_new(&trainer->encoder, trainer->model, trainer->model->params,
                                ENCODE_BATCH, trainer->pool, error));

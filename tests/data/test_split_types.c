@@ -156,7 +156,7 @@ static void test_users(void **state) {
 static void given_make(void) {
     small_log_init(&logs, 5, 20);
     static const lode_given mixed[] = {LODE_GIVEN_TRAIN, LODE_GIVEN_TEST, LODE_GIVEN_VALID,
-                                      LODE_GIVEN_TRAIN, LODE_GIVEN_TEST};
+                                       LODE_GIVEN_TRAIN, LODE_GIVEN_TEST};
     for (uint32_t i = 0; i < 5; i++) {
         small_log_add_part(&logs, 0, i, i, mixed[i]);
     }
@@ -268,8 +268,8 @@ static void leaks_make(void) {
     for (uint32_t user = 0; user < 60; user++) {
         for (int i = 0; i < 10; i++) {
             const lode_given part = i == 3 || i == 9 ? LODE_GIVEN_TEST
-                                   : i == 8         ? LODE_GIVEN_VALID
-                                                    : LODE_GIVEN_TRAIN;
+                                    : i == 8         ? LODE_GIVEN_VALID
+                                                     : LODE_GIVEN_TRAIN;
             small_log_add_part(&logs, user, small_random(&seed, 40), 10 * i + user % 10, part);
         }
     }
