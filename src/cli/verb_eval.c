@@ -42,6 +42,7 @@ static void print_report(json_t *report) {
 int cli_eval(int argc, char **argv) {
     const char *data = NULL, *protocol = NULL, *part = NULL, *cutoffs = NULL, *exclude = NULL;
     const char *slice = NULL, *truth = NULL, *candidates = NULL, *unseen = NULL;
+    const char *definitions = NULL;
     cli_list sets = {0};
     bool json = false, plain = false, quiet = false;
     const cli_option options[] = {
@@ -50,6 +51,8 @@ int cli_eval(int argc, char **argv) {
          "default: the configuration's; `lodestone help protocol` lists them"},
         {0, "part", CLI_TEXT, &part, "test|valid", "what to predict; default: test"},
         {0, "cutoffs", CLI_TEXT, &cutoffs, "K,K,...", "lengths of the lists, such as 10,20,50"},
+        {0, "definitions", CLI_TEXT, &definitions, "NAME,...|all",
+         "print the run under the metric names of projects too; `lodestone help definitions`"},
         {0, "exclude-seen", CLI_YESNO, &exclude, "yes|no",
          "leave out what the user has seen; default: the protocol's"},
         {0, "candidates", CLI_TEXT, &candidates, "WHAT",
@@ -80,6 +83,7 @@ int cli_eval(int argc, char **argv) {
         cli_yaml(&yaml, "protocol", protocol);
         cli_yaml(&yaml, "part", part);
         cli_yaml_list(&yaml, "cutoffs", cutoffs);
+        cli_yaml_list(&yaml, "definitions", definitions);
         cli_yaml(&yaml, "exclude_seen", exclude);
         cli_yaml(&yaml, "candidates", candidates);
         cli_yaml(&yaml, "unseen_items", unseen);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "data/import.h"
+#include "eval/definitions.h"
 #include "retrieve/model.h"
 #include "train/experiment.h"
 
@@ -25,6 +26,7 @@ static void list_topics(lode_text *text) {
         lode__text_printf(text, " %s", lode__protocol_at(i)->name);
     lode__text_add(
         text, "\n  metrics              what is measured, and how it is defined\n"
+              "  definitions          what projects and papers mean by their metric names\n"
               "  import, synth, info, eval, encode    options of these verbs\n"
               "  experiment           keys of an experiment's file, and options of the verb\n");
 }
@@ -115,6 +117,22 @@ static void help_metrics(lode_text *text) {
     }
 }
 
+static void help_definitions(lode_text *text) {
+    lode__text_add(
+        text,
+        "What projects and papers mean by their metric names (eval --definitions NAME,...|all):\n");
+    for (size_t i = 0; lode__definition_at(i) != NULL; i++) {
+        const lode_definition *definition = lode__definition_at(i);
+        lode__text_printf(text, "\n%s: %s\n", definition->name, definition->help);
+        for (const lode_definition_row *row = definition->rows; row->name != NULL; row++) {
+            const char *metric = lode__metric_name(row->metric);
+            if (row->remark == NULL) lode__text_printf(text, "  %-18s %s\n", row->name, metric);
+            if (row->remark != NULL)
+                lode__text_printf(text, "  %-18s %-20s %s\n", row->name, metric, row->remark);
+        }
+    }
+}
+
 static void help_config(lode_text *text) {
     lode__config_help(text, "", lode__config_keys);
     lode__text_add(
@@ -184,6 +202,10 @@ static bool write_topic(lode_text *text, const char *topic) {
     }
     if (strcmp(topic, "metrics") == 0) {
         help_metrics(text);
+        return true;
+    }
+    if (strcmp(topic, "definitions") == 0) {
+        help_definitions(text);
         return true;
     }
     if (strcmp(topic, "experiment") == 0) {

@@ -2,7 +2,7 @@
 #ifndef LODE_TRAIN_CONFIG_H
 #define LODE_TRAIN_CONFIG_H
 
-#include "data/split.h"
+#include "data/sessions.h"
 #include "eval/metrics.h"
 #include "eval/protocol.h"
 #include "graph/optimiser.h"
@@ -12,6 +12,7 @@
 typedef struct lode_data_config {
     int64_t history, min_history;
     int examples; ///< every_click
+    lode_session_options sessions;
     lode_split_options split;
 } lode_data_config;
 

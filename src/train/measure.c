@@ -41,6 +41,12 @@ const lode_key lode__measure_keys[] = {
      AT(metrics),
      .fallback = "[]",
      .help = "What the tables show; the default is eval.metrics. `help metrics` lists them."},
+    {.name = "definitions",
+     .type = LODE_KEY_TEXTS,
+     AT(definitions),
+     .fallback = "[]",
+     .help = "Projects and papers under whose metric names the run is printed too (`help "
+             "definitions`), or all."},
     {.name = "category",
      .type = LODE_KEY_TEXT,
      AT(category),
@@ -212,6 +218,7 @@ static lode_status prepare(lode_measure *measure, lode_error *error) {
     choose_cutoffs(measure);
     LODE_TRY(check_metrics(measure, error));
     LODE_TRY(choose_slices(measure, error));
+    LODE_TRY(lode__measure_definitions(measure, error));
     LODE_TRY(lode__binding_new(&measure->binding, measure->bundle->model->vocabulary, measure->data,
                                error));
     if (lode__protocol_encodes(&measure->protocol) ||
@@ -251,8 +258,8 @@ static lode_status run(lode_measure *measure, char **report, lode_error *error) 
                      "(data.split.refit: true), which this model did not have",
                      measure->protocol.name);
     }
-    lode_status status =
-        lode__measure_cases(measure, &measure->cases, measure->protocol.exclude_seen, table, error);
+    lode_status status = lode__measure_cases(measure, &measure->cases,
+                                             measure->protocol.exclude_seen, table, also, error);
     if (status == LODE_OK) status = lode__measure_also(measure, also, error);
     (void)json_object_set_new(table, "also", also);
     char *text =

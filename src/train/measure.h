@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "eval/definitions.h"
 #include "train/trainer.h"
 
 enum { LODE_RANKERS = 8 };
@@ -13,7 +14,7 @@ typedef struct lode_measure_options {
     const char *data, *protocol, *category;
     int part;
     lode_ints cutoffs;
-    lode_texts metrics;
+    lode_texts metrics, definitions;
     int exclude_seen;
     bool baselines;
     int64_t threads;
@@ -38,6 +39,8 @@ typedef struct lode_measure {
     size_t ranker_count;
     size_t cutoffs[LODE_CUTOFFS], cutoff_count;
     float *percentile;
+    const lode_definition **definitions; ///< [definition_count] that tables are printed under too
+    size_t definition_count;
     uint32_t *category; ///< [items] code of eval.category, UINT32_MAX = unknown; or NULL
     uint32_t categories;
     const lode_hooks *hooks;
@@ -50,9 +53,13 @@ LODE_CHECK lode_status lode__measure_rankers(lode_measure *measure, lode_error *
 /// Read the categories of items that eval.category names; LODE_E_MISMATCH where there is no such column.
 LODE_CHECK lode_status lode__measure_category(lode_measure *measure, lode_error *error);
 
-/// One table: what was measured, and `rows` with the metrics of every ranker.
+/// Look up options.definitions.
+LODE_CHECK lode_status lode__measure_definitions(lode_measure *measure, lode_error *error);
+
+/// One table: what was measured, and `rows` with the metrics of every ranker. The same run under the names of each
+/// definition is appended to `also`.
 LODE_CHECK lode_status lode__measure_table(const lode_measure *measure, bool exclude, json_t *table,
-                                           lode_error *error);
+                                           json_t *also, lode_error *error);
 
 /// What coverage is a share of: the items with an interaction, or under candidates: catalogue all.
 static inline uint32_t lode__measure_items(const lode_measure *measure) {
@@ -62,7 +69,8 @@ static inline uint32_t lode__measure_items(const lode_measure *measure) {
 
 /// A table of the same rankers for other cases, with the details of their protocol.
 LODE_CHECK lode_status lode__measure_cases(const lode_measure *measure, const lode_cases *cases,
-                                           bool exclude, json_t *table, lode_error *error);
+                                           bool exclude, json_t *table, json_t *also,
+                                           lode_error *error);
 /// Append the tables beside the named protocol.
 LODE_CHECK lode_status lode__measure_also(const lode_measure *measure, json_t *also,
                                           lode_error *error);

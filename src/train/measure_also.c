@@ -48,13 +48,13 @@ static lode_status remark(const lode_measure *measure, const lode_cases *cases, 
 }
 
 lode_status lode__measure_cases(const lode_measure *measure, const lode_cases *cases, bool exclude,
-                                json_t *table, lode_error *error) {
+                                json_t *table, json_t *also, lode_error *error) {
     lode_measure view = *measure; // the same rankers, other cases
     view.cases = *cases;
     view.cases.pool = measure->pool;
     view.protocol = cases->protocol;
     LODE_TRY(remark(&view, &view.cases, error));
-    LODE_TRY(lode__measure_table(&view, exclude, table, error));
+    LODE_TRY(lode__measure_table(&view, exclude, table, also, error));
     set_details(cases, table);
     return LODE_OK;
 }
@@ -67,7 +67,12 @@ static lode_status add_cases(const lode_measure *measure, lode_cases *cases, jso
     if (name != NULL) (void)json_object_set_new(table, name, json_string(value));
     (void)json_array_append_new(also, table);
     if (cases->count > 0) {
-        status = lode__measure_cases(measure, cases, cases->protocol.exclude_seen, table, error);
+        lode_measure view = *measure; // definitions are of the named protocol
+        const lode_protocol *named = &measure->protocol;
+        if (name != NULL || cases->protocol.candidates != named->candidates ||
+            cases->protocol.popularity_from != named->popularity_from)
+            view.definition_count = 0;
+        status = lode__measure_cases(&view, cases, cases->protocol.exclude_seen, table, also, error);
     } else {
         lode__notice(measure->hooks, "%s %s has no case", name != NULL ? name : "the protocol",
                      value != NULL ? value : cases->protocol.name);
