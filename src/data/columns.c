@@ -26,6 +26,7 @@ static const char *const behaviour_names[] = {"behaviour",    "behavior",   "beh
                                               "behaviortype", "event",      "eventtype",
                                               "action",       "actiontype", NULL};
 static const char *const weight_names[] = {"weight", "confidence", "playcount", "plays", NULL};
+static const char *const part_names[] = {"split", "part", "fold", "subset", "partition", NULL};
 static const char *const from_names[] = {"validfrom", NULL};
 static const char *const until_names[] = {"validuntil", "validto", NULL};
 static const char *const about_session_names[] = {"sessionstart", "sessionsize", "sessionlength",
@@ -42,6 +43,7 @@ static const struct role_names {
                        [LODE_ROLE_SESSION] = {"session", session_names},
                        [LODE_ROLE_BEHAVIOUR] = {"behaviour", behaviour_names},
                        [LODE_ROLE_WEIGHT] = {"weight", weight_names},
+                       [LODE_ROLE_PART] = {"part", part_names},
                        [LODE_ROLE_VALID_FROM] = {"valid_from", from_names},
                        [LODE_ROLE_VALID_UNTIL] = {"valid_until", until_names},
                        [LODE_ROLE_ABOUT_SESSION] = {"about_session", about_session_names}};
@@ -53,6 +55,25 @@ static const char *const type_names[] = {[LODE_COLUMN_TOKEN] = "token",
                                          [LODE_COLUMN_TEXT] = "text"};
 
 #define TYPE_COUNT ((int)(sizeof type_names / sizeof *type_names))
+
+int lode__part_of(const char *word, size_t length) {
+    static const struct {
+        const char *word;
+        lode_given part;
+    } words[] = {{"train", LODE_GIVEN_TRAIN}, {"training", LODE_GIVEN_TRAIN},
+                 {"valid", LODE_GIVEN_VALID}, {"validation", LODE_GIVEN_VALID},
+                 {"val", LODE_GIVEN_VALID},   {"dev", LODE_GIVEN_VALID},
+                 {"test", LODE_GIVEN_TEST},   {"testing", LODE_GIVEN_TEST}};
+    for (size_t k = 0; k < sizeof words / sizeof *words; ++k)
+        if (strlen(words[k].word) == length && strncasecmp(words[k].word, word, length) == 0)
+            return (int)words[k].part;
+    return -1;
+}
+
+const char *lode__part_name(lode_given part) {
+    static const char *const names[LODE_GIVEN_PARTS] = {"train", "valid", "test"};
+    return names[part];
+}
 
 const char *lode__role_name(lode_role role) {
     return roles[role].name;
@@ -207,7 +228,7 @@ static lode_status read_context(lode_column_map *map, const lode_map_request *re
 }
 
 static bool is_log_role(lode_role role) {
-    return role >= LODE_ROLE_USER && role <= LODE_ROLE_WEIGHT;
+    return role >= LODE_ROLE_USER && role <= LODE_ROLE_LOG_LAST;
 }
 
 static bool *columns_used(const lode_map_request *request) {
@@ -237,7 +258,7 @@ static lode_status read_log_section(lode_column_map *map, const lode_map_request
         } else {
             return lode__fail(error, LODE_E_CONFIG,
                               "%s: found the key '%s', expected user, item, time, label, session, "
-                              "behaviour, weight, context or ignore",
+                              "behaviour, weight, part, context or ignore",
                               lode__node_where(request->arena, node), node->key);
         }
     }

@@ -20,11 +20,14 @@ typedef enum lode_role {
     LODE_ROLE_SESSION,
     LODE_ROLE_BEHAVIOUR,
     LODE_ROLE_WEIGHT,
+    LODE_ROLE_PART, ///< train, valid or test
     LODE_ROLE_VALID_FROM,
     LODE_ROLE_VALID_UNTIL,
     LODE_ROLE_ABOUT_SESSION, ///< describes the session, not the click (its start, its size): left out
     LODE_ROLES
 } lode_role;
+
+#define LODE_ROLE_LOG_LAST LODE_ROLE_PART ///< roles from LODE_ROLE_USER to here are of a log
 
 /// "user", "item", "time", ...
 const char *lode__role_name(lode_role role);
@@ -32,6 +35,11 @@ const char *lode__role_name(lode_role role);
 /// The role of a header by the synonyms (userId, user_id, UserID are one), or LODE_ROLE_NONE.
 /// @param rank  receives how far down the list the synonym stands, lower is better; or NULL
 lode_role lode__role_of(const char *heading, size_t *rank);
+
+/// The part that a word such as train, val, dev or test names, or -1.
+int lode__part_of(const char *word, size_t length);
+/// "train", "valid", "test".
+const char *lode__part_name(lode_given part);
 
 /// True for title, name, and names that end in _title or _name.
 bool lode__is_title_name(const char *name);

@@ -183,7 +183,7 @@ static lode_status prepare_context(lode_importer *importer, lode_error *error) {
 // Say which column became what.
 static void notice_mapping(const lode_importer *importer) {
     lode_text text = {0};
-    for (int role = LODE_ROLE_USER; role <= LODE_ROLE_WEIGHT; ++role)
+    for (int role = LODE_ROLE_USER; role <= LODE_ROLE_LOG_LAST; ++role)
         if (has_role(importer, (lode_role)role))
             lode__text_printf(&text, "%s%s = %s", text.length ? ", " : "",
                               lode__role_name((lode_role)role),
@@ -200,6 +200,7 @@ static lode_status open_log(lode_importer *importer, lode_error *error) {
     const size_t max_line = (size_t)importer->options->max_line;
     lode_input *input;
     LODE_TRY(lode__input_open(&input, importer->plan.log, max_line, error));
+    importer->log_next = 1;
     LODE_TRY(lode__table_open(&importer->log, input, importer->reader, max_line, error));
     const lode_map_request request = {&importer->log, importer->columns, importer->hooks,
                                       &importer->arena};
@@ -220,11 +221,15 @@ static lode_status open_log(lode_importer *importer, lode_error *error) {
     slots->weight = take_slot(slots, has_role(importer, LODE_ROLE_WEIGHT));
     slots->session = take_slot(slots, has_role(importer, LODE_ROLE_SESSION));
     slots->label = take_slot(slots, has_role(importer, LODE_ROLE_LABEL));
+    slots->part =
+        take_slot(slots, importer->plan.logs[0].part >= 0 || has_role(importer, LODE_ROLE_PART));
     LODE_TRY(prepare_context(importer, error));
     importer->row = lode__arena_alloc(&importer->arena, slots->words, sizeof *importer->row);
     if (!importer->row) return lode__fail_memory(error);
     lode__sorter_begin(&importer->sorter, slots->words, (size_t)importer->options->memory,
                        importer->folder);
+    const lode_filter_rules rules = lode__import_rules(importer->options);
+    lode__filter_begin(&importer->filter, &rules, slots->words, slots->behaviour, importer->folder);
     notice_mapping(importer);
     return LODE_OK;
 }
@@ -329,6 +334,7 @@ static lode_status check_row(lode_importer *importer, lode_error *error) {
             return lode__import_fail_cell(&importer->log, cell, "a number from 0 on", error);
         LODE_TRY(read_number(importer, cell, 0, &row[slots->weight], error));
     }
+    if (slots->part != NO_SLOT) LODE_TRY(lode__import_part(importer, &row[slots->part], error));
     if (slots->behaviour != NO_SLOT) row[slots->behaviour] = LODE_CLICK;
     if (has_role(importer, LODE_ROLE_BEHAVIOUR))
         LODE_TRY(read_behaviour(importer, &row[slots->behaviour], error));
@@ -410,6 +416,7 @@ static lode_status add_row(lode_importer *importer, lode_error *error) {
     ++importer->user_rows[row[LODE_ROW_USER]];
     ++importer->behaviours[importer->slots.behaviour == NO_SLOT ? LODE_CLICK
                                                                 : row[importer->slots.behaviour]];
+    if (importer->slots.part != NO_SLOT) ++importer->parts[row[importer->slots.part]];
     ++importer->rows;
     return LODE_OK;
 }
@@ -431,7 +438,11 @@ static lode_status read_log(lode_importer *importer, lode_error *error) {
     for (bool end = false;;) {
         lode_error problem = {0};
         lode_status status = lode__table_read(&importer->log, &end, &problem);
-        if (status == LODE_OK && end) break;
+        if (status == LODE_OK && end) {
+            LODE_TRY(lode__import_next_log(importer, &end, error));
+            if (end) break;
+            continue;
+        }
         if (status == LODE_OK) status = add_row(importer, &problem);
         LODE_TRY(lode__import_forgive(importer, &importer->log, status, &problem, error));
         if ((importer->rows & 0xffff) == 0)
@@ -442,6 +453,7 @@ static lode_status read_log(lode_importer *importer, lode_error *error) {
                           importer->log.name, (unsigned long long)importer->log.line,
                           importer->errors ? "good " : "");
     importer->log_items = importer->items.count;
+    importer->session_count = importer->sessions.count;
     return check_times(importer, error);
 }
 
@@ -494,6 +506,7 @@ static void importer_free(lode_importer *importer) {
     lode__container_abort(&importer->writer);
     if (importer->log.input) lode__table_close(&importer->log);
     lode__sorter_release(&importer->sorter);
+    lode__import_filter_release(importer);
     builders_release(&importer->context);
     builders_release(&importer->user_columns);
     builders_release(&importer->item_columns);
@@ -514,6 +527,26 @@ static json_t *describe_columns(const lode_builders *builders) {
     return list;
 }
 
+static json_t *describe_logs(const lode_plan *plan) {
+    json_t *const list = json_array();
+    for (size_t k = 0; k < plan->log_count; ++k) {
+        json_t *const entry = json_pack("{s:s}", "file", plan->logs[k].name);
+        if (plan->logs[k].part >= 0)
+            json_object_set_new(entry, "part",
+                                json_string(lode__part_name((lode_given)plan->logs[k].part)));
+        json_array_append_new(list, entry);
+    }
+    return list;
+}
+
+static json_t *describe_parts(const lode_importer *importer) {
+    if (importer->slots.part == NO_SLOT) return json_null();
+    return json_pack("{s:I, s:I, s:I, s:I}", "train", (json_int_t)importer->parts[LODE_GIVEN_TRAIN],
+                     "valid", (json_int_t)importer->parts[LODE_GIVEN_VALID], "test",
+                     (json_int_t)importer->parts[LODE_GIVEN_TEST], "conflicts",
+                     (json_int_t)importer->part_conflicts);
+}
+
 static json_t *describe_files(const lode_plan_list *files, bool reasons) {
     json_t *const list = json_array();
     for (size_t k = 0; k < files->count; ++k)
@@ -525,7 +558,7 @@ static json_t *describe_files(const lode_plan_list *files, bool reasons) {
 
 static lode_status write_report(const lode_importer *importer, char **out, lode_error *error) {
     json_t *const roles = json_object();
-    for (int role = LODE_ROLE_USER; role <= LODE_ROLE_WEIGHT; ++role)
+    for (int role = LODE_ROLE_USER; role <= LODE_ROLE_LOG_LAST; ++role)
         if (has_role(importer, (lode_role)role))
             json_object_set_new(roles, lode__role_name((lode_role)role),
                                 json_string(importer->log.headings[importer->map.role[role]].name));
@@ -542,8 +575,8 @@ static lode_status write_report(const lode_importer *importer, char **out, lode_
         "interactions", (json_int_t)importer->rows, "clicks",
         (json_int_t)importer->behaviours[LODE_CLICK], "time",
         importer->times.count ? lode__time_unit_name(importer->times.unit) : "none", "format",
-        importer->log.reader->name, "log", lode__path_base(importer->log.name), "columns", roles,
-        "context", describe_columns(&importer->context), "item_columns",
+        importer->log.reader->name, "log", importer->plan.logs[0].name, "columns", roles, "context",
+        describe_columns(&importer->context), "item_columns",
         describe_columns(&importer->item_columns), "user_columns",
         describe_columns(&importer->user_columns), "item_tables",
         describe_files(&importer->plan.item_tables, false), "user_tables",
@@ -553,6 +586,12 @@ static lode_status write_report(const lode_importer *importer, char **out, lode_
         (json_int_t)LODE_MAX(importer->sorter.run_count, (size_t)1), "seconds",
         lode__clock() - importer->started);
     if (!report) return lode__fail_memory(error);
+    if (json_object_set_new(report, "filters", lode__import_describe_filters(importer)) != 0) {
+        json_decref(report);
+        return lode__fail_memory(error);
+    }
+    json_object_set_new(report, "logs", describe_logs(&importer->plan));
+    json_object_set_new(report, "parts", describe_parts(importer));
     json_object_set_new(report, "fingerprint", json_string(fingerprint));
     char *const text = json_dumps(report, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     json_decref(report);
@@ -586,6 +625,7 @@ lode_status lode__import(const char *source, const char *output, const lode_impo
         lode__notice(hooks,
                      "%llu row(s) repeat the user, item and time of another one; they are kept",
                      (unsigned long long)importer->duplicates);
+    lode__import_say_parts(importer);
     if (report) LODE_GOTO(status, write_report(importer, &text, error), done);
     if (report) *report = text;
 done:

@@ -5,6 +5,15 @@
 
 static const char *const formats[] = {"auto", "recbole", "csv", "tsv", "lines", "lists", NULL};
 
+// In the order of lode_repeats.
+static const char *const repeats[] = {"keep", "first", "last", "exact", NULL};
+
+#define COUNT_KEY(member, text)                                                                    \
+    {                                                                                              \
+        .name = #member, .type = LODE_KEY_INT, .offset = offsetof(lode_import_options, member),    \
+        .fallback = "0", .low = 0, .high = 1e9, .help = text                                       \
+    }
+
 const lode_key lode__import_keys[] = {
     {.name = "format",
      .type = LODE_KEY_CHOICE,
@@ -57,6 +66,20 @@ const lode_key lode__import_keys[] = {
      .low = 256,
      .high = 1073741824,
      .help = "Bytes of the longest legal line."},
+    {.name = "duplicates",
+     .type = LODE_KEY_CHOICE,
+     .offset = offsetof(lode_import_options, duplicates),
+     .fallback = "keep",
+     .choices = repeats,
+     .help =
+         "Rows with the user, item and behaviour of another one: keep all, keep the first or the "
+         "last one in time, or exact = keep one of those whose time is the same too."},
+    COUNT_KEY(min_count, "Remove items with fewer clicks, counted once, after duplicates."),
+    COUNT_KEY(min_user_count, "Remove users with fewer clicks, counted once, like min_count."),
+    COUNT_KEY(core, "k-core: remove users and items with fewer clicks again and again, until all "
+                    "that are left have as many. Runs after min_count and min_user_count."),
+    COUNT_KEY(user_core, "The k of users where it differs from core; 0 = as core."),
+    COUNT_KEY(item_core, "The k of items where it differs from core; 0 = as core."),
     {.name = NULL}};
 
 lode_status lode_import(const char *source, const char *output, const char *options,

@@ -87,6 +87,7 @@ static lode_status add_table_row(table_work *w, lode_error *error) {
     uint32_t row = 0;
     LODE_TRY(lode__dictionary_add(w->id == LODE_ROLE_ITEM ? &importer->items : &importer->users,
                                   id->text, id->length, &row, error));
+    LODE_TRY(lode__import_list(importer, w->id, row, error));
     for (size_t k = 0; k < w->table.heading_count; ++k) {
         if (!w->map.uses[k].keep) continue;
         lode_column_builder *const builder = &w->builders->list[w->builder[k]];

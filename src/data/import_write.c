@@ -18,11 +18,12 @@ typedef enum log_column {
     LOG_WEIGHT,
     LOG_SESSION,
     LOG_LABEL,
+    LOG_PART,
     LOG_COLUMNS
 } log_column;
 
-static const char *const section_names[LOG_COLUMNS] = {"log.item",   "log.time",    "log.behaviour",
-                                                       "log.weight", "log.session", "log.label"};
+static const char *const section_names[LOG_COLUMNS] = {
+    "log.item", "log.time", "log.behaviour", "log.weight", "log.session", "log.label", "log.part"};
 
 /// Writing one data set.
 typedef struct writing {
@@ -31,12 +32,14 @@ typedef struct writing {
     bool wanted[LOG_COLUMNS];
     lode_time_kind time_kind;
     uint32_t group[64]; ///< items of the current user and time, for counting duplicates
+    uint8_t group_part[64];
     size_t group_count;
     uint32_t group_user;
     int64_t group_time;
 } writing;
 
-// Rows that repeat user, item and time; of very large groups the last 64 are looked at.
+// Rows that repeat user, item and time, and those of them that stand in another part of the given split (without
+// times, all rows of a user are at one time); of very large groups the last 64 are looked at.
 static void count_duplicate(writing *w, const uint32_t *row) {
     const int64_t time = lode__row_time(row);
     const uint32_t item = row[LODE_ROW_ITEM];
@@ -45,12 +48,16 @@ static void count_duplicate(writing *w, const uint32_t *row) {
     w->group_user = row[LODE_ROW_USER];
     w->group_time = time;
     const size_t held = LODE_MIN(w->group_count, (size_t)64);
-    for (size_t k = 0; k < held; ++k)
-        if (w->group[k] == item) {
-            ++w->importer->duplicates;
-            break;
-        }
-    w->group[w->group_count++ % 64] = item;
+    const uint8_t part = w->wanted[LOG_PART] ? (uint8_t)row[w->importer->slots.part] : 0;
+    bool again = false, elsewhere = false;
+    for (size_t k = 0; k < held; ++k) {
+        again = again || w->group[k] == item;
+        elsewhere = elsewhere || (w->group[k] == item && w->group_part[k] != part);
+    }
+    w->importer->duplicates += again && w->time_kind != LODE_TIME_NONE;
+    w->importer->part_conflicts += elsewhere;
+    w->group[w->group_count % 64] = item;
+    w->group_part[w->group_count++ % 64] = part;
 }
 
 static lode_status spool_row(writing *w, const uint32_t *row, lode_error *error) {
@@ -69,6 +76,10 @@ static lode_status spool_row(writing *w, const uint32_t *row, lode_error *error)
         LODE_TRY(lode__spool_add(&w->spools[LOG_SESSION], &row[slots->session], 4, error));
     if (w->wanted[LOG_LABEL])
         LODE_TRY(lode__spool_add(&w->spools[LOG_LABEL], &row[slots->label], 4, error));
+    if (w->wanted[LOG_PART]) {
+        const uint8_t part = (uint8_t)row[slots->part];
+        LODE_TRY(lode__spool_add(&w->spools[LOG_PART], &part, 1, error));
+    }
     for (size_t k = 0; k < w->importer->context.count; ++k)
         LODE_TRY(lode__spool_add(&w->importer->context.list[k].spool, &row[slots->context + k], 4,
                                  error));
@@ -77,16 +88,20 @@ static lode_status spool_row(writing *w, const uint32_t *row, lode_error *error)
 
 static lode_status spool_rows(writing *w, lode_error *error) {
     lode_importer *const importer = w->importer;
+    const bool filtered = lode__filter_active(&importer->filter.rules);
     LODE_TRY(lode__sorter_finish(&importer->sorter, error));
+    if (filtered) LODE_TRY(lode__import_filter(importer, error));
     uint64_t done = 0;
     for (const uint32_t *row;;) {
-        LODE_TRY(lode__sorter_next(&importer->sorter, &row, error));
+        LODE_TRY(filtered ? lode__import_filtered(importer, &row, error)
+                          : lode__sorter_next(&importer->sorter, &row, error));
         if (!row) break;
-        if (w->time_kind != LODE_TIME_NONE) count_duplicate(w, row);
+        if (w->time_kind != LODE_TIME_NONE || w->wanted[LOG_PART]) count_duplicate(w, row);
         LODE_TRY(spool_row(w, row, error));
         if ((++done & 0xffff) == 0)
             LODE_TRY(lode__import_progress(importer, "import: sort", done, importer->rows, error));
     }
+    w->wanted[LOG_BEHAVIOUR] = importer->behaviours[LODE_CLICK] != importer->rows;
     return LODE_OK;
 }
 
@@ -106,7 +121,7 @@ static lode_status write_meta(writing *w, lode_error *error) {
         (json_int_t)importer->users.count, "items", (json_int_t)importer->items.count,
         "interactions", (json_int_t)importer->rows, "time", kinds[w->time_kind], "time_unit",
         lode__time_unit_name(importer->times.unit), "format", importer->log.reader->name,
-        "sessions", (json_int_t)importer->sessions.count, "duplicates",
+        "sessions", (json_int_t)importer->session_count, "duplicates",
         (json_int_t)importer->duplicates, "bad_lines", (json_int_t)importer->errors, "context",
         list_columns(&importer->context), "user_columns", list_columns(&importer->user_columns),
         "item_columns", list_columns(&importer->item_columns));
@@ -215,7 +230,7 @@ static lode_status write_sections(writing *w, lode_error *error) {
     const size_t columns =
         importer->context.count + importer->user_columns.count + importer->item_columns.count;
     LODE_TRY(lode__container_begin(&importer->writer, importer->output, LODE_DATA_KIND,
-                                   LODE_DATA_VERSION, (uint32_t)(16 + 4 * columns), error));
+                                   LODE_DATA_VERSION, (uint32_t)(20 + 4 * columns), error));
     LODE_TRY(write_meta(w, error));
     LODE_TRY(write_tokens(importer, &importer->users, user_names, error));
     LODE_TRY(write_tokens(importer, &importer->items, item_names, error));
@@ -248,6 +263,7 @@ lode_status lode__import_write(lode_importer *importer, lode_error *error) {
     w->wanted[LOG_WEIGHT] = slots->weight != SIZE_MAX;
     w->wanted[LOG_SESSION] = slots->session != SIZE_MAX;
     w->wanted[LOG_LABEL] = slots->label != SIZE_MAX;
+    w->wanted[LOG_PART] = slots->part != SIZE_MAX;
     lode_builders *const builders[] = {&importer->context, &importer->user_columns,
                                        &importer->item_columns};
     for (size_t b = 0; b < 3; ++b)

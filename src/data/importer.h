@@ -4,10 +4,13 @@
 #define LODE_DATA_IMPORTER_H
 
 #include "data/column_build.h"
+#include "data/filter.h"
 #include "data/import.h"
 #include "data/plan.h"
 #include "data/sorter.h"
 #include "data/times.h"
+
+#include <jansson.h>
 
 /// A condition such as "rating>3".
 typedef struct lode_condition {
@@ -18,13 +21,19 @@ typedef struct lode_condition {
 
 /// Words of a row behind LODE_ROW_REST; SIZE_MAX = not there.
 typedef struct lode_slots {
-    size_t behaviour, weight, session, label, context, words;
+    size_t behaviour, weight, session, label, part, context, words;
 } lode_slots;
 
 typedef struct lode_builders {
     lode_column_builder *list;
     size_t count, capacity;
 } lode_builders;
+
+/// Users or items that a table names; false beyond the capacity.
+typedef struct lode_listed {
+    bool *rows;
+    size_t capacity;
+} lode_listed;
 
 typedef struct lode_importer {
     const lode_import_options *options;
@@ -34,6 +43,7 @@ typedef struct lode_importer {
     const lode_reader *reader;
     lode_plan plan;
     lode_table log;
+    size_t log_next; ///< of plan.logs: the file after the one that is open
     lode_column_map map;
     lode_condition condition; ///< name NULL without one
     lode_time_reader times;
@@ -47,11 +57,17 @@ typedef struct lode_importer {
     int64_t *valid;         ///< [2 * items seen in a table with valid_from / valid_until]
     size_t valid_count, valid_capacity;
     lode_sorter sorter;
+    lode_filter filter;
+    lode_listed listed_users, listed_items;      ///< kept while filters are active
+    uint32_t *user_map, *item_map, *session_map; ///< numbers before to numbers after the filters
     const char *output;
     const char *folder; ///< of temporary files
     lode_container_writer writer;
     uint64_t rows, errors, duplicates, behaviours[LODE_BEHAVIOURS];
+    uint64_t parts[LODE_GIVEN_PARTS]; ///< rows of each part of the given split
+    uint64_t part_conflicts;          ///< rows whose user, item and time also stand in another part
     uint64_t fingerprint;
+    uint32_t session_count;
     uint32_t log_items; ///< items of the log, before the tables add theirs
     double started, reported;
 } lode_importer;
@@ -73,9 +89,34 @@ lode_status lode__import_fail_cell(const lode_table *table, const lode_cell *cel
 LODE_CHECK lode_status lode__import_progress(lode_importer *importer, const char *task,
                                              uint64_t done, uint64_t total, lode_error *error);
 
+/// When the current file of the log has ended: open the next one, which must have the same columns, or set
+/// *end when there is none.
+LODE_CHECK lode_status lode__import_next_log(lode_importer *importer, bool *end, lode_error *error);
+
+/// A notice about the split that came with the log.
+void lode__import_say_parts(const lode_importer *importer);
+
+/// The part of the current row: of its file, or of its cell.
+LODE_CHECK lode_status lode__import_part(const lode_importer *importer, uint32_t *word,
+                                         lode_error *error);
+
 /// Read one item or user table.
 LODE_CHECK lode_status lode__import_table(lode_importer *importer, const char *path, lode_role id,
                                           lode_error *error);
+
+/// The rules that the options ask for.
+lode_filter_rules lode__import_rules(const lode_import_options *options);
+/// Note that a table names a user or an item.
+LODE_CHECK lode_status lode__import_list(lode_importer *importer, lode_role id, uint32_t row,
+                                         lode_error *error);
+/// Run the sorted rows through the filters and give users, items and sessions that stay new numbers.
+LODE_CHECK lode_status lode__import_filter(lode_importer *importer, lode_error *error);
+/// The next row that stays, with new numbers, or NULL; valid until the next call.
+LODE_CHECK lode_status lode__import_filtered(lode_importer *importer, const uint32_t **row,
+                                             lode_error *error);
+/// For the report; null without filters.
+json_t *lode__import_describe_filters(const lode_importer *importer);
+void lode__import_filter_release(lode_importer *importer);
 
 /// Sort, spool and write everything.
 LODE_CHECK lode_status lode__import_write(lode_importer *importer, lode_error *error);

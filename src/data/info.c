@@ -159,6 +159,18 @@ static void describe_behaviours(const lode_dataset *data, json_t *out) {
     json_object_set_new(out, "behaviours", behaviours);
 }
 
+static void describe_parts(const lode_dataset *data, json_t *out) {
+    uint64_t counts[LODE_GIVEN_PARTS] = {0};
+    if (!data->part) return;
+    for (uint64_t k = 0; k < data->interactions; ++k)
+        ++counts[data->part[k]];
+    json_t *const parts = json_object();
+    for (int k = 0; k < LODE_GIVEN_PARTS; ++k)
+        json_object_set_new(parts, lode__part_name((lode_given)k),
+                            json_integer((json_int_t)counts[k]));
+    json_object_set_new(out, "parts", parts);
+}
+
 // Rows that have a value.
 static uint64_t filled_rows(const lode_column *column) {
     uint64_t filled = 0;
@@ -210,15 +222,16 @@ lode_status lode__info_describe(const lode_dataset *data, const lode_info_option
         json_real(share(data->interactions, (uint64_t)data->active_users * data->active_items)));
     json_object_set_new(out, "fingerprint", json_string(fingerprint));
     describe_behaviours(data, out);
+    describe_parts(data, out);
     describe_time(data, out);
     describe_sessions(data, options, out);
     LODE_TRY(describe_popularity(data, out, error));
     LODE_TRY(describe_histories(data, out, error));
     const bool extra[] = {data->label != NULL, data->weight != NULL, data->session != NULL,
-                          data->valid != NULL};
-    static const char *const names[] = {"label", "weight", "session", "valid"};
+                          data->valid != NULL, data->part != NULL};
+    static const char *const names[] = {"label", "weight", "session", "valid", "part"};
     json_t *const has = json_array();
-    for (size_t k = 0; k < 4; ++k)
+    for (size_t k = 0; k < sizeof extra / sizeof *extra; ++k)
         if (extra[k]) json_array_append_new(has, json_string(names[k]));
     json_object_set_new(out, "has", has);
     json_object_set_new(out, "context", describe_columns(data->context, data->context_count));

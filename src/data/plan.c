@@ -15,6 +15,9 @@ typedef struct candidate {
     file_kind kind;
     const char *reason; ///< of KIND_SKIP
     bool labelled;
+    int part;                ///< of a given split, by the name of the file, or -1
+    const char *set;         ///< its name without the part; parts of one set share it
+    bool member;             ///< a part that is read after its set's training part
     const char *user, *item; ///< headings of a log
 } candidate;
 
@@ -53,6 +56,20 @@ static file_kind recbole_kind(lode_arena *arena, const char *name, const char **
         }
     *stem = name;
     return KIND_SKIP;
+}
+
+// "X.train.inter", "X_test.txt", "valid.csv": the part that the last word before the ending names, or -1; *set
+// is the rest of the name.
+static int part_of_name(lode_arena *arena, const char *plain, const char **set) {
+    const char *const dot = strrchr(plain, '.');
+    const char *const stop = dot && dot > plain ? dot : plain + strlen(plain);
+    const char *start = stop;
+    while (start > plain && !strchr("._- ", start[-1]))
+        --start;
+    const int part = lode__part_of(start, (size_t)(stop - start));
+    const size_t head = start > plain ? (size_t)(start - plain) - 1 : 0;
+    *set = part < 0 ? plain : lode__arena_printf(arena, "%.*s%s", (int)head, plain, stop);
+    return part;
 }
 
 static bool is_prose(const char *name) {
@@ -131,7 +148,11 @@ static lode_status survey_folder(survey *s) {
             continue;
         const char *const plain = without_codec(r->arena, names[k]);
         if (plain) file->kind = recbole_kind(r->arena, plain, &file->stem);
-        if (!plain || !file->stem) return lode__fail_memory(s->error);
+        if (plain) file->part = part_of_name(r->arena, plain, &file->set);
+        if (!plain || !file->stem || !file->set) return lode__fail_memory(s->error);
+        if (file->kind == KIND_LOG && file->part >= 0) // X.train.inter belongs to X
+            file->stem = without(r->arena, file->set, ".inter");
+        if (!file->stem) return lode__fail_memory(s->error);
         s->recbole = s->recbole || file->kind == KIND_LOG;
         ++s->count;
     }
@@ -144,11 +165,54 @@ static lode_status survey_folder(survey *s) {
     return LODE_OK;
 }
 
+// The file of a given split's part, or NULL.
+static candidate *find_part(const survey *s, const char *set, int part) {
+    for (size_t k = 0; k < s->count; ++k) {
+        candidate *const file = &s->files[k];
+        if (file->kind == KIND_LOG && file->part == part && strcmp(file->set, set) == 0)
+            return file;
+    }
+    return NULL;
+}
+
+// Logs that are parts of one split become one log: the training part, which has the others behind it.
+static lode_status join_parts(survey *s) {
+    for (size_t k = 0; k < s->count; ++k) {
+        candidate *const file = &s->files[k];
+        if (file->kind != KIND_LOG || file->part < 0) continue;
+        candidate *const other = find_part(s, file->set, file->part);
+        if (other != file)
+            return lode__fail(
+                s->error, LODE_E_USAGE,
+                "%s: found %s and %s, expected one file for the part %s; name the log "
+                "with the option log after moving one of them away",
+                s->request->source, other->name, file->name, lode__part_name((lode_given)file->part));
+        file->member = file->part != LODE_GIVEN_TRAIN && find_part(s, file->set, LODE_GIVEN_TRAIN);
+    }
+    for (size_t k = 0; k < s->count; ++k) { // one part alone is no split
+        candidate *const file = &s->files[k];
+        if (file->kind != KIND_LOG || file->member || file->part < 0) continue;
+        if (file->part != LODE_GIVEN_TRAIN || (!find_part(s, file->set, LODE_GIVEN_VALID) &&
+                                               !find_part(s, file->set, LODE_GIVEN_TEST)))
+            file->part = -1;
+    }
+    return LODE_OK;
+}
+
+static void plan_logs(lode_plan *plan, const survey *s, const candidate *log) {
+    plan->log = log->path;
+    plan->logs[plan->log_count++] = (lode_plan_log){log->path, log->name, log->part};
+    for (int part = LODE_GIVEN_VALID; log->part >= 0 && part < LODE_GIVEN_PARTS; ++part) {
+        const candidate *const file = find_part(s, log->set, part);
+        if (file) plan->logs[plan->log_count++] = (lode_plan_log){file->path, file->name, part};
+    }
+}
+
 static lode_status fail_several(const survey *s) {
     const lode_plan_request *const r = s->request;
     const char *list = "";
     for (size_t k = 0; k < s->count && list; ++k)
-        if (s->files[k].kind == KIND_LOG)
+        if (s->files[k].kind == KIND_LOG && !s->files[k].member)
             list = lode__arena_printf(r->arena, "%s%s%s", list, *list ? ", " : "", s->files[k].name);
     return lode__fail(s->error, LODE_E_USAGE,
                       "%s: found several sets: %s; pass one of these files, or name it with the "
@@ -176,10 +240,10 @@ static lode_status choose_log(const survey *s, candidate **log) {
     for (size_t k = 0; k < s->count; ++k) {
         candidate *const file = &s->files[k];
         if (wanted && strcmp(file->name, wanted) == 0) {
-            *log = file;
+            *log = file->member ? find_part(s, file->set, LODE_GIVEN_TRAIN) : file;
             return LODE_OK;
         }
-        if (file->kind != KIND_LOG) continue;
+        if (file->kind != KIND_LOG || file->member) continue;
         ++logs;
         with_label += file->labelled;
         if (file->labelled) labelled = file;
@@ -207,6 +271,7 @@ static void list_add(lode_plan_list *list, const candidate *file, const char *re
 static lode_status plan_folder(lode_plan *plan, survey *s) {
     const lode_plan_request *const r = s->request;
     LODE_TRY(survey_folder(s));
+    LODE_TRY(join_parts(s));
     candidate *log = NULL;
     LODE_TRY(choose_log(s, &log));
     lode_plan_list *const lists[] = {&plan->item_tables, &plan->user_tables, &plan->skipped};
@@ -214,10 +279,11 @@ static lode_status plan_folder(lode_plan *plan, survey *s) {
         lists[k]->files = lode__arena_alloc(r->arena, s->count, sizeof *lists[k]->files);
         if (!lists[k]->files) return lode__fail_memory(s->error);
     }
-    plan->log = log->path;
+    plan_logs(plan, s, log);
     for (size_t k = 0; k < s->count; ++k) {
         const candidate *const file = &s->files[k];
-        if (file == log) continue;
+        const bool together = log->part >= 0 && file->part >= 0 && strcmp(file->set, log->set) == 0;
+        if (file == log || (file->kind == KIND_LOG && together)) continue;
         const bool other_set = s->recbole && strcmp(file->stem, log->stem) != 0;
         if (file->kind == KIND_ITEM && !other_set)
             list_add(&plan->item_tables, file, NULL);
@@ -237,10 +303,13 @@ static lode_status plan_folder(lode_plan *plan, survey *s) {
 static lode_status plan_file(lode_plan *plan, const lode_plan_request *r, lode_error *error) {
     static const char *const codecs[] = {"", ".gz", ".zst"};
     plan->log = r->source;
+    plan->logs[plan->log_count++] = (lode_plan_log){r->source, lode__path_base(r->source), -1};
     const char *const plain = without_codec(r->arena, r->source);
     if (!plain) return lode__fail_memory(error);
     if (strcmp(r->source, "-") == 0 || !has_ending(plain, ".inter")) return LODE_OK;
-    const char *const stem = without(r->arena, plain, ".inter");
+    const char *set; // X.train.inter has X.item and X.user too
+    part_of_name(r->arena, plain, &set);
+    const char *const stem = set ? without(r->arena, set, ".inter") : NULL;
     lode_plan_list *const lists[] = {&plan->item_tables, &plan->user_tables};
     for (size_t k = 0; k < 2; ++k) {
         lists[k]->files = lode__arena_alloc(r->arena, 1, sizeof *lists[k]->files);

@@ -15,8 +15,16 @@ typedef struct lode_plan_list {
     size_t count;
 } lode_plan_list;
 
+/// A file of the log.
+typedef struct lode_plan_log {
+    const char *path, *name; ///< path or "-"; base name for reports
+    int part;                ///< lode_given of all its rows, or -1 where the file does not say
+} lode_plan_log;
+
 typedef struct lode_plan {
-    const char *log; ///< path or "-"
+    const char *log; ///< path of the first file, or "-"
+    lode_plan_log logs[LODE_GIVEN_PARTS];
+    size_t log_count;
     lode_plan_list item_tables, user_tables, skipped;
 } lode_plan;
 

@@ -87,6 +87,12 @@ lode_status lode__spool_read(const lode_spool *spool, uint64_t offset, void *byt
     return LODE_OK;
 }
 
+void lode__spool_clear(lode_spool *spool) {
+    if (spool->stored > 0) close(spool->descriptor);
+    spool->filled = 0;
+    spool->size = spool->stored = 0;
+}
+
 void lode__spool_release(lode_spool *spool) {
     if (spool->stored > 0) close(spool->descriptor);
     lode__free(spool->buffer);

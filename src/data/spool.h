@@ -21,6 +21,8 @@ LODE_CHECK lode_status lode__spool_add(lode_spool *spool, const void *bytes, siz
 /// Read bytes that were added; offset + length <= size.
 LODE_CHECK lode_status lode__spool_read(const lode_spool *spool, uint64_t offset, void *bytes,
                                         size_t length, lode_error *error);
+/// Forget all bytes; the buffer stays.
+void lode__spool_clear(lode_spool *spool);
 void lode__spool_release(lode_spool *spool);
 
 #endif

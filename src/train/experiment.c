@@ -112,22 +112,29 @@ static bool is_current(const lode_experiment_plan *plan, const json_t *json, con
 
 // --- what is there already ------------------------------------------------------------------------------
 
-/// The cell that says what a data set's baselines depend on.
-static const lode_cell *first_cell(const lode_experiment_plan *plan, size_t data) {
-    return &plan->cells[data * plan->row_count * plan->config.seeds.count];
+/// All rows of a file of baselines have the metrics of the report, and there is one at least.
+static bool has_rows(const lode_experiment_plan *plan, json_t *rows) {
+    const char *name;
+    json_t *row;
+    json_object_foreach(rows, name, row) {
+        if (!has_metrics(plan, row)) return false;
+    }
+    return json_object_size(rows) > 0;
 }
 
-static lode_status load_baselines(lode_experiment_plan *plan, size_t data, lode_error *error) {
-    const char *folder =
-        lode__arena_printf(&plan->arena, "%s/runs/%s", plan->output, plan->data[data].name);
+static const char *data_folder(lode_experiment_plan *plan, size_t data) {
+    return lode__arena_printf(&plan->arena, "%s/runs/%s", plan->output, plan->data[data].name);
+}
+
+static lode_status load_baselines(lode_experiment_plan *plan, lode_experiment_group *group,
+                                  lode_error *error) {
+    const char *folder = data_folder(plan, group->data);
     json_t *json = NULL;
     if (folder == NULL) return lode__fail_memory(error);
-    LODE_TRY(read_json(&plan->arena, folder, LODE_BASELINES_FILE, &json, error));
-    const json_t *rows = json_object_get(json, "rows");
-    if (is_current(plan, json, first_cell(plan, data)->baseline_key, &plan->data[data]) &&
-        has_metrics(plan, json_object_get(rows, "popularity")) &&
-        has_metrics(plan, json_object_get(rows, "item_knn"))) {
-        plan->baselines[data] = json;
+    LODE_TRY(read_json(&plan->arena, folder, group->file, &json, error));
+    if (is_current(plan, json, group->key, &plan->data[group->data]) &&
+        has_rows(plan, json_object_get(json, "rows"))) {
+        group->baselines = json;
     } else {
         json_decref(json);
     }
@@ -204,8 +211,9 @@ static bool is_chosen(const lode_experiment_plan *plan, size_t data) {
 }
 
 static lode_status load_results(lode_experiment_plan *plan, lode_error *error) {
-    for (size_t d = 0; d < plan->data_count; d++) {
-        if (plan->data[d].path != NULL) LODE_TRY(load_baselines(plan, d, error));
+    for (size_t g = 0; g < plan->group_count; g++) {
+        lode_experiment_group *group = &plan->groups[g];
+        if (plan->data[group->data].path != NULL) LODE_TRY(load_baselines(plan, group, error));
     }
     for (size_t i = 0; i < plan->cell_count; i++) {
         lode_cell *cell = &plan->cells[i];
@@ -280,8 +288,7 @@ static lode_status open_data(lode_experiment_plan *plan, const lode_hooks *hooks
 // --- a cell ---------------------------------------------------------------------------------------------
 
 static bool needs_baselines(const lode_experiment_plan *plan, const lode_cell *cell) {
-    return plan->baselines[cell->data] == NULL &&
-           strcmp(cell->baseline_key, first_cell(plan, cell->data)->baseline_key) == 0;
+    return plan->groups[cell->group].baselines == NULL;
 }
 
 static bool needs_work(const lode_experiment_plan *plan, const lode_cell *cell) {
@@ -359,20 +366,20 @@ static json_t *make_result(const lode_experiment_plan *plan, const lode_cell *ce
 
 static lode_status keep_baselines(lode_experiment_plan *plan, const lode_cell *cell,
                                   const json_t *measured, lode_error *error) {
-    json_t *file = json_object(), *rows = json_object();
+    lode_experiment_group *group = &plan->groups[cell->group];
+    json_t *file = json_object(), *rows = json_deep_copy(json_object_get(measured, "rows"));
     char fingerprint[17];
     print_fingerprint(fingerprint, &plan->data[cell->data]);
-    (void)json_object_set_new(file, "key", json_string(cell->baseline_key));
+    (void)json_object_set_new(file, "key", json_string(group->key));
     (void)json_object_set_new(file, "fingerprint", json_string(fingerprint));
     (void)json_object_set_new(file, "part", json_string(part_name(plan)));
+    set_copy(file, measured, "protocol");
+    (void)json_object_del(rows, "model");
     (void)json_object_set_new(file, "rows", rows);
-    set_copy(rows, json_object_get(measured, "rows"), "popularity");
-    set_copy(rows, json_object_get(measured, "rows"), "item_knn");
-    plan->baselines[cell->data] = file;
-    const char *folder =
-        lode__arena_printf(&plan->arena, "%s/runs/%s", plan->output, plan->data[cell->data].name);
-    if (folder == NULL || file == NULL) return lode__fail_memory(error);
-    return write_json(&plan->arena, folder, LODE_BASELINES_FILE, file, error);
+    group->baselines = file;
+    const char *folder = data_folder(plan, cell->data);
+    if (folder == NULL || file == NULL || rows == NULL) return lode__fail_memory(error);
+    return write_json(&plan->arena, folder, group->file, file, error);
 }
 
 static lode_status run_cell(lode_experiment_plan *plan, lode_cell *cell, const lode_hooks *hooks,

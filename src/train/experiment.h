@@ -1,7 +1,8 @@
 /// Experiments: a grid of configurations x data sets x seeds, run one cell at a time and compared in a table.
 ///
 ///     OUTPUT/runs/DATA/AXIS1/AXIS2/seed-S/    a bundle each, and result.json once it is measured
-///     OUTPUT/runs/DATA/baselines.json         popularity and item-kNN
+///     OUTPUT/runs/DATA/baselines.json         popularity, item-kNN and what else eval.baselines names
+///     OUTPUT/runs/DATA/baselines-KEY.json     the same under a further split or protocol of the grid
 ///     OUTPUT/data/NAME.lode                   what was imported from raw logs
 ///     OUTPUT/table.{txt,md,csv,json}          the comparison
 ///
@@ -73,8 +74,18 @@ typedef struct lode_cell {
     const size_t *cutoffs;    ///< of the configuration and the report
     size_t cutoff_count;
     bool chosen;    ///< by `only`
+    size_t group;   ///< number in the plan
     json_t *result; ///< result.json's contents, or NULL
 } lode_cell;
+
+/// Rows of one data set that are measured alike (one split, one protocol): they share the baselines, and only they
+/// are compared with each other.
+typedef struct lode_experiment_group {
+    size_t data;
+    const char *key;   ///< baseline_key of its cells
+    const char *file;  ///< of the baselines, in OUTPUT/runs/DATA
+    json_t *baselines; ///< the file's contents, or NULL
+} lode_experiment_group;
 
 typedef struct lode_experiment_plan {
     lode_experiment_config config;
@@ -90,7 +101,8 @@ typedef struct lode_experiment_plan {
     size_t row_count;
     lode_cell *cells; ///< [data, row, seed]
     size_t cell_count;
-    json_t **baselines; ///< [data_count] baselines.json's contents, or NULL
+    lode_experiment_group *groups; ///< data set by data set, in the order of their first rows
+    size_t group_count;
     lode_arena arena;
 } lode_experiment_plan;
 

@@ -206,8 +206,7 @@ static lode_status read_data(lode_experiment_plan *plan, lode_error *error) {
                           where(plan, node));
     }
     plan->data = lode__arena_alloc(&plan->arena, count, sizeof *plan->data);
-    plan->baselines = lode__arena_alloc(&plan->arena, count, sizeof(json_t *));
-    if (plan->data == NULL || plan->baselines == NULL) return lode__fail_memory(error);
+    if (plan->data == NULL) return lode__fail_memory(error);
     if (single) return add_data(plan, node, NULL, error);
     for (const lode_node *child = node->child; child != NULL; child = child->next) {
         LODE_TRY(add_data(plan, child, child->key, error));
@@ -344,10 +343,10 @@ static lode_status check_names(lode_experiment_plan *plan, lode_error *error) {
     const char *names[64];
     size_t count = 0;
     bool known = report->compare.baseline == NULL;
-    for (size_t row = 0; row < plan->row_count + 2; row++) {
-        const char *name = row < plan->row_count    ? plan->rows[row]
-                           : row == plan->row_count ? "popularity"
-                                                    : "item_knn";
+    static const char *const baselines[] = {"popularity", "item_knn", "ease", "als"};
+    const size_t baseline_count = sizeof baselines / sizeof *baselines;
+    for (size_t row = 0; row < plan->row_count + baseline_count; row++) {
+        const char *name = row < plan->row_count ? plan->rows[row] : baselines[row - plan->row_count];
         if (count < 64) names[count++] = name;
         known = known || strcmp(name, report->compare.baseline) == 0;
     }
@@ -467,18 +466,23 @@ static lode_status choose_cutoffs(lode_experiment_plan *plan, lode_cell *cell,
     return LODE_OK;
 }
 
-/// A number for a text without the line of train.threads, which changes no result.
-static const char *key_of(lode_arena *arena, const char *text, const char *begin, const char *end) {
-    const char *from = begin != NULL ? strstr(text, begin) : text;
-    const char *to = from != NULL && end != NULL ? strstr(from, end) : NULL;
-    if (from == NULL) from = text;
-    if (to == NULL) to = text + strlen(text);
-    const char *line = strstr(from, "\n  threads:");
-    const size_t before = line != NULL && line < to ? (size_t)(line + 1 - from) : (size_t)(to - from);
-    XXH64_hash_t hash = XXH3_64bits(from, before);
-    if (line != NULL && line < to) {
-        const char *rest = strchr(line + 1, '\n');
-        if (rest != NULL && rest < to) hash = XXH3_64bits_withSeed(rest, (size_t)(to - rest), hash);
+/// A number for the lines of a text from `begin` (NULL: its start) to `end` (NULL: its end), without those of `without`
+/// (ended by NULL): keys, indented as they stand in a section.
+static const char *key_of(lode_arena *arena, const char *text, const char *begin, const char *end,
+                          const char *const *without) {
+    const char *at = begin != NULL ? strstr(text, begin) : text;
+    if (at == NULL) at = text;
+    const char *stop = end != NULL ? strstr(at, end) : NULL;
+    if (stop == NULL) stop = text + strlen(text);
+    XXH64_hash_t hash = 0;
+    while (at < stop) {
+        const char *line_end = memchr(at, '\n', (size_t)(stop - at));
+        const char *next = line_end != NULL ? line_end + 1 : stop;
+        bool left_out = false;
+        for (size_t i = 0; without[i] != NULL && !left_out; i++)
+            left_out = strncmp(at, without[i], strlen(without[i])) == 0;
+        if (!left_out) hash = XXH3_64bits_withSeed(at, (size_t)(next - at), hash);
+        at = next;
     }
     return lode__arena_printf(arena, "%016llx", (unsigned long long)hash);
 }
@@ -513,19 +517,40 @@ static lode_status resolve_cell(lode_experiment_plan *plan, lode_cell *cell, con
     lode__text_release(&text);
     lode__config_release(&config);
     LODE_TRY(status);
-    cell->key = key_of(&plan->arena, cell->config, NULL, NULL);
-    const char *split = key_of(&plan->arena, cell->config, "\n  split:", "\nfields:");
-    const char *eval = key_of(&plan->arena, cell->config, "\neval:", NULL);
+    // What changes no result, and what changes neither the cases nor the baselines.
+    static const char *const idle[] = {"  threads:", NULL};
+    static const char *const of_training[] = {
+        "  valid:", "  patience:", "  every:", "  valid_cases:", NULL};
+    cell->key = key_of(&plan->arena, cell->config, NULL, NULL, idle);
+    const char *split = key_of(&plan->arena, cell->config, "\n  split:", "\nfields:", idle);
+    const char *eval = key_of(&plan->arena, cell->config, "\neval:", NULL, of_training);
     if (cell->key == NULL || split == NULL || eval == NULL) return lode__fail_memory(error);
     cell->baseline_key = lode__arena_printf(&plan->arena, "%s%s", split, eval);
     return cell->baseline_key != NULL ? LODE_OK : lode__fail_memory(error);
+}
+
+/// The group of a cell, made where it is the first of its kind. Groups of a data set stand together, because cells do.
+static lode_status find_group(lode_experiment_plan *plan, lode_cell *cell, lode_error *error) {
+    bool first = true;
+    for (cell->group = 0; cell->group < plan->group_count; cell->group++) {
+        const lode_experiment_group *group = &plan->groups[cell->group];
+        if (group->data != cell->data) continue;
+        if (strcmp(group->key, cell->baseline_key) == 0) return LODE_OK;
+        first = false;
+    }
+    lode_experiment_group *group = &plan->groups[plan->group_count++];
+    *group = (lode_experiment_group){.data = cell->data, .key = cell->baseline_key};
+    group->file = first ? LODE_BASELINES_FILE
+                        : lode__arena_printf(&plan->arena, "baselines-%s.json", cell->baseline_key);
+    return group->file != NULL ? LODE_OK : lode__fail_memory(error);
 }
 
 static lode_status make_cells(lode_experiment_plan *plan, lode_error *error) {
     const lode_node *base = NULL;
     LODE_TRY(read_base(plan, &base, error));
     plan->cells = lode__arena_alloc(&plan->arena, plan->cell_count, sizeof *plan->cells);
-    if (plan->cells == NULL) return lode__fail_memory(error);
+    plan->groups = lode__arena_alloc(&plan->arena, plan->cell_count, sizeof *plan->groups);
+    if (plan->cells == NULL || plan->groups == NULL) return lode__fail_memory(error);
     const size_t seeds = plan->config.seeds.count;
     bool any = false;
     for (size_t i = 0; i < plan->cell_count; i++) {
@@ -543,6 +568,7 @@ static lode_status make_cells(lode_experiment_plan *plan, lode_error *error) {
         cell->chosen = plan->options.only == NULL || strstr(cell->name, plan->options.only) != NULL;
         any = any || cell->chosen;
         LODE_TRY(resolve_cell(plan, cell, base, error));
+        LODE_TRY(find_group(plan, cell, error));
     }
     if (any) return LODE_OK;
     return lode__fail(error, LODE_E_USAGE, "no cell's name holds \"%s\"; they are called like %s",
@@ -591,8 +617,8 @@ lode_status lode__experiment_plan(lode_experiment_plan *plan, const char *yaml, 
 void lode__experiment_plan_release(lode_experiment_plan *plan) {
     for (size_t i = 0; i < plan->cell_count && plan->cells != NULL; i++)
         json_decref(plan->cells[i].result);
-    for (size_t i = 0; i < plan->data_count; i++)
-        json_decref(plan->baselines[i]);
+    for (size_t i = 0; i < plan->group_count; i++)
+        json_decref(plan->groups[i].baselines);
     lode__arena_release(&plan->arena);
     *plan = (lode_experiment_plan){0};
 }

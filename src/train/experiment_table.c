@@ -1,4 +1,6 @@
-/// The table of an experiment: means and deviations over seeds, and t-tests against one row of each data set.
+/// The table of an experiment: means and deviations over seeds, and t-tests against one row of each group (the rows of
+/// a data set under one split and protocol). An axis whose values set groups apart, such as the protocol, is shown for
+/// baselines too; their names stand under the first other axis.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,14 +8,13 @@
 #include "train/experiment.h"
 #include "train/statistics.h"
 
-static const char *const baselines[] = {"popularity", "item_knn"};
-enum { BASELINES = 2 };
+enum { MOST_BASELINES = 8 };
 
 /// One row: `values` holds [metrics + 1, seeds], the last line being validation; NaN where a cell has no result.
 typedef struct lode_table_row {
     const char *name;
-    size_t data, row; ///< row == plan->row_count and above: a baseline
-    bool reference;
+    size_t data, row, group; ///< row: of a baseline the first row of its group
+    bool baseline, reference;
     size_t cells;
     double *values, *p;
     double seconds;
@@ -25,12 +26,11 @@ typedef struct lode_table_work {
     lode_table_row *rows;
     size_t row_count, metrics, seeds;
     double *a, *b; ///< [seeds] scratch
+    size_t *first; ///< [groups] first row
+    bool *apart;   ///< [axes] it sets groups apart
+    size_t name_at; ///< axis under which the names of baselines stand; axis_count: a column of their own
     lode_arena arena;
 } lode_table_work;
-
-static bool is_baseline(const lode_table_work *work, const lode_table_row *row) {
-    return row->row >= work->plan->row_count;
-}
 
 static double number_or_nan(const json_t *value) {
     return json_is_number(value) ? json_number_value(value) : (double)NAN;
@@ -43,7 +43,7 @@ static size_t gather(const lode_table_work *work, const lode_table_row *row, siz
         const double value = row->values[m * work->seeds + s];
         if (!isnan(value)) out[count++] = value;
     }
-    return is_baseline(work, row) ? LODE_MIN(count, (size_t)1) : count;
+    return row->baseline ? LODE_MIN(count, (size_t)1) : count;
 }
 
 static void take_cell(const lode_table_work *work, lode_table_row *row, const lode_cell *cell) {
@@ -73,10 +73,11 @@ static void take_baseline(const lode_table_work *work, lode_table_row *row, cons
     row->cells = 1;
 }
 
-static lode_table_row *add_row(lode_table_work *work, size_t data, size_t number, const char *name) {
+static lode_table_row *add_row(lode_table_work *work, size_t group, size_t number, const char *name) {
     lode_table_row *row = &work->rows[work->row_count++];
     const size_t count = (work->metrics + 1) * work->seeds;
-    *row = (lode_table_row){.name = name, .data = data, .row = number};
+    *row = (lode_table_row){
+        .name = name, .data = work->plan->groups[group].data, .group = group, .row = number};
     row->values = lode__arena_alloc(&work->arena, count, sizeof *row->values);
     row->p = lode__arena_alloc(&work->arena, work->metrics, sizeof *row->p);
     if (row->values == NULL || row->p == NULL) return NULL;
@@ -87,21 +88,52 @@ static lode_table_row *add_row(lode_table_work *work, size_t data, size_t number
     return row;
 }
 
-static lode_status add_rows(lode_table_work *work, size_t data, lode_error *error) {
+static lode_status add_rows(lode_table_work *work, size_t group, lode_error *error) {
     const lode_experiment_plan *plan = work->plan;
+    const size_t data = plan->groups[group].data;
     for (size_t r = 0; r < plan->row_count; r++) {
-        lode_table_row *row = add_row(work, data, r, plan->rows[r]);
+        const lode_cell *cells = &plan->cells[(data * plan->row_count + r) * work->seeds];
+        if (cells[0].group != group) continue;
+        lode_table_row *row = add_row(work, group, r, plan->rows[r]);
         if (row == NULL) return lode__fail_memory(error);
         for (size_t s = 0; s < work->seeds; s++) {
-            const lode_cell *cell = &plan->cells[(data * plan->row_count + r) * work->seeds + s];
-            if (cell->result != NULL) take_cell(work, row, cell);
+            if (cells[s].result != NULL) take_cell(work, row, &cells[s]);
         }
         if (row->cells == 0) work->row_count--;
     }
-    for (size_t i = 0; i < BASELINES && plan->baselines[data] != NULL; i++) {
-        lode_table_row *row = add_row(work, data, plan->row_count + i, baselines[i]);
+    json_t *rows = json_object_get(plan->groups[group].baselines, "rows"), *value;
+    const char *name;
+    size_t count = 0;
+    json_object_foreach(rows, name, value) {
+        if (count++ == MOST_BASELINES) break;
+        lode_table_row *row = add_row(work, group, work->first[group], name);
         if (row == NULL) return lode__fail_memory(error);
-        take_baseline(work, row, plan->baselines[data]);
+        row->baseline = true;
+        take_baseline(work, row, plan->groups[group].baselines);
+    }
+    return LODE_OK;
+}
+
+/// The first row of each group, and which axes set groups apart: rows of one group never differ there, rows of
+/// several groups do. Data sets have the same rows, so the first one tells.
+static lode_status find_axes(lode_table_work *work, lode_error *error) {
+    const lode_experiment_plan *plan = work->plan;
+    work->apart = lode__arena_alloc(&work->arena, plan->axis_count, sizeof *work->apart);
+    work->first = lode__arena_alloc(&work->arena, plan->group_count, sizeof *work->first);
+    if (work->apart == NULL || work->first == NULL) return lode__fail_memory(error);
+    for (size_t i = plan->cell_count; i-- > 0;)
+        work->first[plan->cells[i].group] = plan->cells[i].row;
+    work->name_at = plan->axis_count;
+    for (size_t a = plan->axis_count; a-- > 0;) {
+        bool apart = false, within = false;
+        for (size_t r = 0; r < plan->row_count; r++) {
+            const size_t first = work->first[plan->cells[r * work->seeds].group];
+            const size_t value = lode__experiment_value(plan, first, a);
+            within = within || value != lode__experiment_value(plan, r, a);
+            apart = apart || value != lode__experiment_value(plan, 0, a);
+        }
+        work->apart[a] = apart && !within;
+        if (!work->apart[a]) work->name_at = a;
     }
     return LODE_OK;
 }
@@ -115,7 +147,7 @@ static lode_table_row *find_reference(const lode_table_work *work, size_t begin,
         lode_table_row *row = &work->rows[i];
         const double mean = lode__mean(work->a, gather(work, row, 0, work->a));
         if (wanted != NULL && strcmp(row->name, wanted) == 0) return row;
-        if (wanted != NULL || is_baseline(work, row) || isnan(mean)) continue;
+        if (wanted != NULL || row->baseline || isnan(mean)) continue;
         if (best != NULL && !(mean > best_mean)) continue;
         best = row;
         best_mean = mean;
@@ -129,7 +161,7 @@ static void compare_rows(const lode_table_work *work, size_t begin, size_t end) 
     reference->reference = true;
     for (size_t i = begin; i < end; i++) {
         lode_table_row *row = &work->rows[i];
-        if (row == reference || (is_baseline(work, row) && is_baseline(work, reference))) continue;
+        if (row == reference || (row->baseline && reference->baseline)) continue;
         for (size_t m = 0; m < work->metrics; m++) {
             size_t pairs = 0;
             for (size_t s = 0; s < work->seeds; s++) {
@@ -167,8 +199,7 @@ static json_t *row_json(const lode_table_work *work, const lode_table_row *row) 
            *seeds = json_array();
     (void)json_object_set_new(json, "data", json_string(plan->data[row->data].name));
     (void)json_object_set_new(json, "row", json_string(row->name));
-    (void)json_object_set_new(json, "kind",
-                              json_string(is_baseline(work, row) ? "baseline" : "model"));
+    (void)json_object_set_new(json, "kind", json_string(row->baseline ? "baseline" : "model"));
     (void)json_object_set_new(json, "reference", json_boolean(row->reference));
     (void)json_object_set_new(json, "axes", axes);
     (void)json_object_set_new(json, "seeds", seeds);
@@ -177,11 +208,12 @@ static json_t *row_json(const lode_table_work *work, const lode_table_row *row) 
         (void)json_object_set_new(metrics, plan->config.report.metrics.values[m],
                                   summary(work, row, m));
     }
-    if (is_baseline(work, row)) return json;
     for (size_t a = 0; a < plan->axis_count; a++) {
+        if (row->baseline && !work->apart[a]) continue;
         const char *value = plan->axes[a].values[lode__experiment_value(plan, row->row, a)].name;
         (void)json_object_set_new(axes, plan->axes[a].name, json_string(value));
     }
+    if (row->baseline) return json;
     for (size_t s = 0; s < work->seeds; s++) {
         const lode_cell *cell =
             &plan->cells[(row->data * plan->row_count + row->row) * work->seeds + s];
@@ -234,9 +266,9 @@ static void put_head(lode_table_work *work, lode_text_grid *grid) {
     for (size_t i = 0; i < work->row_count && valid == NULL; i++)
         valid = work->rows[i].valid;
     put(grid, "data");
-    if (plan->axis_count == 0) put(grid, "row");
     for (size_t a = 0; a < plan->axis_count; a++)
         put(grid, plan->axes[a].name);
+    if (work->name_at == plan->axis_count) put(grid, "row");
     put(grid, "seeds");
     for (size_t m = 0; m < work->metrics; m++) {
         put(grid, plan->config.report.metrics.values[m]);
@@ -247,13 +279,14 @@ static void put_head(lode_table_work *work, lode_text_grid *grid) {
 
 static void put_row(lode_table_work *work, lode_text_grid *grid, const lode_table_row *row) {
     const lode_experiment_plan *plan = work->plan;
-    const bool baseline = is_baseline(work, row);
+    const bool baseline = row->baseline;
     put(grid, plan->data[row->data].name);
-    if (plan->axis_count == 0) put(grid, row->name);
     for (size_t a = 0; a < plan->axis_count; a++) {
         const char *value = plan->axes[a].values[lode__experiment_value(plan, row->row, a)].name;
-        put(grid, !baseline ? value : a == 0 ? row->name : "");
+        put(grid, !baseline || work->apart[a] ? value : a == work->name_at ? row->name : "");
     }
+    if (work->name_at == plan->axis_count)
+        put(grid, baseline || plan->axis_count == 0 ? row->name : "model");
     put(grid, baseline ? "" : lode__arena_printf(&work->arena, "%zu", row->cells));
     for (size_t m = 0; m < work->metrics; m++) {
         put(grid, show_summary(work, row, m));
@@ -263,8 +296,8 @@ static void put_row(lode_table_work *work, lode_text_grid *grid, const lode_tabl
 }
 
 static lode_status make_grid(lode_table_work *work, lode_text_grid *grid, lode_error *error) {
-    const size_t axes = LODE_MAX(work->plan->axis_count, (size_t)1);
-    grid->left = 1 + axes;
+    const size_t axes = work->plan->axis_count;
+    grid->left = 1 + axes + (work->name_at == axes);
     grid->columns = grid->left + 1 + 2 * work->metrics + 1;
     grid->cells =
         lode__arena_alloc(&work->arena, (work->row_count + 1) * grid->columns, sizeof *grid->cells);
@@ -358,7 +391,10 @@ static lode_status print_texts(lode_table_work *work, lode_experiment_table *tab
         &work->arena,
         "%s part; mean ±sd over seeds; p of a two-sided t-test, paired by seed, against %s%s",
         plan->config.report.part == 0 ? "Validation" : "Test",
-        baseline != NULL ? baseline : "the best row of the data set",
+        baseline != NULL ? baseline
+        : work->plan->group_count > work->plan->data_count
+            ? "the best row of the data set under that protocol"
+            : "the best row of the data set",
         baseline != NULL ? "" : " by the first metric");
     if (against == NULL) return lode__fail_memory(error);
     print_lines(&table->text, &grid, widths, false);
@@ -377,15 +413,16 @@ lode_status lode__experiment_table(lode_experiment_table *table, const lode_expe
     lode_table_work work = {.plan = plan,
                             .metrics = plan->config.report.metrics.count,
                             .seeds = plan->config.seeds.count};
-    const size_t most = plan->data_count * (plan->row_count + BASELINES);
+    const size_t most = plan->data_count * plan->row_count + plan->group_count * MOST_BASELINES;
     work.rows = lode__arena_alloc(&work.arena, most, sizeof *work.rows);
     work.a = lode__arena_alloc(&work.arena, work.seeds, sizeof *work.a);
     work.b = lode__arena_alloc(&work.arena, work.seeds, sizeof *work.b);
     lode_status status = LODE_OK;
     if (work.rows == NULL || work.a == NULL || work.b == NULL) status = lode__fail_memory(error);
-    for (size_t d = 0; d < plan->data_count && status == LODE_OK; d++) {
+    if (status == LODE_OK) status = find_axes(&work, error);
+    for (size_t g = 0; g < plan->group_count && status == LODE_OK; g++) {
         const size_t begin = work.row_count;
-        status = add_rows(&work, d, error);
+        status = add_rows(&work, g, error);
         if (status == LODE_OK) compare_rows(&work, begin, work.row_count);
     }
     if (status == LODE_OK) {

@@ -257,6 +257,56 @@ static void test_grid(void **state) {
     free(output);
 }
 
+// Two protocols in one grid: baselines of each, and rows are compared with those of their own protocol only.
+static void test_protocols(void **state) {
+    (void)state;
+    static const char *const yaml =
+        "data: [shop]\n"
+        "base:\n"
+        "  model: {dim: 8, user: {tower: youtubednn, layers: [8]}, item.layers: [8]}\n"
+        "  train: {batch: 32, epochs: 1}\n"
+        "grid:\n"
+        "  protocol:\n"
+        "    last: {data.split.type: leave_one_out}\n"
+        "    time: {data.split: {type: chronological, test: 0.3}, eval.patience: 2}\n"
+        "  rate: {slow: {train.learning_rate: 1e-3, eval.patience: 1}, fast: {train.learning_rate: "
+        "1e-2}}\n"
+        "seeds: [1, 2]\n"
+        "report: {metrics: [hit@3]}\n";
+    static const char *const expected[][3] = {
+        {"last/slow", "last", "slow"}, {"last/fast", "last", "fast"}, {"popularity", "last", NULL},
+        {"item_knn", "last", NULL},    {"time/slow", "time", "slow"}, {"time/fast", "time", "fast"},
+        {"popularity", "time", NULL},  {"item_knn", "time", NULL}};
+    enum { PROTOCOL_ROWS = sizeof expected / sizeof *expected };
+    char *output = new_output();
+    json_t *report = run(yaml, output, "threads: 1", NULL);
+    const json_t *rows = json_object_get(report, "rows");
+    double popularity[2] = {0};
+    unsigned references[2] = {0};
+    assert_int_equal(json_array_size(rows), PROTOCOL_ROWS);
+    for (size_t i = 0; i < PROTOCOL_ROWS; i++) {
+        const json_t *row = json_array_get(rows, i), *axes = json_object_get(row, "axes");
+        assert_string_equal(json_string_value(json_object_get(row, "row")), expected[i][0]);
+        assert_string_equal(json_string_value(json_object_get(axes, "protocol")), expected[i][1]);
+        const char *rate = json_string_value(json_object_get(axes, "rate"));
+        assert_true(expected[i][2] == NULL ? rate == NULL : strcmp(rate, expected[i][2]) == 0);
+        references[i / 4] += json_is_true(json_object_get(row, "reference"));
+        const json_t *hit = json_object_get(json_object_get(row, "metrics"), "hit@3");
+        if (i % 4 == 2) popularity[i / 4] = json_number_value(json_object_get(hit, "mean"));
+    }
+    assert_true(references[0] == 1 && references[1] == 1);
+    assert_true(popularity[0] != popularity[1]);
+    char *folder_of_data = text_of("%s/runs/shop", output);
+    assert_true(has_file(folder_of_data, "baselines.json"));
+    json_t *again = run(yaml, output, "threads: 1", NULL); // all baselines are found again
+    assert_true(json_equal(again, report));
+    json_decref(again);
+    json_decref(report);
+    free(folder_of_data);
+    remove_tree(output);
+    free(output);
+}
+
 static void drop_seconds(json_t *report) {
     size_t i;
     json_t *row;
@@ -562,10 +612,11 @@ static void test_spine(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_patch),        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_base_file),    cmocka_unit_test(test_presets),
-        cmocka_unit_test(test_spine),        cmocka_unit_test(test_dry_run),
-        cmocka_unit_test(test_grid),         cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_failing_cell), cmocka_unit_test(test_stop)};
+        cmocka_unit_test(test_patch),     cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_base_file), cmocka_unit_test(test_presets),
+        cmocka_unit_test(test_spine),     cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_grid),      cmocka_unit_test(test_protocols),
+        cmocka_unit_test(test_changes),   cmocka_unit_test(test_failing_cell),
+        cmocka_unit_test(test_stop)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
