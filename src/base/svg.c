@@ -26,6 +26,7 @@
 #define NAME   300.0 // longest name in a legend
 #define LETTER 12.0
 #define TITLE  14.0
+#define BOLD   1.16 // how much wider bold letters are
 #define ROW    18.0
 #define ABOVE  24.0 // the label of the y axis, clear of the highest tick
 
@@ -279,7 +280,8 @@ static void draw_groups(const lode_plot *plot) {
 static void draw_frame(lode_plot *plot) {
     const lode_chart *chart = plot->chart;
     lode_text *out = plot->out;
-    draw_text(out, "t", plot->x + MARGIN, plot->y + 22, TITLE, chart->title, CELL - 2 * MARGIN);
+    draw_text(out, "t", plot->x + MARGIN, plot->y + 22, BOLD * TITLE, chart->title,
+              CELL - 2 * MARGIN);
     const double rows = (double)draw_legend(plot, out, plot->y + 30);
     plot->top = plot->y + 30 + ROW * rows + (chart->y.label != NULL ? ABOVE : 10);
     plot->bottom = plot->top + PLOT;

@@ -40,13 +40,18 @@ static uint32_t character(const char *text, size_t *bytes) {
     return (code >= 0x80 && code < 0xa0) || (code & 0xfffe) == 0xfffe ? '?' : code;
 }
 
-/// Widths in the spirit of wide sans-serif faces, so that narrower ones fit as well.
+/// Width in units of the letter size: that of wide sans-serif faces, so that narrower ones fit as well.
 static double width_of(uint32_t code) {
-    if (code >= 0x1100) return code == 0x2026 || (code >= 0x2000 && code < 0x2070) ? 0.9 : 1.05;
-    if (code >= 0x80) return 0.72;
-    if (code == ' ' || strchr("ijl.,:;'|!()[]", (int)code) != NULL) return 0.42;
-    if (strchr("mwMW@%", (int)code) != NULL) return 1.0;
-    return code >= 'A' && code <= 'Z' ? 0.76 : 0.65;
+    static const unsigned char percent[] = {
+        // from the space on
+        32, 41, 46, 84, 64, 96, 78, 28, 40, 40, 50, 84, 32, 37,  32, 34, 64, 64, 64,
+        64, 64, 64, 64, 64, 64, 64, 34, 34, 84, 84, 84, 54, 100, 69, 69, 70, 78, 64,
+        58, 78, 76, 30, 30, 66, 56, 87, 75, 79, 61, 79, 70, 64,  62, 74, 69, 99, 69,
+        62, 69, 40, 34, 40, 84, 50, 50, 62, 64, 55, 64, 62, 36,  64, 64, 28, 28, 58,
+        28, 98, 64, 62, 64, 64, 42, 53, 40, 64, 60, 82, 60, 60,  53, 64, 34, 64, 84};
+    if (code >= ' ' && code < 0x7f) return percent[code - ' '] / 100.0;
+    if (code == 0x2026) return 1;
+    return code < 0x400 ? 0.8 : 1.1;
 }
 
 double lode__svg_width(const char *text, double size) {
@@ -93,7 +98,7 @@ void lode__svg_text(lode_text *out, const char *text, double size, double room) 
 // --- scales ---------------------------------------------------------------------------------------------
 
 bool lode__axis_takes(const lode_axis *axis, double value) {
-    return isfinite(value) && fabs(value) <= LARGEST && (!axis->log || value >= SMALLEST);
+    return fabs(value) <= LARGEST && (!axis->log || value >= SMALLEST);
 }
 
 /// The smallest of 1, 2, 5 times a power of ten that is not below `least`.

@@ -36,6 +36,7 @@ static void print_report(json_t *report) {
 
 int cli_eval(int argc, char **argv) {
     const char *data = NULL, *protocol = NULL, *part = NULL, *cutoffs = NULL, *exclude = NULL;
+    const char *svg = NULL;
     cli_list sets = {0};
     bool json = false, plain = false, quiet = false;
     const cli_option options[] = {
@@ -47,6 +48,7 @@ int cli_eval(int argc, char **argv) {
         {0, "exclude-seen", CLI_YESNO, &exclude, "yes|no",
          "leave out what the user has seen; default: the protocol's"},
         {0, "no-baselines", CLI_FLAG, &plain, NULL, "the model only"},
+        {0, "svg", CLI_TEXT, &svg, "FILE.svg", "draw impressions by popularity and metrics as well"},
         {0, "set", CLI_TEXTS, &sets, "KEY=VALUE", "any other key; may be repeated"},
         {0, "json", CLI_FLAG, &json, NULL, "print the report as JSON"},
         CLI_OPTIONS_END};
@@ -67,6 +69,7 @@ int cli_eval(int argc, char **argv) {
         cli_yaml(&yaml, "part", part);
         cli_yaml_list(&yaml, "cutoffs", cutoffs);
         cli_yaml(&yaml, "exclude_seen", exclude);
+        cli_yaml(&yaml, "svg", svg);
         cli_yaml(&yaml, "baselines", plain ? "false" : NULL);
         status = CLI_USAGE;
         if (cli_yaml_sets(&yaml, "eval", &sets)) {

@@ -1,5 +1,5 @@
 /// What the parts of `lode_eval` share: measure.c reads the options, the protocol and the cases; measure_table.c ranks
-/// and writes tables.
+/// and writes tables; measure_draw.c draws them.
 #ifndef LODE_TRAIN_MEASURE_H
 #define LODE_TRAIN_MEASURE_H
 
@@ -15,6 +15,7 @@ typedef struct lode_measure_options {
     lode_ints cutoffs;
     int exclude_seen;
     bool baselines;
+    const char *svg; ///< where the picture goes, or NULL
     int64_t threads;
 } lode_measure_options;
 
@@ -42,5 +43,8 @@ LODE_CHECK lode_status lode__measure_rankers(lode_measure *measure, lode_error *
 /// One table: what was measured, and `rows` with the metrics of every ranker.
 LODE_CHECK lode_status lode__measure_table(const lode_measure *measure, bool exclude, json_t *table,
                                            lode_error *error);
+
+/// Add the picture of a table to `svg`: impressions by popularity where the table has them, metrics against cutoffs.
+LODE_CHECK lode_status lode__measure_draw(json_t *table, lode_text *svg, lode_error *error);
 
 #endif
