@@ -376,18 +376,6 @@ static lode_status check_row(lode_importer *importer, lode_error *error) {
     return LODE_OK;
 }
 
-// The index of a token; logs often repeat the token of the row before.
-static lode_status add_token(lode_dictionary *dictionary, const char *token, size_t length,
-                             uint32_t *index, lode_error *error) {
-    if (*index < dictionary->count) {
-        const uint64_t start = dictionary->offsets[*index];
-        if (dictionary->offsets[*index + 1] - start == length + 1 &&
-            memcmp(dictionary->bytes + start, token, length) == 0)
-            return LODE_OK;
-    }
-    return lode__dictionary_add(dictionary, token, length, index, error);
-}
-
 // Sessions are numbered by (user, session): loggers that count per user stay apart.
 static lode_status number_session(lode_importer *importer, lode_error *error) {
     const lode_cell *const cell = role_cell(importer, LODE_ROLE_SESSION);
@@ -401,32 +389,26 @@ static lode_status number_session(lode_importer *importer, lode_error *error) {
                           cell->length);
     memcpy(key + head, cell->text, cell->length);
     uint32_t *const word = &importer->row[importer->slots.session];
-    uint32_t index = *word - importer->session_base; // a hint, or far too large
-    LODE_TRY(add_token(&importer->sessions, key, (size_t)head + cell->length, &index, error));
+    uint32_t index = 0;
+    LODE_TRY(
+        lode__dictionary_add(&importer->sessions, key, (size_t)head + cell->length, &index, error));
     if (index >= LODE_DICTIONARY_NONE - importer->session_base)
         return lode__fail(error, LODE_E_INPUT, "found more than %u sessions", UINT32_MAX - 1);
     *word = importer->session_base + index;
     return LODE_OK;
 }
 
-lode_status lode__import_grow_users(lode_importer *importer, lode_error *error) {
-    const size_t before = importer->user_capacity;
-    if (!lode__grow((void **)&importer->user_rows, &importer->user_capacity, importer->users.count,
-                    sizeof *importer->user_rows))
-        return lode__fail_memory(error);
-    for (size_t k = before; k < importer->user_capacity; ++k)
-        importer->user_rows[k] = 0;
-    return LODE_OK;
-}
-
 static lode_status add_row(lode_importer *importer, lode_error *error) {
     uint32_t *const row = importer->row;
-    LODE_TRY(check_row(importer, error));
     const lode_cell *const user = role_cell(importer, LODE_ROLE_USER);
     const lode_cell *const item = role_cell(importer, LODE_ROLE_ITEM);
-    LODE_TRY(add_token(&importer->users, user->text, user->length, &row[LODE_ROW_USER], error));
-    LODE_TRY(add_token(&importer->items, item->text, item->length, &row[LODE_ROW_ITEM], error));
-    LODE_TRY(lode__import_grow_users(importer, error));
+    lode__dictionary_prefetch(&importer->users, user->text, user->length);
+    lode__dictionary_prefetch(&importer->items, item->text, item->length);
+    LODE_TRY(check_row(importer, error));
+    LODE_TRY(lode__dictionary_add(&importer->users, user->text, user->length, &row[LODE_ROW_USER],
+                                  error));
+    LODE_TRY(lode__dictionary_add(&importer->items, item->text, item->length, &row[LODE_ROW_ITEM],
+                                  error));
     if (importer->slots.session != NO_SLOT) LODE_TRY(number_session(importer, error));
     for (size_t k = 0; k < importer->context.count; ++k) {
         uint32_t *const word = &row[importer->slots.context + k];
@@ -438,7 +420,6 @@ static lode_status add_row(lode_importer *importer, lode_error *error) {
                                          word, error));
     }
     LODE_TRY(lode__sorter_add(&importer->sorter, row, error));
-    ++importer->user_rows[row[LODE_ROW_USER]];
     ++importer->behaviours[importer->slots.behaviour == NO_SLOT ? LODE_CLICK
                                                                 : row[importer->slots.behaviour]];
     if (importer->slots.part != NO_SLOT) ++importer->parts[row[importer->slots.part]];
@@ -592,7 +573,7 @@ static lode_status write_report(const lode_importer *importer, char **out, lode_
             json_object_set_new(roles, lode__role_name((lode_role)role),
                                 json_string(importer->log.headings[importer->map.role[role]].name));
     uint64_t users = 0;
-    for (uint32_t u = 0; u < importer->users.count && u < importer->user_capacity; ++u)
+    for (uint32_t u = 0; u < importer->users.count; ++u)
         users += importer->user_rows[u] > 0;
     const double seconds = lode__clock() - importer->started;
     struct rusage usage;

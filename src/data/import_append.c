@@ -208,11 +208,9 @@ lode_status lode__append_rows(lode_importer *importer, lode_error *error) {
     if (!old) return LODE_OK;
     LODE_TRY(adopt_tokens(&importer->users, &old->users, error));
     LODE_TRY(adopt_tokens(&importer->items, &old->items, error));
-    LODE_TRY(lode__import_grow_users(importer, error));
     if (lode__filter_active(&importer->filter.rules)) LODE_TRY(list_silent(importer, error));
     lode_repeat_window window = {0};
     for (uint32_t u = 0; u < old->users.count; ++u) {
-        importer->user_rows[u] = old->offsets[u + 1] - old->offsets[u];
         for (uint64_t k = old->offsets[u]; k < old->offsets[u + 1]; ++k) {
             LODE_TRY(old_row(importer, u, k, error));
             importer->old_repeats += lode__repeat_seen(&window, importer->row, 0, NULL);
@@ -223,9 +221,6 @@ lode_status lode__append_rows(lode_importer *importer, lode_error *error) {
         }
     }
     importer->old_rows = importer->rows;
-    importer->row[LODE_ROW_USER] = importer->row[LODE_ROW_ITEM] = LODE_DICTIONARY_NONE;
-    if (importer->slots.session != SIZE_MAX)
-        importer->row[importer->slots.session] = LODE_DICTIONARY_NONE;
     adopt_times(importer);
     return LODE_OK;
 }

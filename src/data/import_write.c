@@ -100,6 +100,8 @@ static lode_status spool_rows(writing *w, lode_error *error) {
     if (filtered) LODE_TRY(lode__import_filter(importer, error));
     if (importer->old) w->seen = lode__alloc(importer->items.count, sizeof *w->seen);
     if (importer->old && !w->seen) return lode__fail_memory(error);
+    importer->user_rows = lode__alloc(importer->users.count, sizeof *importer->user_rows);
+    if (!importer->user_rows) return lode__fail_memory(error);
     uint64_t done = 0;
     for (const uint32_t *row;;) {
         LODE_TRY(filtered ? lode__import_filtered(importer, &row, error)
@@ -108,6 +110,7 @@ static lode_status spool_rows(writing *w, lode_error *error) {
         if (w->time_kind != LODE_TIME_NONE || w->wanted[LOG_PART] || importer->old)
             count_duplicate(w, row);
         if (importer->old) w->seen[row[LODE_ROW_ITEM]] = true;
+        ++importer->user_rows[row[LODE_ROW_USER]];
         LODE_TRY(spool_row(w, row, error));
         if ((++done & 0xffff) == 0)
             LODE_TRY(lode__import_progress(importer, "import: sort", done, importer->rows, error));
@@ -198,8 +201,7 @@ static lode_status write_offsets(lode_importer *importer, lode_error *error) {
     LODE_TRY(lode__section_begin(&importer->writer, "log.offsets", error));
     for (uint32_t u = 0; u <= importer->users.count; ++u) {
         LODE_TRY(lode__section_add(&importer->writer, &offset, sizeof offset, error));
-        if (u < importer->users.count && u < importer->user_capacity)
-            offset += importer->user_rows[u];
+        if (u < importer->users.count) offset += importer->user_rows[u];
     }
     return lode__section_end(&importer->writer, error);
 }

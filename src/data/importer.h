@@ -59,8 +59,7 @@ typedef struct lode_importer {
     lode_slots slots;
     uint32_t *row;
     lode_dictionary users, items, sessions;
-    uint64_t *user_rows; ///< rows of each user, [user_capacity]
-    size_t user_capacity;
+    uint64_t *user_rows; ///< [users] rows of each, counted when they are sorted
     lode_builders context, user_columns, item_columns;
     size_t *context_column; ///< heading of each context column
     int64_t *valid;         ///< [2 * items seen in a table with valid_from / valid_until]
@@ -126,7 +125,6 @@ bool lode__repeat_seen(lode_repeat_window *window, const uint32_t *row, uint8_t 
 LODE_CHECK lode_status lode__import_same_type(const lode_importer *importer,
                                               const lode_table *table, lode_column_builder *builder,
                                               const lode_use *use, lode_error *error);
-LODE_CHECK lode_status lode__import_grow_users(lode_importer *importer, lode_error *error);
 LODE_CHECK lode_status lode__import_set_valid(lode_importer *importer, uint32_t item,
                                               const int64_t ends[2], lode_error *error);
 
