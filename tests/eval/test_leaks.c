@@ -17,7 +17,7 @@ static small_log logs;
 
 static const lode_split_options types[] = {
     {.type = LODE_SPLIT_LEAVE_ONE_OUT},
-    {.type = LODE_SPLIT_CHRONOLOGICAL, .test = 0.2, .valid = 0.1},
+    {.type = LODE_SPLIT_CHRONOLOGICAL, .test_from = "850", .valid_from = "750"},
     {.type = LODE_SPLIT_RATIO, .test = 0.2, .valid = 0.2},
     {.type = LODE_SPLIT_USERS, .test = 0.2, .valid = 0.1, .history = 0.8, .seed = 3},
     {.type = LODE_SPLIT_GIVEN, .history = 0.8},
@@ -93,6 +93,23 @@ static uint64_t training_digest(const lode_split *split) {
     return digest;
 }
 
+/// Whether a row must not train, by the definition of the split; a held-out user's rows are hidden, all of them.
+static bool is_hidden(const lode_split_options *options, bool refit, uint64_t row, bool held_out) {
+    const uint64_t place = row % CLICKS; // of the user's
+    switch (options->type) {
+    case LODE_SPLIT_LEAVE_ONE_OUT:
+        return place >= CLICKS - (refit ? 1 : 2);
+    case LODE_SPLIT_CHRONOLOGICAL:
+        return logs.time[row] >= (refit ? 850 : 750);
+    case LODE_SPLIT_RATIO:
+        return place >= CLICKS - (refit ? 2 : 4);
+    case LODE_SPLIT_USERS:
+        return held_out;
+    default:
+        return logs.part[row] == LODE_GIVEN_TEST || (!refit && logs.part[row] == LODE_GIVEN_VALID);
+    }
+}
+
 /// Let everything train, as a mistake might.
 static void split_corrupt(lode_split *split) {
     for (uint32_t user = 0; user < USERS; user++) {
@@ -109,10 +126,12 @@ static uint64_t digest_of(const lode_split_options *options, bool corrupt, bool 
     if (refit) {
         lode__split_refit(split);
     }
-    bool hidden[USERS * CLICKS] = {false};
+    bool hidden[USERS * CLICKS];
     for (uint32_t user = 0; user < USERS; user++) {
-        for (uint64_t at = split->train_end[user]; at < split->log.offsets[user + 1]; at++) {
-            hidden[split->log.row ? split->log.row[at] : at] = true;
+        const uint64_t first = split->log.offsets[user], end = split->log.offsets[user + 1];
+        for (uint64_t at = first; at < end; at++) {
+            const uint64_t row = split->log.row ? split->log.row[at] : at;
+            hidden[row] = is_hidden(options, refit, row, split->train_end[user] < end);
         }
     }
     if (corrupt) {
