@@ -8,6 +8,7 @@
 
 #include "base/dictionary.h"
 #include "data/columns.h"
+#include "data/npy_read.h"
 #include "data/spool.h"
 
 typedef struct lode_column_builder {
@@ -16,7 +17,9 @@ typedef struct lode_column_builder {
     lode_dictionary texts;
     uint32_t *words; ///< of a table: [word_count], rows beyond are missing
     size_t word_count, word_capacity;
-    lode_spool spool; ///< of a context column
+    uint64_t differing; ///< values that came after another one of the same row
+    lode_spool spool;   ///< of a context column
+    lode_npy vectors;   ///< of a column of vectors: words are its rows; no columns = none
 } lode_column_builder;
 
 /// NULL when a cell can be encoded, or what was expected instead.

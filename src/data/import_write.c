@@ -78,6 +78,7 @@ static lode_status spool_row(writing *w, const uint32_t *row, lode_error *error)
         LODE_TRY(lode__spool_add(&w->spools[LOG_LABEL], &row[slots->label], 4, error));
     if (w->wanted[LOG_PART]) {
         const uint8_t part = (uint8_t)row[slots->part];
+        ++w->importer->parts[part];
         LODE_TRY(lode__spool_add(&w->spools[LOG_PART], &part, 1, error));
     }
     for (size_t k = 0; k < w->importer->context.count; ++k)
