@@ -133,6 +133,7 @@ lode_status lode__import_attributes(lode_importer *importer, const lode_plan_fil
     LODE_GOTO(status,
               lode__builders_add(&importer->item_columns, file->column, use, &w.builder, error),
               done);
+    if (w.builder->use.separator == 0) w.builder->use.separator = JOIN; // of the data set before
     if (w.builder->use.separator != JOIN || w.builder->use.type != LODE_COLUMN_TOKENS) {
         status = lode__fail(error, LODE_E_INPUT,
                             "%s: found a column %s in another table already, expected one of them",

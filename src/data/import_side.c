@@ -18,6 +18,7 @@ lode_status lode__import_side_prepare(lode_importer *importer, lode_error *error
         if (!name) return lode__fail_memory(error);
         lode_column_builder *builder;
         LODE_TRY(lode__builders_add(builders, name, *use, &builder, error));
+        LODE_TRY(lode__import_same_type(importer, log, builder, use, error));
         importer->side_column[k] = (size_t)(builder - builders->list);
     }
     return LODE_OK;

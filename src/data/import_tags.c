@@ -116,6 +116,7 @@ lode_status lode__import_tags(lode_importer *importer, const lode_plan_file *fil
     make_distinct(&w);
     LODE_GOTO(status, lode__builders_add(&importer->item_columns, "tag", use, &w.builder, error),
               done);
+    if (w.builder->use.separator == 0) w.builder->use.separator = JOIN; // of the data set before
     if (w.builder->use.type != use.type || w.builder->use.separator != JOIN) {
         status = lode__fail(error, LODE_E_INPUT,
                             "%s: found a column tag in another table already, expected one of them",

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "data/import.h"
+#include "eval/definitions.h"
 #include "retrieve/model.h"
 #include "train/experiment.h"
 
@@ -25,6 +26,7 @@ static void list_topics(lode_text *text) {
         lode__text_printf(text, " %s", lode__protocol_at(i)->name);
     lode__text_add(
         text, "\n  metrics              what is measured, and how it is defined\n"
+              "  definitions          what projects and papers mean by their metric names\n"
               "  import, synth, info, eval, encode    options of these verbs\n"
               "  experiment           keys of an experiment's file, and options of the verb\n");
 }
@@ -51,14 +53,47 @@ static void help_objective(lode_text *text, const lode_objective_type *objective
     lode__config_help(text, "", objective->keys);
 }
 
+static const char *candidates_help(const lode_protocol *protocol) {
+    static const char *const texts[] = {
+        [LODE_CANDIDATES_ALL] = "all items with a training click",
+        [LODE_CANDIDATES_CATALOGUE] = "every item of the data set",
+        [LODE_CANDIDATES_UNIFORM] = "the true item among uniformly drawn ones",
+        [LODE_CANDIDATES_POPULARITY] = "the true item among ones drawn by popularity",
+        [LODE_CANDIDATES_EXPOSURES] = "the user's exposures of the part"};
+    if (protocol->candidates == LODE_CANDIDATES_ALL && lode__protocol_encodes(protocol))
+        return "all items of the log";
+    return texts[protocol->candidates];
+}
+
 static void help_protocol(lode_text *text, const lode_protocol *protocol) {
-    static const char *const splits[] = {"leave_one_out", "chronological"};
-    static const char *const histories[] = {"frozen", "rolling"};
-    static const char *const unseen[] = {"dropped", "counted as misses", "encoded"};
-    lode__text_printf(
-        text, "protocol %s\n  %s\n  split %s, history %s, seen items %s, test clicks on unseen items are %s\n",
-        protocol->name, protocol->help, splits[protocol->split], histories[protocol->history],
-        protocol->exclude_seen ? "left out" : "kept", unseen[protocol->unseen]);
+    lode__text_printf(text, "protocol %s%s%s%s\n  %s\n", protocol->name,
+                      protocol->alias != NULL ? " (alias " : "",
+                      protocol->alias != NULL ? protocol->alias : "",
+                      protocol->alias != NULL ? ")" : "", protocol->help);
+    lode__text_add(text, "  data.split.type  ");
+    const char *separator = "";
+    for (int type = 0; type < LODE_SPLITS; type++) {
+        if (!lode__protocol_fits(protocol, (lode_split_type)type)) continue;
+        lode__text_printf(text, "%s%s", separator, lode__split_name((lode_split_type)type));
+        separator = " or ";
+    }
+    lode__text_printf(text, "%s\n  history          %s\n  unseen_items     %s\n",
+                      protocol->wants_refit ? ", with refit: true" : "",
+                      lode__history_name(protocol->history), lode__unseen_name(protocol->unseen));
+    lode__text_printf(text, "  exclude_seen     %s%s%s\n  candidates       %s: %s\n",
+                      protocol->exclude_seen ? "yes" : "no",
+                      protocol->sequence_keeps_seen ? ", no for towers that read histories" : "",
+                      protocol->also_other_exclusion ? "; the other choice is printed too" : "",
+                      lode__candidates_name(protocol->candidates), candidates_help(protocol));
+    if (!lode__protocol_sampled(protocol)) return;
+    lode__text_printf(text, "  negatives        %zu, without replacement, none of the user's %s\n",
+                      protocol->negatives,
+                      protocol->own == LODE_OWN_TRAIN ? "training items" : "own items");
+    if (protocol->candidates == LODE_CANDIDATES_POPULARITY)
+        lode__text_add(text, "  popularity_from  all; train is printed too\n");
+    if (protocol->max_users > 0)
+        lode__text_printf(text, "  max_users        %llu\n", (unsigned long long)protocol->max_users);
+    lode__text_add(text, "  Full ranking of the same cases is printed too.\n");
 }
 
 static void help_metrics(lode_text *text) {
@@ -78,6 +113,22 @@ static void help_metrics(lode_text *text) {
             char name[64];
             (void)snprintf(name, sizeof name, "%s%s", info->name, info->cutoff ? "@K" : "");
             lode__text_printf(text, "  %-22s %s\n", name, info->help);
+        }
+    }
+}
+
+static void help_definitions(lode_text *text) {
+    lode__text_add(
+        text,
+        "What projects and papers mean by their metric names (eval --definitions NAME,...|all):\n");
+    for (size_t i = 0; lode__definition_at(i) != NULL; i++) {
+        const lode_definition *definition = lode__definition_at(i);
+        lode__text_printf(text, "\n%s: %s\n", definition->name, definition->help);
+        for (const lode_definition_row *row = definition->rows; row->name != NULL; row++) {
+            const char *metric = lode__metric_name(row->metric);
+            if (row->remark == NULL) lode__text_printf(text, "  %-18s %s\n", row->name, metric);
+            if (row->remark != NULL)
+                lode__text_printf(text, "  %-18s %-20s %s\n", row->name, metric, row->remark);
         }
     }
 }
@@ -151,6 +202,10 @@ static bool write_topic(lode_text *text, const char *topic) {
     }
     if (strcmp(topic, "metrics") == 0) {
         help_metrics(text);
+        return true;
+    }
+    if (strcmp(topic, "definitions") == 0) {
+        help_definitions(text);
         return true;
     }
     if (strcmp(topic, "experiment") == 0) {

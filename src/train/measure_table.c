@@ -83,6 +83,44 @@ static json_t *values_of(const lode_measure *measure, const lode_metrics *metric
     return row;
 }
 
+lode_status lode__measure_definitions(lode_measure *measure, lode_error *error) {
+    const lode_texts *names = &measure->options.definitions;
+    size_t most = names->count;
+    while (lode__definition_at(most) != NULL)
+        most++;
+    measure->definitions = lode__arena_alloc(&measure->arena, most, sizeof(const lode_definition *));
+    if (measure->definitions == NULL) return lode__fail_memory(error);
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->values[i], "all") == 0) {
+            measure->definition_count = 0;
+            for (size_t d = 0; lode__definition_at(d) != NULL; d++)
+                measure->definitions[measure->definition_count++] = lode__definition_at(d);
+            break;
+        }
+        LODE_TRY(lode__definition_find(names->values[i],
+                                       &measure->definitions[measure->definition_count], error));
+        measure->definition_count++;
+    }
+    return LODE_OK;
+}
+
+/// A row under a project's names.
+static json_t *defined_values(const lode_measure *measure, const lode_definition *definition,
+                              const lode_metrics *metrics) {
+    json_t *row = json_object();
+    for (const lode_definition_row *one = definition->rows; one->name != NULL; one++) {
+        const lode_metric_info *info = lode__metric_at(one->metric);
+        for (size_t c = 0; c < (info->cutoff ? measure->cutoff_count : 1); c++) {
+            const double value = lode__definition_value(one, metrics, c);
+            char name[64];
+            if (isnan(value)) continue;
+            (void)snprintf(name, sizeof name, "%s@%zu", one->name, measure->cutoffs[c]);
+            set_value(row, info->cutoff ? name : one->name, info->whole, value);
+        }
+    }
+    return row;
+}
+
 static void add_impressions(const lode_metrics *metrics, const char *ranker, json_t *table) {
     lode_impressions counted;
     if (!lode__metrics_impressions(metrics, &counted)) return;
@@ -107,25 +145,39 @@ static void add_impressions(const lode_metrics *metrics, const char *ranker, jso
     (void)json_object_set_new(json_object_get(impressions, "rows"), ranker, slots);
 }
 
+/// Whether the global AUC is asked for: it keeps every candidate.
+static bool needs_auc(const lode_measure *measure) {
+    bool needed = wanted(measure, LODE_METRIC_AUC);
+    for (size_t d = 0; d < measure->definition_count; d++) {
+        for (const lode_definition_row *one = measure->definitions[d]->rows; one->name != NULL; one++)
+            needed = needed || one->metric == LODE_METRIC_AUC;
+    }
+    return needed;
+}
+
+/// @param tables  [1 + definitions] the table, and one under each definition
 static lode_status add_row(const lode_measure *measure, const lode_ranker *ranker, bool exclude,
-                           json_t *table, lode_error *error) {
+                           json_t **tables, lode_error *error) {
     lode_metrics metrics;
     LODE_TRY(lode__metrics_new(&metrics, measure->cutoffs, measure->cutoff_count,
-                               measure->data->items.count, measure->data->active_items,
+                               measure->data->items.count, lode__measure_items(measure),
                                measure->percentile, error));
     char task[32] = "evaluate ";
     strncat(task, ranker->name, sizeof task - strlen(task) - 1);
     lode_status status = lode__metrics_items(&metrics, measure->split->item_count,
                                              measure->category, measure->categories, error);
-    metrics.skip_auc = !wanted(measure, LODE_METRIC_AUC);
+    metrics.skip_auc = !needs_auc(measure);
     if (status == LODE_OK)
         status =
             lode__evaluate(&measure->cases, ranker, exclude, &metrics, measure->hooks, task, error);
     if (status == LODE_OK) status = lode__metrics_check(&metrics, error);
     if (status == LODE_OK) {
-        (void)json_object_set_new(json_object_get(table, "rows"), ranker->name,
+        (void)json_object_set_new(json_object_get(tables[0], "rows"), ranker->name,
                                   values_of(measure, &metrics));
-        add_impressions(&metrics, ranker->name, table);
+        for (size_t d = 0; d < measure->definition_count; d++)
+            (void)json_object_set_new(json_object_get(tables[d + 1], "rows"), ranker->name,
+                                      defined_values(measure, measure->definitions[d], &metrics));
+        add_impressions(&metrics, ranker->name, tables[0]);
     }
     lode__metrics_release(&metrics);
     return status;
@@ -150,28 +202,42 @@ static bool any_row_has(json_t *rows, const char *name) {
     return false;
 }
 
+static bool table_has(const lode_measure *measure, json_t *table, const char *name, bool cutoff) {
+    json_t *rows = json_object_get(table, "rows");
+    bool found = !cutoff && any_row_has(rows, name);
+    for (size_t c = 0; cutoff && c < measure->cutoff_count && !found; c++) {
+        char at[64];
+        (void)snprintf(at, sizeof at, "%s@%zu", name, measure->cutoffs[c]);
+        found = any_row_has(rows, at);
+    }
+    return found;
+}
+
+static void add_undefined(lode_text *text, const char *name) {
+    lode__text_printf(text, "%s%s", text->length > 0 ? ", " : "not defined in this run: ", name);
+}
+
 /// Say once which wanted metrics no row has.
-static void note_undefined(const lode_measure *measure, json_t *table) {
+static void note_undefined(const lode_measure *measure, const lode_definition *definition,
+                           json_t *table) {
     lode_text text = {0};
-    for (int m = 0; m < LODE_METRICS; m++) {
+    for (int m = 0; m < LODE_METRICS && definition == NULL; m++) {
         const lode_metric_info *info = lode__metric_at((enum lode_metric)m);
-        bool found = !wanted(measure, (enum lode_metric)m);
-        for (size_t c = 0; c < measure->cutoff_count && !found; c++) {
-            char name[64];
-            (void)snprintf(name, sizeof name, "%s@%zu", info->name, measure->cutoffs[c]);
-            found = any_row_has(json_object_get(table, "rows"), info->cutoff ? name : info->name);
+        if (wanted(measure, (enum lode_metric)m) &&
+            !table_has(measure, table, info->name, info->cutoff)) {
+            add_undefined(&text, info->name);
         }
-        if (!found)
-            lode__text_printf(&text, "%s%s",
-                              text.length > 0 ? ", " : "not defined in this run: ", info->name);
+    }
+    const lode_definition_row *one = definition != NULL ? definition->rows : NULL;
+    for (; one != NULL && one->name != NULL; one++) {
+        if (!table_has(measure, table, one->name, lode__metric_at(one->metric)->cutoff))
+            add_undefined(&text, one->name);
     }
     if (text.length > 0 && !text.failed) add_note(table, text.data);
     lode__text_release(&text);
 }
 
-lode_status lode__measure_table(const lode_measure *measure, bool exclude, json_t *table,
-                                lode_error *error) {
-    json_t *rows = json_object();
+static void describe(const lode_measure *measure, bool exclude, json_t *table) {
     (void)json_object_set_new(table, "protocol", json_string(measure->protocol.name));
     (void)json_object_set_new(table, "part",
                               json_string(measure->options.part == 0 ? "valid" : "test"));
@@ -179,11 +245,28 @@ lode_status lode__measure_table(const lode_measure *measure, bool exclude, json_
     (void)json_object_set_new(table, "cases", json_integer((json_int_t)measure->cases.count));
     (void)json_object_set_new(table, "dropped", json_integer((json_int_t)measure->cases.dropped));
     (void)json_object_set_new(table, "missed", json_integer((json_int_t)measure->cases.missed));
-    (void)json_object_set_new(table, "items", json_integer((json_int_t)measure->data->active_items));
-    (void)json_object_set_new(table, "rows", rows);
-    for (size_t i = 0; i < measure->ranker_count; i++) {
-        LODE_TRY(add_row(measure, &measure->rankers[i], exclude, table, error));
+    (void)json_object_set_new(table, "items", json_integer((json_int_t)lode__measure_items(measure)));
+    (void)json_object_set_new(table, "rows", json_object());
+}
+
+lode_status lode__measure_table(const lode_measure *measure, bool exclude, json_t *table,
+                                json_t *also, lode_error *error) {
+    json_t **tables = lode__alloc(measure->definition_count + 1, sizeof(json_t *));
+    lode_status status = LODE_OK;
+    if (tables == NULL) return lode__fail_memory(error);
+    tables[0] = table;
+    for (size_t d = 0; d < measure->definition_count; d++) {
+        json_t *other = json_object();
+        (void)json_object_set_new(other, "definitions", json_string(measure->definitions[d]->name));
+        (void)json_array_append_new(also, other);
+        tables[d + 1] = other;
     }
-    note_undefined(measure, table);
-    return LODE_OK;
+    for (size_t t = 0; t <= measure->definition_count; t++)
+        describe(measure, exclude, tables[t]);
+    for (size_t i = 0; i < measure->ranker_count && status == LODE_OK; i++)
+        status = add_row(measure, &measure->rankers[i], exclude, tables, error);
+    for (size_t t = 0; t <= measure->definition_count && status == LODE_OK; t++)
+        note_undefined(measure, t > 0 ? measure->definitions[t - 1] : NULL, tables[t]);
+    lode__free(tables);
+    return status;
 }

@@ -16,3 +16,11 @@ print(table["cutoff"], table["edges"][:4], sum(table["items"]))
 print(*(sum(slots) == 5 * report["cases"] for slots in table["rows"].values()))'
 lodestone eval -q "$SHOP/run" --set 'metrics=[hits]' || echo "exit $?"
 lodestone eval -q "$SHOP/run" --set category=nosuch || echo "exit $?"
+# One run under several named definitions.
+lodestone eval -q "$SHOP/run" --cutoffs 10 --set 'metrics=hit' --no-baselines --definitions implicit,bert4rec
+lodestone eval -q "$SHOP/run" --cutoffs 10 --definitions all --json | /usr/bin/python3 -c '
+import json, sys
+also = {table["definitions"]: table["rows"]["model"] for table in json.load(sys.stdin)["also"]}
+print(len(also), also["tzrec"]["hitrate@10"] == also["recbole"]["recall@10"] <= also["mic"]["hr@10"])'
+lodestone eval -q "$SHOP/run" --definitions recbol || echo "exit $?"
+lodestone help definitions | grep PAD
