@@ -207,9 +207,9 @@ static void test_measure(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_import),    cmocka_unit_test(test_import_spilled),
-        cmocka_unit_test(test_resolve),   cmocka_unit_test(test_recommend),
-        cmocka_unit_test(test_measure),   cmocka_unit_test(test_draw),
+        cmocka_unit_test(test_import),  cmocka_unit_test(test_import_spilled),
+        cmocka_unit_test(test_resolve), cmocka_unit_test(test_recommend),
+        cmocka_unit_test(test_measure), cmocka_unit_test(test_draw),
         cmocka_unit_test(test_train)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
