@@ -74,7 +74,10 @@ const lode_key lode__synth_keys[] = {
     REAL(title_noise, 1, "0.15", "Probability that a topic word of a title tells a random topic."),
     REAL(content_noise, 1e6, "0.7",
          "Length of the noise in content vectors; the topic's centre has about 1."),
-    COUNT(content_dim, 0, LODE_SYNTH_WIDEST, "16", "Width of the content vectors; 0 = none."),
+    COUNT(content_dim, 0, LODE_SYNTH_WIDEST, "0",
+          "Width of the content vectors, 0 = none. Import makes an item column of them, which "
+          "automatic "
+          "fields include."),
     {.name = "content",
      .type = LODE_KEY_CHOICE,
      .offset = AT(content),

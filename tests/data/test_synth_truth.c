@@ -133,9 +133,10 @@ static void read_pairs(shelf *s, shop *out) {
 static shop make(shelf *s, const char *options) {
     lode_error error = {0};
     shop out = {0};
+    char all[256];
+    (void)snprintf(all, sizeof all, "{content_dim: %d, %s", DIM, options ? options + 1 : "}");
     shelf_clear(s);
-    if (lode_synth(s->folder, options, NULL, NULL, &error) != LODE_OK)
-        fail_msg("%s", error.message);
+    if (lode_synth(s->folder, all, NULL, NULL, &error) != LODE_OK) fail_msg("%s", error.message);
     read_items(s, &out);
     out.rows = read_rows(s, "shop.inter", true, &out.row_count);
     out.truth = read_rows(s, "shop.truth.tsv", false, &out.truth_count);
@@ -494,7 +495,7 @@ static void bias_lies_between_log_and_truth(void **state) {
     between("truth, bias 1", truth, 0.46, 0.52); // below a half: clicked items are left out
     between("log less truth, bias 1", percentile(&of, of.rows, of.row_count) - truth, 0.15, 1);
     release(&of);
-    of = make(s, "bias: 0");
+    of = make(s, "{bias: 0}");
     between("log less truth, bias 0",
             percentile(&of, of.rows, of.row_count) - percentile(&of, of.truth, of.truth_count),
             -0.01, 0.01);
