@@ -164,6 +164,39 @@ static void test_train(void **state) {
     alloc_sweep(train, folder, 100);
 }
 
+static lode_status make_shop(void *cookie, lode_error *error) {
+    static const char *const files[] = {"shop.item",
+                                        "shop.user",
+                                        "shop.inter",
+                                        "shop.latent.tsv",
+                                        "shop.complements.tsv",
+                                        "shop.truth.tsv",
+                                        "shop.content.npy",
+                                        "shop.content.ids"};
+    char *report = NULL, path[128];
+    const lode_status status = lode_synth(
+        cookie, "{users: 40, items: 20, interests: 4, topics: 2, content_dim: 2, threads: 1}", NULL,
+        &report, error);
+    lode_text_free(&report);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", (const char *)cookie, files[i]);
+        (void)unlink(path);
+    }
+    // a temporary file that was left behind keeps the folder from being removed
+    if (rmdir(cookie) != 0 && status != LODE_E_MEMORY)
+        fail_msg("%s is not empty", (const char *)cookie);
+    return status;
+}
+
+static void test_synth(void **state) {
+    (void)state;
+    char folder[] = "/tmp/lode-oom-shop-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(rmdir(folder), 0);
+    alloc_sweep(make_shop, folder, 40);
+    assert_int_equal(access(folder, F_OK), -1);
+}
+
 static void test_import(void **state) {
     (void)state;
     char log[] = "/tmp/lode-oom-log-XXXXXX", data[64];
@@ -227,9 +260,9 @@ static void test_measure(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_import),  cmocka_unit_test(test_import_spilled),
-        cmocka_unit_test(test_resolve), cmocka_unit_test(test_recommend),
-        cmocka_unit_test(test_measure), cmocka_unit_test(test_draw),
-        cmocka_unit_test(test_train)};
+        cmocka_unit_test(test_synth),          cmocka_unit_test(test_import),
+        cmocka_unit_test(test_import_spilled), cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_recommend),      cmocka_unit_test(test_measure),
+        cmocka_unit_test(test_draw),           cmocka_unit_test(test_train)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
