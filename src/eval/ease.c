@@ -12,9 +12,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define ROWS   16  ///< rows of a task when pairs are counted
-#define MIRROR 64  ///< rows of a task when the upper triangle is filled in
-#define CASES  16  ///< cases of a task when they are ranked or scored
+#define ROWS   16 ///< rows of a task when pairs are counted
+#define MIRROR 64 ///< rows of a task when the upper triangle is filled in
+#define CASES  16 ///< cases of a task when they are ranked or scored
 #define NONE   UINT32_MAX
 
 /// One thread's scratch memory over the columns.

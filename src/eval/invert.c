@@ -17,20 +17,22 @@
 
 enum { BLOCK = 128, TILE = 128 };
 
+#define SMALLEST 1e-7 ///< pivot over diagonal: below, float32 has nothing left of it
+
 typedef struct sweep {
     const struct lode_kernels_f32 *kernels;
     float *matrix;
     size_t n, tiles;
-    size_t begin, width;       ///< of the block
-    double *block, *factor;    ///< [BLOCK, BLOCK] D, its inverse; Cholesky factor
-    float *minus;              ///< [BLOCK, BLOCK] -D^-1
-    float *panel, *scaled;     ///< [n, BLOCK] V, 0 in the rows of K; -V D^-1
-    float *packed;             ///< [tiles, packed_tile] V' for the matrix product
+    size_t begin, width;    ///< of the block
+    double *block, *factor; ///< [BLOCK, BLOCK] D, its inverse; Cholesky factor
+    float *minus;           ///< [BLOCK, BLOCK] -D^-1
+    float *panel, *scaled;  ///< [n, BLOCK] V, 0 in the rows of K; -V D^-1
+    float *packed;          ///< [tiles, packed_tile] V' for the matrix product
     size_t packed_tile;
     float **scratch; ///< [threads] of LODE_GEMM_SCRATCH
 } sweep;
 
-/// D = L L' in place of the lower triangle of `factor`; false when a pivot is not positive.
+/// D = L L' in place of the lower triangle of `factor`; false when a pivot is lost in rounding.
 static bool block_factor(sweep *own) {
     const size_t n = own->width;
     double *l = own->factor;
@@ -40,7 +42,7 @@ static bool block_factor(sweep *own) {
             for (size_t p = 0; p < j; p++) {
                 sum -= l[i * BLOCK + p] * l[j * BLOCK + p];
             }
-            if (i == j && !(sum > 0)) {
+            if (i == j && !(sum > SMALLEST * own->block[i * BLOCK + i])) {
                 return false;
             }
             l[i * BLOCK + j] = i == j ? sqrt(sum) : sum / l[j * BLOCK + j];
@@ -98,7 +100,7 @@ static void panel_row(const sweep *own, size_t r, float *row) {
     const size_t end = own->begin + own->width;
     for (size_t c = 0; c < own->width; c++) {
         const size_t k = own->begin + c;
-        row[c] = r >= end          ? own->matrix[r * own->n + k]
+        row[c] = r >= end         ? own->matrix[r * own->n + k]
                  : r < own->begin ? own->matrix[k * own->n + r]
                                   : 0;
     }
@@ -130,19 +132,18 @@ static void update_tiles(const sweep *own, size_t tile, size_t thread) {
     const size_t first = tile * TILE, rows = LODE_MIN(own->n - first, (size_t)TILE);
     for (size_t other = 0; other <= tile; other++) {
         const size_t column = other * TILE;
-        own->kernels->gemm(
-            &(struct lode_gemm_f32){.m = rows,
-                                    .n = LODE_MIN(own->n - column, (size_t)TILE),
-                                    .k = own->width,
-                                    .a = own->scaled + first * BLOCK,
-                                    .a_row = BLOCK,
-                                    .a_column = 1,
-                                    .b = own->packed + other * own->packed_tile,
-                                    .b_packed = true,
-                                    .c = own->matrix + first * own->n + column,
-                                    .c_row = own->n,
-                                    .accumulate = true,
-                                    .scratch = own->scratch[thread]});
+        own->kernels->gemm(&(struct lode_gemm_f32){.m = rows,
+                                                   .n = LODE_MIN(own->n - column, (size_t)TILE),
+                                                   .k = own->width,
+                                                   .a = own->scaled + first * BLOCK,
+                                                   .a_row = BLOCK,
+                                                   .a_column = 1,
+                                                   .b = own->packed + other * own->packed_tile,
+                                                   .b_packed = true,
+                                                   .c = own->matrix + first * own->n + column,
+                                                   .c_row = own->n,
+                                                   .accumulate = true,
+                                                   .scratch = own->scratch[thread]});
     }
 }
 

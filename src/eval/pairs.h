@@ -14,8 +14,7 @@ typedef struct lode_pairs {
 } lode_pairs;
 
 /// Memory: 8 bytes a pair, and 8 a user and an item. Release after success only.
-LODE_CHECK lode_status lode__pairs_new(lode_pairs *pairs, const lode_split *split,
-                                       lode_error *error);
+LODE_CHECK lode_status lode__pairs_new(lode_pairs *pairs, const lode_split *split, lode_error *error);
 void lode__pairs_release(lode_pairs *pairs);
 
 #endif

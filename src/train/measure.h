@@ -32,6 +32,7 @@ typedef struct lode_measure {
     lode_protocol protocol;
     lode_ranker rankers[LODE_RANKERS];
     size_t ranker_count;
+    char linear[256]; ///< which linear baseline, and why; "" = none
     size_t cutoffs[LODE_CUTOFFS], cutoff_count;
     float *percentile;
     const lode_definition **definitions; ///< [definition_count] that tables are printed under too
