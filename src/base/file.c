@@ -311,6 +311,16 @@ void lode__mapping_close(lode_mapping *mapping) {
     *mapping = (lode_mapping){0};
 }
 
+void lode__mapping_forget(const lode_mapping *mapping, const void *from, size_t bytes) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), base = (uintptr_t)mapping->data;
+    const uintptr_t begin = ((uintptr_t)from + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)from + bytes) / page * page;
+    if ((uintptr_t)from < base || bytes > mapping->size ||
+        (uintptr_t)from - base > mapping->size - bytes || begin >= end)
+        return;
+    (void)madvise((void *)begin, end - begin, MADV_DONTNEED); // of a file nothing is lost
+}
+
 /// Read until the end, which may have moved since the size was asked for; at most one byte over the limit.
 static lode_status read_all(int file, const char *path, size_t limit, lode_text *text,
                             lode_error *error) {

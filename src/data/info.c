@@ -3,6 +3,7 @@
 #include "data/columns.h"
 #include "data/dataset.h"
 #include "data/import.h"
+#include "data/sessions.h"
 #include "data/times.h"
 
 #include <jansson.h>
@@ -123,25 +124,20 @@ static void describe_time(const lode_dataset *data, json_t *out) {
     json_object_set_new(out, "time", time);
 }
 
-static void describe_sessions(const lode_dataset *data, const info_options *options, json_t *out) {
-    json_t *const sessions = json_object();
+static lode_status describe_sessions(const lode_dataset *data, const info_options *options,
+                                     json_t *out, lode_error *error) {
+    const bool known = data->session != NULL || data->time_kind == LODE_TIME_REAL;
+    const lode_session_options by = {LODE_SESSIONS_AUTO, options->session_gap};
     uint64_t count = 0;
-    const char *source = "none";
-    if (data->session) {
-        source = "column";
-        for (uint64_t k = 0; k < data->interactions; ++k)
-            count = LODE_MAX(count, (uint64_t)data->session[k] + 1);
-    } else if (data->time_kind == LODE_TIME_REAL) {
-        source = "gap";
-        for (uint32_t u = 0; u < data->users.count; ++u)
-            for (uint64_t k = data->offsets[u]; k < data->offsets[u + 1]; ++k)
-                count += k == data->offsets[u] ||
-                         data->time[k] - data->time[k - 1] > options->session_gap;
+    if (known) LODE_TRY(lode__sessions_count(data, &by, &count, error));
+    const char *const source = !known ? "none" : data->session ? "column" : "gap";
+    json_t *const sessions = json_object();
+    if (known && !data->session)
         json_object_set_new(sessions, "gap_ms", json_integer(options->session_gap));
-    }
     json_object_set_new(sessions, "count", json_integer((json_int_t)count));
     json_object_set_new(sessions, "source", json_string(source));
     json_object_set_new(out, "sessions", sessions);
+    return LODE_OK;
 }
 
 static void describe_behaviours(const lode_dataset *data, json_t *out) {
@@ -223,7 +219,7 @@ static lode_status describe(const lode_dataset *data, const info_options *option
     describe_behaviours(data, out);
     describe_parts(data, out);
     describe_time(data, out);
-    describe_sessions(data, options, out);
+    LODE_TRY(describe_sessions(data, options, out, error));
     LODE_TRY(describe_popularity(data, out, error));
     LODE_TRY(describe_histories(data, out, error));
     const bool extra[] = {data->label != NULL, data->weight != NULL, data->session != NULL,
