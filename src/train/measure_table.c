@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/geometry.h"
 #include "eval/linear.h"
 #include "train/measure.h"
 
@@ -217,6 +218,25 @@ static bool needs_auc(const lode_measure *measure) {
     return needed;
 }
 
+/// Alignment and uniformity of the model, where they are wanted.
+static lode_status add_geometry(const lode_measure *measure, lode_metrics *metrics,
+                                lode_error *error) {
+    lode_geometry geometry;
+    if (!wanted(measure, LODE_METRIC_ALIGNMENT) && !wanted(measure, LODE_METRIC_UNIFORMITY_USERS) &&
+        !wanted(measure, LODE_METRIC_UNIFORMITY_ITEMS)) {
+        return LODE_OK;
+    }
+    LODE_TRY(lode__geometry_measure(&geometry, &measure->cases, measure->encoder, measure->binding,
+                                    lode__model_ranker_items(&measure->rankers[0]),
+                                    (uint64_t)measure->bundle->config.train.seed, error));
+    metrics->vectors[LODE_METRIC_ALIGNMENT - LODE_METRIC_ALIGNMENT] = geometry.alignment;
+    metrics->vectors[LODE_METRIC_UNIFORMITY_USERS - LODE_METRIC_ALIGNMENT] =
+        geometry.uniformity_users;
+    metrics->vectors[LODE_METRIC_UNIFORMITY_ITEMS - LODE_METRIC_ALIGNMENT] =
+        geometry.uniformity_items;
+    return LODE_OK;
+}
+
 /// @param tables  [1 + definitions] the table, and one under each definition
 static lode_status add_row(const lode_measure *measure, const lode_ranker *ranker, bool exclude,
                            json_t **tables, lode_error *error) {
@@ -233,6 +253,8 @@ static lode_status add_row(const lode_measure *measure, const lode_ranker *ranke
         status =
             lode__evaluate(&measure->cases, ranker, exclude, &metrics, measure->hooks, task, error);
     if (status == LODE_OK) status = lode__metrics_check(&metrics, error);
+    if (status == LODE_OK && ranker == &measure->rankers[0])
+        status = add_geometry(measure, &metrics, error);
     if (status == LODE_OK) {
         (void)json_object_set_new(json_object_get(tables[0], "rows"), ranker->name,
                                   values_of(measure, &metrics));
