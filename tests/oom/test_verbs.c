@@ -77,6 +77,51 @@ static lode_status measure(void *cookie, lode_error *error) {
     return status;
 }
 
+// Drawn candidates, slices with cold items, and a file of true items.
+static lode_status measure_all(void *cookie, lode_error *error) {
+    char *report = NULL, options[256];
+    (void)snprintf(options, sizeof options,
+                   "{data: %s, threads: 1, protocol: clrec, max_users: 5, negatives: 3, truth: %s, "
+                   "slices: [cold-items, cold-users, tail]}",
+                   SAMPLE "shop.lode", (const char *)cookie);
+    const lode_status status = lode_eval(SAMPLE "run", options, NULL, &report, error);
+    lode_text_free(&report);
+    return status;
+}
+
+/// info or eval with a picture: both the report and the picture, or none of them.
+typedef struct drawing {
+    const char *path, *picture; ///< eval when `path` is NULL
+} drawing;
+
+static lode_status draw(void *cookie, lode_error *error) {
+    const drawing *self = cookie;
+    char *report = NULL, options[256];
+    (void)snprintf(options, sizeof options, "svg: %s\n", self->picture);
+    if (self->path == NULL)
+        strcat(options, "data: " SAMPLE "shop.lode\nthreads: 1\nbaselines: false\n");
+    const lode_status status = self->path != NULL
+                                   ? lode_info(self->path, options, &report, error)
+                                   : lode_eval(SAMPLE "run", options, NULL, &report, error);
+    assert_int_equal(unlink(self->picture) == 0, status == LODE_OK);
+    assert_int_equal(report != NULL, status == LODE_OK);
+    lode_text_free(&report);
+    return status;
+}
+
+static void test_draw(void **state) {
+    (void)state;
+    char folder[] = "/tmp/lode-oom-draw-XXXXXX", picture[64];
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(picture, sizeof picture, "%s/a.svg", folder);
+    drawing data = {SAMPLE "shop.lode", picture}, run = {SAMPLE "run", picture};
+    drawing measured = {NULL, picture};
+    alloc_sweep(draw, &data, 20);
+    alloc_sweep(draw, &run, 20);
+    alloc_sweep(draw, &measured, 20);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void clear(const char *folder) {
     static const char *const files[] = {"config.yaml",       "vocabulary",
                                         "manifest.json",     "metrics.jsonl",
@@ -146,11 +191,20 @@ static void test_recommend(void **state) {
 static void test_measure(void **state) {
     (void)state;
     alloc_sweep(measure, NULL, 20);
+    char truth[] = "/tmp/lode-oom-truth-XXXXXX";
+    const int descriptor = mkstemp(truth);
+    assert_true(descriptor >= 0);
+    static const char lines[] = "user,item\nu1,i1\nu2,i2\nnobody,i1\n";
+    assert_int_equal(write(descriptor, lines, strlen(lines)), strlen(lines));
+    (void)close(descriptor);
+    alloc_sweep(measure_all, truth, 60);
+    assert_int_equal(unlink(truth), 0);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_import), cmocka_unit_test(test_resolve),
-                                       cmocka_unit_test(test_recommend),
-                                       cmocka_unit_test(test_measure), cmocka_unit_test(test_train)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_import),    cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_recommend), cmocka_unit_test(test_measure),
+        cmocka_unit_test(test_draw),      cmocka_unit_test(test_train)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
