@@ -336,6 +336,7 @@ static void describe(const lode_measure *measure, bool exclude, json_t *table) {
 lode_status lode__measure_table(const lode_measure *measure, bool exclude, json_t *table,
                                 json_t *also, lode_error *error) {
     json_t **tables = lode__alloc(measure->definition_count + 1, sizeof(json_t *));
+    const bool first = json_array_size(also) == 0; // what holds for all tables is said in the first
     lode_status status = LODE_OK;
     if (tables == NULL) return lode__fail_memory(error);
     tables[0] = table;
@@ -349,7 +350,7 @@ lode_status lode__measure_table(const lode_measure *measure, bool exclude, json_
         describe(measure, exclude, tables[t]);
     for (size_t i = 0; i < measure->ranker_count && status == LODE_OK; i++)
         status = add_row(measure, &measure->rankers[i], exclude, tables, error);
-    if (*measure->linear != 0) add_note(table, measure->linear);
+    if (first && *measure->linear != 0) add_note(table, measure->linear);
     for (size_t t = 0; t <= measure->definition_count && status == LODE_OK; t++)
         note_undefined(measure, t > 0 ? measure->definitions[t - 1] : NULL, tables[t]);
     lode__free(tables);
