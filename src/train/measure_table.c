@@ -21,10 +21,11 @@ static lode_status add_ease(lode_measure *measure, bool asked, lode_error *error
     const lode_eval_config *eval = &measure->bundle->config.eval;
     const uint32_t items = measure->split->train_items;
     if (asked && (int64_t)items > eval->ease_items) {
-        return lode__fail(error, LODE_E_CONFIG,
-                          "eval.baselines has ease, but %u training items are more than "
-                          "eval.ease_items %lld (a matrix of %.1f GB); raise it, or take linear",
-                          items, (long long)eval->ease_items, (double)lode__ease_bytes(items) / 1e9);
+        return lode__fail(
+            error, LODE_E_CONFIG,
+            "eval.baselines has ease, but %u training items are more than "
+            "eval.ease_items %lld (its matrix takes %.3f GB); raise it, or take linear",
+            items, (long long)eval->ease_items, (double)lode__ease_bytes(items) / 1e9);
     }
     LODE_TRY(lode__ranker_ease(&measure->rankers[measure->ranker_count], measure->split,
                                eval->ease_regularisation, measure->pool, error));
