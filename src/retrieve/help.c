@@ -98,8 +98,8 @@ static void help_protocol(lode_text *text, const lode_protocol *protocol) {
 
 static void help_metrics(lode_text *text) {
     static const char *const headings[] = {
-        "R = true items of a case, L = its list cut at K, h = how many of R stand in L.\n\nOf "
-        "lists:\n",
+        ("R = true items of a case, L = its list cut at K, h = how many of R stand in L.\n\n"
+         "Of lists:\n"),
         "\nOf all lists together:\n",
         "\nOf the scores of given candidates (not under full ranking):\n",
         "\nOf the model's vectors (lengths made 1; drawn pairs):\n"};
