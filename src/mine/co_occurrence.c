@@ -70,7 +70,7 @@ static const lode_key keys[] = {
      .type = LODE_KEY_INT,
      AT(membership),
      .fallback = "268435456",
-     .low = 64,
+     .low = 1,
      .high = 1e12,
      .help = "Bytes for the whole relation, which negatives are checked against: exact lists while "
              "4 bytes a pair fit, else a filter of this size that takes a few unrelated pairs for "
@@ -289,6 +289,7 @@ static void rows_task(void *context, size_t task, size_t thread) {
 /// From exact lists to a filter: all pairs so far go into it.
 static lode_status to_filter(counting *c, lode_error *error) {
     c->filter_blocks = LODE_MIN((uint64_t)c->config->membership / 64, (uint64_t)UINT32_MAX);
+    c->filter_blocks = LODE_MAX(c->filter_blocks, 1);
     c->filter = lode__arena_alloc(&c->mined->arena, c->filter_blocks, 64);
     if (c->filter == NULL) return lode__fail_memory(error);
     uint32_t item = 0;

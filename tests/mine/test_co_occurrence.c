@@ -311,7 +311,7 @@ static void test_refused(void **state) {
     mining_refuse(&m, "sessions", "{window: soon}", "duration");
     mining_refuse(&m, "sessions", "{longest: 1}", "2 to");
     mining_refuse(&m, "sessions", "{min_count: 0}", "1 to");
-    mining_refuse(&m, "sessions", "{membership: 1}", "64 to");
+    mining_refuse(&m, "sessions", "{membership: 0}", "1 to");
     mining_refuse(&m, "sessions", "{windw: 1h}", "did you mean \"window\"?");
     small.data.time_kind = LODE_TIME_ORDER;
     mining_refuse(&m, "sessions", "{}", "no sessions");
