@@ -41,6 +41,7 @@ static void print_report(json_t *report) {
 
 int cli_eval(int argc, char **argv) {
     const char *data = NULL, *protocol = NULL, *part = NULL, *cutoffs = NULL, *exclude = NULL;
+    const char *slice = NULL, *truth = NULL, *candidates = NULL, *unseen = NULL;
     const char *definitions = NULL;
     cli_list sets = {0};
     bool json = false, plain = false, quiet = false;
@@ -54,6 +55,14 @@ int cli_eval(int argc, char **argv) {
          "print the run under the metric names of projects too; `lodestone help definitions`"},
         {0, "exclude-seen", CLI_YESNO, &exclude, "yes|no",
          "leave out what the user has seen; default: the protocol's"},
+        {0, "candidates", CLI_TEXT, &candidates, "WHAT",
+         "what is ranked: all, catalogue, uniform, popularity, exposures; default: the protocol's"},
+        {0, "unseen-items", CLI_TEXT, &unseen, "drop|miss|encode",
+         "true items that training never saw; default: the protocol's"},
+        {0, "slice", CLI_TEXT, &slice, "NAME,...",
+         "further tables for parts of the test: cold-items, cold-users, tail"},
+        {0, "truth", CLI_TEXT, &truth, "FILE",
+         "a further table: the users' items in this file are to be found"},
         {0, "no-baselines", CLI_FLAG, &plain, NULL, "the model only"},
         {0, "set", CLI_TEXTS, &sets, "KEY=VALUE", "any other key; may be repeated"},
         {0, "json", CLI_FLAG, &json, NULL, "print the report as JSON"},
@@ -76,6 +85,10 @@ int cli_eval(int argc, char **argv) {
         cli_yaml_list(&yaml, "cutoffs", cutoffs);
         cli_yaml_list(&yaml, "definitions", definitions);
         cli_yaml(&yaml, "exclude_seen", exclude);
+        cli_yaml(&yaml, "candidates", candidates);
+        cli_yaml(&yaml, "unseen_items", unseen);
+        cli_yaml_list(&yaml, "slices", slice);
+        cli_yaml(&yaml, "truth", truth);
         cli_yaml(&yaml, "baselines", plain ? "false" : NULL);
         status = CLI_USAGE;
         if (cli_yaml_sets(&yaml, "eval", &sets)) {

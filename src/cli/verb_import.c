@@ -7,7 +7,7 @@ typedef struct import_options {
     const char *output, *format, *columns, *label, *log, *temporary, *memory, *max_errors,
         *duplicates, *min_count, *core;
     cli_list sets;
-    bool json, quiet;
+    bool append, json, quiet;
 } import_options;
 
 static bool write_options(cli_text *yaml, const import_options *o) {
@@ -17,6 +17,7 @@ static bool write_options(cli_text *yaml, const import_options *o) {
     cli_yaml(yaml, "log", o->log);
     cli_yaml(yaml, "temporary", o->temporary);
     cli_yaml(yaml, "max_errors", o->max_errors);
+    cli_yaml(yaml, "append", o->append ? "true" : NULL);
     cli_yaml(yaml, "duplicates", o->duplicates);
     cli_yaml(yaml, "min_count", o->min_count);
     cli_yaml(yaml, "core", o->core);
@@ -62,6 +63,8 @@ int cli_import(int argc, char **argv) {
         {0, "memory", CLI_TEXT, &o.memory, "SIZE", "rows held before a run is written, such as 512M"},
         {0, "max-errors", CLI_TEXT, &o.max_errors, "N",
          "bad lines to skip and count; default: the first one stops"},
+        {0, "append", CLI_FLAG, &o.append, NULL,
+         "add to FILE.lode: rows of both logs, values of new tables before old ones"},
         {0, "duplicates", CLI_TEXT, &o.duplicates, "WHICH",
          "keep (default), first, last or exact: which of several rows of one user and item stay"},
         {0, "min-count", CLI_TEXT, &o.min_count, "K", "remove items with fewer than K clicks"},

@@ -115,6 +115,7 @@ void lode__column_settle(lode_column_builder *builder) {
     for (uint32_t k = 0; k < builder->texts.count; ++k) {
         const char *const text = lode__dictionary_token(&builder->texts, k);
         float value;
+        if (*text == LODE_PART_MARK) continue;
         bars = bars || has_bar(text);
         commas = commas || strchr(text, ',');
         numbers = numbers && parse_float(text, strlen(text), &value);
@@ -243,9 +244,10 @@ static lode_status split_texts(work *w, lode_error *error) {
     for (uint32_t k = 0; k < texts->count; ++k) {
         const char *const text = lode__dictionary_token(texts, k);
         const size_t size = strlen(text);
+        const char separator = *text == LODE_PART_MARK ? LODE_PART_MARK : w->builder->use.separator;
         size_t position = 0, length;
         const char *part;
-        while (next_part(text, size, w->builder->use.separator, &position, &part, &length)) {
+        while (next_part(text, size, separator, &position, &part, &length)) {
             if (!lode__grow((void **)&w->parts, &w->part_capacity, w->part_count + 1,
                             sizeof *w->parts))
                 return lode__fail_memory(error);
@@ -300,6 +302,8 @@ lode_status lode__column_write(lode_column_builder *builder, lode_container_writ
     w->prefix = prefix;
     w->number = number;
     w->rows = rows;
+    w->tokens = builder->parts;
+    builder->parts = (lode_dictionary){0};
     const lode_status status = write_column(w, error);
     lode__dictionary_release(&w->tokens);
     lode__free(w->starts);
@@ -310,6 +314,8 @@ lode_status lode__column_write(lode_column_builder *builder, lode_container_writ
 
 void lode__column_release(lode_column_builder *builder) {
     lode__dictionary_release(&builder->texts);
+    lode__dictionary_release(&builder->parts);
+    lode__text_release(&builder->key);
     lode__free(builder->words);
     lode__spool_release(&builder->spool);
 }

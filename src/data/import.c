@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -164,17 +165,21 @@ static bool has_role(const lode_importer *importer, lode_role role) {
 
 static lode_status prepare_context(lode_importer *importer, lode_error *error) {
     const lode_table *const log = &importer->log;
-    importer->context_column =
-        lode__arena_alloc(&importer->arena, log->heading_count, sizeof(size_t));
+    const size_t most = importer->context.count + log->heading_count;
+    importer->context_column = lode__arena_alloc(&importer->arena, most, sizeof(size_t));
     if (!importer->context_column) return lode__fail_memory(error);
+    for (size_t k = 0; k < most; ++k)
+        importer->context_column[k] = LODE_NO_COLUMN;
     for (size_t k = 0; k < log->heading_count; ++k) {
         if (!importer->map.uses[k].keep) continue;
         lode_column_builder *builder;
-        importer->context_column[importer->context.count] = k;
         LODE_TRY(lode__builders_add(&importer->context, log->headings[k].name,
                                     importer->map.uses[k], &builder, error));
-        builder->spool.folder = importer->folder;
+        LODE_TRY(lode__import_same_type(importer, log, builder, &importer->map.uses[k], error));
+        importer->context_column[builder - importer->context.list] = k;
     }
+    for (size_t k = 0; k < importer->context.count; ++k)
+        importer->context.list[k].spool.folder = importer->folder;
     importer->slots.context = importer->slots.words;
     importer->slots.words += importer->context.count;
     return LODE_OK;
@@ -217,12 +222,15 @@ static lode_status open_log(lode_importer *importer, lode_error *error) {
     }
     lode_slots *const slots = &importer->slots;
     slots->words = LODE_ROW_REST;
-    slots->behaviour = take_slot(slots, condition->name || has_role(importer, LODE_ROLE_BEHAVIOUR));
-    slots->weight = take_slot(slots, has_role(importer, LODE_ROLE_WEIGHT));
+    const lode_dataset *const old = importer->old;
+    slots->behaviour = take_slot(slots, condition->name || (old && old->behaviour) ||
+                                            has_role(importer, LODE_ROLE_BEHAVIOUR));
+    slots->weight = take_slot(slots, (old && old->weight) || has_role(importer, LODE_ROLE_WEIGHT));
     slots->session = take_slot(slots, has_role(importer, LODE_ROLE_SESSION));
-    slots->label = take_slot(slots, has_role(importer, LODE_ROLE_LABEL));
+    slots->label = take_slot(slots, (old && old->label) || has_role(importer, LODE_ROLE_LABEL));
     slots->part =
         take_slot(slots, importer->plan.logs[0].part >= 0 || has_role(importer, LODE_ROLE_PART));
+    LODE_TRY(lode__append_columns(importer, error));
     LODE_TRY(prepare_context(importer, error));
     importer->row = lode__arena_alloc(&importer->arena, slots->words, sizeof *importer->row);
     if (!importer->row) return lode__fail_memory(error);
@@ -231,7 +239,7 @@ static lode_status open_log(lode_importer *importer, lode_error *error) {
     const lode_filter_rules rules = lode__import_rules(importer->options);
     lode__filter_begin(&importer->filter, &rules, slots->words, slots->behaviour, importer->folder);
     notice_mapping(importer);
-    return LODE_OK;
+    return lode__append_check(importer, error);
 }
 
 // ---- rows
@@ -317,6 +325,10 @@ static lode_status check_token(const lode_importer *importer, lode_role role, lo
                             "found no %s, expected a token", lode__role_name(role));
 }
 
+static void float_word(uint32_t *word, float value) {
+    memcpy(word, &value, sizeof value);
+}
+
 // Everything that may be wrong with a row, before anything of it is kept.
 static lode_status check_row(lode_importer *importer, lode_error *error) {
     uint32_t *const row = importer->row;
@@ -325,10 +337,12 @@ static lode_status check_row(lode_importer *importer, lode_error *error) {
     LODE_TRY(check_token(importer, LODE_ROLE_USER, error));
     LODE_TRY(check_token(importer, LODE_ROLE_ITEM, error));
     if (slots->session != NO_SLOT) LODE_TRY(check_token(importer, LODE_ROLE_SESSION, error));
-    if (slots->label != NO_SLOT)
+    if (slots->label != NO_SLOT) float_word(&row[slots->label], NAN);
+    if (slots->weight != NO_SLOT) float_word(&row[slots->weight], 1.0f);
+    if (has_role(importer, LODE_ROLE_LABEL))
         LODE_TRY(read_number(importer, role_cell(importer, LODE_ROLE_LABEL), -3.5e38,
                              &row[slots->label], error));
-    if (slots->weight != NO_SLOT) {
+    if (has_role(importer, LODE_ROLE_WEIGHT)) {
         const lode_cell *const cell = role_cell(importer, LODE_ROLE_WEIGHT);
         if (cell->length == 0)
             return lode__import_fail_cell(&importer->log, cell, "a number from 0 on", error);
@@ -340,6 +354,7 @@ static lode_status check_row(lode_importer *importer, lode_error *error) {
         LODE_TRY(read_behaviour(importer, &row[slots->behaviour], error));
     if (importer->condition.name) LODE_TRY(read_label(importer, &row[slots->behaviour], error));
     for (size_t k = 0; k < importer->context.count; ++k) {
+        if (importer->context_column[k] == LODE_NO_COLUMN) continue;
         const lode_cell *const cell = &importer->log.cells[importer->context_column[k]];
         const char *const expected = lode__column_check(&importer->context.list[k], cell);
         if (expected) return lode__import_fail_cell(&importer->log, cell, expected, error);
@@ -361,18 +376,6 @@ static lode_status check_row(lode_importer *importer, lode_error *error) {
     return LODE_OK;
 }
 
-// The index of a token; logs often repeat the token of the row before.
-static lode_status add_token(lode_dictionary *dictionary, const char *token, size_t length,
-                             uint32_t *index, lode_error *error) {
-    if (*index < dictionary->count) {
-        const uint64_t start = dictionary->offsets[*index];
-        if (dictionary->offsets[*index + 1] - start == length + 1 &&
-            memcmp(dictionary->bytes + start, token, length) == 0)
-            return LODE_OK;
-    }
-    return lode__dictionary_add(dictionary, token, length, index, error);
-}
-
 // Sessions are numbered by (user, session): loggers that count per user stay apart.
 static lode_status number_session(lode_importer *importer, lode_error *error) {
     const lode_cell *const cell = role_cell(importer, LODE_ROLE_SESSION);
@@ -385,35 +388,38 @@ static lode_status number_session(lode_importer *importer, lode_error *error) {
                           importer->log.name, (unsigned long long)importer->log.line, cell->column,
                           cell->length);
     memcpy(key + head, cell->text, cell->length);
-    return add_token(&importer->sessions, key, (size_t)head + cell->length,
-                     &importer->row[importer->slots.session], error);
-}
-
-static lode_status grow_users(lode_importer *importer, lode_error *error) {
-    const size_t before = importer->user_capacity;
-    if (!lode__grow((void **)&importer->user_rows, &importer->user_capacity, importer->users.count,
-                    sizeof *importer->user_rows))
-        return lode__fail_memory(error);
-    for (size_t k = before; k < importer->user_capacity; ++k)
-        importer->user_rows[k] = 0;
+    uint32_t *const word = &importer->row[importer->slots.session];
+    uint32_t index = 0;
+    LODE_TRY(
+        lode__dictionary_add(&importer->sessions, key, (size_t)head + cell->length, &index, error));
+    if (index >= LODE_DICTIONARY_NONE - importer->session_base)
+        return lode__fail(error, LODE_E_INPUT, "found more than %u sessions", UINT32_MAX - 1);
+    *word = importer->session_base + index;
     return LODE_OK;
 }
 
 static lode_status add_row(lode_importer *importer, lode_error *error) {
     uint32_t *const row = importer->row;
-    LODE_TRY(check_row(importer, error));
     const lode_cell *const user = role_cell(importer, LODE_ROLE_USER);
     const lode_cell *const item = role_cell(importer, LODE_ROLE_ITEM);
-    LODE_TRY(add_token(&importer->users, user->text, user->length, &row[LODE_ROW_USER], error));
-    LODE_TRY(add_token(&importer->items, item->text, item->length, &row[LODE_ROW_ITEM], error));
-    LODE_TRY(grow_users(importer, error));
+    lode__dictionary_prefetch(&importer->users, user->text, user->length);
+    lode__dictionary_prefetch(&importer->items, item->text, item->length);
+    LODE_TRY(check_row(importer, error));
+    LODE_TRY(lode__dictionary_add(&importer->users, user->text, user->length, &row[LODE_ROW_USER],
+                                  error));
+    LODE_TRY(lode__dictionary_add(&importer->items, item->text, item->length, &row[LODE_ROW_ITEM],
+                                  error));
     if (importer->slots.session != NO_SLOT) LODE_TRY(number_session(importer, error));
-    for (size_t k = 0; k < importer->context.count; ++k)
-        LODE_TRY(lode__column_encode(&importer->context.list[k],
-                                     &importer->log.cells[importer->context_column[k]],
-                                     &row[importer->slots.context + k], error));
+    for (size_t k = 0; k < importer->context.count; ++k) {
+        uint32_t *const word = &row[importer->slots.context + k];
+        const size_t column = importer->context_column[k];
+        if (column == LODE_NO_COLUMN)
+            *word = lode__column_missing(&importer->context.list[k]);
+        else
+            LODE_TRY(lode__column_encode(&importer->context.list[k], &importer->log.cells[column],
+                                         word, error));
+    }
     LODE_TRY(lode__sorter_add(&importer->sorter, row, error));
-    ++importer->user_rows[row[LODE_ROW_USER]];
     ++importer->behaviours[importer->slots.behaviour == NO_SLOT ? LODE_CLICK
                                                                 : row[importer->slots.behaviour]];
     if (importer->slots.part != NO_SLOT) ++importer->parts[row[importer->slots.part]];
@@ -424,14 +430,15 @@ static lode_status add_row(lode_importer *importer, lode_error *error) {
 static lode_status check_times(const lode_importer *importer, lode_error *error) {
     const lode_time_reader *const times = &importer->times;
     if (times->unit != LODE_UNIT_ORDER) return LODE_OK;
+    const bool real = importer->old && importer->old->time_kind == LODE_TIME_REAL;
     const uint64_t span = (uint64_t)(times->high - times->low);
-    if (times->low <= 1 && span < importer->rows + importer->errors) return LODE_OK;
-    return lode__table_fail(
-        &importer->log, times->high_line, times->high_column, error,
-        "found the time %lld, expected seconds, milliseconds or microseconds "
-        "since 1970 (from 1973 on), or consecutive numbers from 0 or 1; if it is "
-        "no time, put it under ignore in a columns file",
-        (long long)times->high);
+    if (!real && times->low <= 1 && span < importer->rows + importer->errors) return LODE_OK;
+    return lode__table_fail(&importer->log, times->high_line, times->high_column, error,
+                            "found the time %lld, expected seconds, milliseconds or microseconds "
+                            "since 1970 (from 1973 on)%s; if it is "
+                            "no time, put it under ignore in a columns file",
+                            (long long)times->high,
+                            real ? " as in the data set" : ", or consecutive numbers from 0 or 1");
 }
 
 static lode_status read_log(lode_importer *importer, lode_error *error) {
@@ -448,12 +455,13 @@ static lode_status read_log(lode_importer *importer, lode_error *error) {
         if ((importer->rows & 0xffff) == 0)
             LODE_TRY(lode__import_progress(importer, "import", importer->rows, 0, error));
     }
-    if (importer->rows == 0)
+    importer->new_rows = importer->rows - importer->old_rows;
+    if (importer->new_rows == 0)
         return lode__fail(error, LODE_E_INPUT, "%s:%llu:1: found no %srows, expected at least one",
                           importer->log.name, (unsigned long long)importer->log.line,
                           importer->errors ? "good " : "");
     importer->log_items = importer->items.count;
-    importer->session_count = importer->sessions.count;
+    importer->session_count = importer->session_base + importer->sessions.count;
     return check_times(importer, error);
 }
 
@@ -488,6 +496,7 @@ static lode_status prepare(lode_importer *importer, const char *source, const ch
                                        importer->hooks,  &importer->arena};
     LODE_TRY(lode__plan_make(&importer->plan, &request, error));
     LODE_TRY(check_output(importer, output, error));
+    LODE_TRY(lode__append_open(importer, output, error));
     LODE_TRY(open_log(importer, error));
     importer->output = output;
     lode_writer probe; // an output that cannot be written is found now, not after an hour
@@ -507,6 +516,7 @@ static void importer_free(lode_importer *importer) {
     if (importer->log.input) lode__table_close(&importer->log);
     lode__sorter_release(&importer->sorter);
     lode__import_filter_release(importer);
+    lode__dataset_free(&importer->old);
     builders_release(&importer->context);
     builders_release(&importer->user_columns);
     builders_release(&importer->item_columns);
@@ -563,13 +573,16 @@ static lode_status write_report(const lode_importer *importer, char **out, lode_
             json_object_set_new(roles, lode__role_name((lode_role)role),
                                 json_string(importer->log.headings[importer->map.role[role]].name));
     uint64_t users = 0;
-    for (uint32_t u = 0; u < importer->users.count && u < importer->user_capacity; ++u)
+    for (uint32_t u = 0; u < importer->users.count; ++u)
         users += importer->user_rows[u] > 0;
+    const double seconds = lode__clock() - importer->started;
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
     char fingerprint[17];
     snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)importer->fingerprint);
     json_t *const report = json_pack(
         "{s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, "
-        "s:I, s:I, s:f}",
+        "s:I, s:I, s:f, s:f, s:I}",
         "users", (json_int_t)users, "items", (json_int_t)importer->log_items, "catalogue_users",
         (json_int_t)importer->users.count, "catalogue", (json_int_t)importer->items.count,
         "interactions", (json_int_t)importer->rows, "clicks",
@@ -583,10 +596,12 @@ static lode_status write_report(const lode_importer *importer, char **out, lode_
         describe_files(&importer->plan.user_tables, false), "skipped",
         describe_files(&importer->plan.skipped, true), "bad_lines", (json_int_t)importer->errors,
         "duplicates", (json_int_t)importer->duplicates, "runs",
-        (json_int_t)LODE_MAX(importer->sorter.run_count, (size_t)1), "seconds",
-        lode__clock() - importer->started);
+        (json_int_t)LODE_MAX(importer->sorter.run_count, (size_t)1), "seconds", seconds,
+        "rows_per_second", (double)importer->new_rows / fmax(seconds, 1e-9), "peak_rss_bytes",
+        (json_int_t)usage.ru_maxrss * 1024);
     if (!report) return lode__fail_memory(error);
-    if (json_object_set_new(report, "filters", lode__import_describe_filters(importer)) != 0) {
+    if (json_object_set_new(report, "filters", lode__import_describe_filters(importer)) != 0 ||
+        json_object_set_new(report, "appended", lode__append_describe(importer)) != 0) {
         json_decref(report);
         return lode__fail_memory(error);
     }
@@ -610,6 +625,7 @@ lode_status lode__import(const char *source, const char *output, const lode_impo
     char *text = NULL;
     lode_status status;
     LODE_GOTO(status, prepare(importer, source, output, error), done);
+    LODE_GOTO(status, lode__append_rows(importer, error), done);
     LODE_GOTO(status, read_log(importer, error), done);
     const lode_plan *const plan = &importer->plan;
     for (size_t k = 0; k < plan->item_tables.count; ++k)
@@ -620,8 +636,10 @@ lode_status lode__import(const char *source, const char *output, const lode_impo
         LODE_GOTO(status,
                   lode__import_table(importer, plan->user_tables.files[k].path, LODE_ROLE_USER, error),
                   done);
+    LODE_GOTO(status, lode__append_tables(importer, error), done);
     LODE_GOTO(status, lode__import_write(importer, error), done);
-    if (importer->duplicates > 0)
+    lode__append_say(importer);
+    if (importer->duplicates > 0 && !importer->old)
         lode__notice(hooks,
                      "%llu row(s) repeat the user, item and time of another one; they are kept",
                      (unsigned long long)importer->duplicates);

@@ -18,6 +18,7 @@ typedef struct lode_import_options {
     int64_t memory;        ///< bytes of rows held before a run is spilled
     int64_t max_errors;    ///< bad lines that are skipped and counted; 0 = the first one stops
     int64_t max_line;      ///< bytes of the longest legal line
+    bool append;           ///< add to the data set that stands at the output
     int duplicates;        ///< lode_repeats (data/filter.h)
     int64_t min_count, min_user_count; ///< least clicks of an item and a user, counted once; 0 = none
     int64_t core, user_core, item_core; ///< least clicks until nothing changes; 0 = as core, 0 = none

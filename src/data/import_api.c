@@ -66,6 +66,13 @@ const lode_key lode__import_keys[] = {
      .low = 256,
      .high = 1073741824,
      .help = "Bytes of the longest legal line."},
+    {.name = "append",
+     .type = LODE_KEY_BOOL,
+     .offset = offsetof(lode_import_options, append),
+     .fallback = "false",
+     .help =
+         "Add to the data set that stands at the output: its rows come first, new values of users "
+         "and items replace old ones. Filters see the rows of both."},
     {.name = "duplicates",
      .type = LODE_KEY_CHOICE,
      .offset = offsetof(lode_import_options, duplicates),

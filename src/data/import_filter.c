@@ -234,13 +234,8 @@ lode_status lode__import_filter(lode_importer *importer, lode_error *error) {
                          .builders = &importer->item_columns};
     LODE_TRY(renumber(importer, &users, &importer->user_map, error));
     LODE_TRY(renumber(importer, &items, &importer->item_map, error));
-    importer->session_map = lode__alloc(importer->sessions.count, sizeof *importer->session_map);
+    importer->session_map = lode__alloc(importer->session_count, sizeof *importer->session_map);
     if (!importer->session_map) return lode__fail_memory(error);
-    for (uint32_t u = 0; u < filter->users; ++u) // in rising order: a number never grows
-        if (filter->user_rows[u] > 0)
-            importer->user_rows[importer->user_map[u]] = filter->user_rows[u];
-    for (size_t u = (size_t)filter->after.users; u < importer->user_capacity; ++u)
-        importer->user_rows[u] = 0;
     importer->rows = filter->after.rows;
     importer->log_items = (uint32_t)filter->after.items;
     importer->session_count = 0;

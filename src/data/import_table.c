@@ -16,6 +16,19 @@ typedef struct table_work {
     lode_time_reader times;
 } table_work;
 
+lode_status lode__import_same_type(const lode_importer *importer, const lode_table *table,
+                                   lode_column_builder *builder, const lode_use *use,
+                                   lode_error *error) {
+    if (builder->use.separator == 0) builder->use.separator = use->separator;
+    if (builder->use.type == use->type || (use->guess && !builder->use.guess)) return LODE_OK;
+    return lode__fail(
+        error, LODE_E_INPUT,
+        "%s:1:1: found column %s with type %s, expected %s as in the %s; set one type "
+        "in a columns file",
+        table->name, builder->name, lode__column_type_name(use->type),
+        lode__column_type_name(builder->use.type), importer->old ? "data set" : "table before");
+}
+
 static lode_status prepare_columns(table_work *w, lode_error *error) {
     lode_arena *const arena = &w->importer->arena;
     w->builder = lode__arena_alloc(arena, w->table.heading_count, sizeof *w->builder);
@@ -26,12 +39,7 @@ static lode_status prepare_columns(table_work *w, lode_error *error) {
         if (!name) return lode__fail_memory(error);
         lode_column_builder *builder;
         LODE_TRY(lode__builders_add(w->builders, name, w->map.uses[k], &builder, error));
-        if (builder->use.type != w->map.uses[k].type)
-            return lode__fail(error, LODE_E_INPUT,
-                              "%s:1:1: found column %s with type %s, expected %s as in the table "
-                              "before; set one type in a columns file",
-                              w->table.name, name, lode__column_type_name(w->map.uses[k].type),
-                              lode__column_type_name(builder->use.type));
+        LODE_TRY(lode__import_same_type(w->importer, &w->table, builder, &w->map.uses[k], error));
         w->builder[k] = (size_t)(builder - w->builders->list);
     }
     return LODE_OK;
@@ -51,8 +59,8 @@ static lode_status read_end(table_work *w, lode_role role, int64_t open, int64_t
     return LODE_OK;
 }
 
-static lode_status set_valid(lode_importer *importer, uint32_t item, const int64_t ends[2],
-                             lode_error *error) {
+lode_status lode__import_set_valid(lode_importer *importer, uint32_t item, const int64_t ends[2],
+                                   lode_error *error) {
     if (!lode__grow((void **)&importer->valid, &importer->valid_capacity, 2 * ((size_t)item + 1),
                     sizeof *importer->valid))
         return lode__fail_memory(error);
@@ -95,7 +103,7 @@ static lode_status add_table_row(table_work *w, lode_error *error) {
         LODE_TRY(lode__column_encode(builder, &w->table.cells[k], &word, error));
         LODE_TRY(lode__column_set(builder, row, word, error));
     }
-    if (has_valid) LODE_TRY(set_valid(importer, row, ends, error));
+    if (has_valid) LODE_TRY(lode__import_set_valid(importer, row, ends, error));
     ++w->rows;
     return LODE_OK;
 }

@@ -31,33 +31,40 @@ typedef struct writing {
     lode_spool spools[LOG_COLUMNS];
     bool wanted[LOG_COLUMNS];
     lode_time_kind time_kind;
-    uint32_t group[64]; ///< items of the current user and time, for counting duplicates
-    uint8_t group_part[64];
-    size_t group_count;
-    uint32_t group_user;
-    int64_t group_time;
+    lode_repeat_window window;
+    bool *seen; ///< [items] that have rows, when appending
 } writing;
 
-// Rows that repeat user, item and time, and those of them that stand in another part of the given split (without
-// times, all rows of a user are at one time); of very large groups the last 64 are looked at.
-static void count_duplicate(writing *w, const uint32_t *row) {
+bool lode__repeat_seen(lode_repeat_window *window, const uint32_t *row, uint8_t part,
+                       bool *elsewhere) {
     const int64_t time = lode__row_time(row);
     const uint32_t item = row[LODE_ROW_ITEM];
-    if (w->group_count == 0 || w->group_user != row[LODE_ROW_USER] || w->group_time != time)
-        w->group_count = 0;
-    w->group_user = row[LODE_ROW_USER];
-    w->group_time = time;
-    const size_t held = LODE_MIN(w->group_count, (size_t)64);
-    const uint8_t part = w->wanted[LOG_PART] ? (uint8_t)row[w->importer->slots.part] : 0;
-    bool again = false, elsewhere = false;
+    if (window->count == 0 || window->user != row[LODE_ROW_USER] || window->time != time)
+        window->count = 0;
+    window->user = row[LODE_ROW_USER];
+    window->time = time;
+    const size_t held = LODE_MIN(window->count, (size_t)64);
+    bool again = false;
     for (size_t k = 0; k < held; ++k) {
-        again = again || w->group[k] == item;
-        elsewhere = elsewhere || (w->group[k] == item && w->group_part[k] != part);
+        if (window->items[k] != item) continue;
+        again = true;
+        if (elsewhere && window->parts[k] != part) *elsewhere = true;
     }
-    w->importer->duplicates += again && w->time_kind != LODE_TIME_NONE;
-    w->importer->part_conflicts += elsewhere;
-    w->group[w->group_count % 64] = item;
-    w->group_part[w->group_count++ % 64] = part;
+    window->items[window->count % 64] = item;
+    window->parts[window->count++ % 64] = part;
+    return again;
+}
+
+// Rows that repeat user, item and time, and those of them that stand in another part of the given split (without
+// times, all rows of a user are at one time).
+static void count_duplicate(writing *w, const uint32_t *row) {
+    lode_importer *const importer = w->importer;
+    const uint8_t part = w->wanted[LOG_PART] ? (uint8_t)row[importer->slots.part] : 0;
+    bool elsewhere = false;
+    const bool again = lode__repeat_seen(&w->window, row, part, &elsewhere);
+    importer->duplicates += again && w->time_kind != LODE_TIME_NONE;
+    importer->new_repeats += again;
+    importer->part_conflicts += elsewhere;
 }
 
 static lode_status spool_row(writing *w, const uint32_t *row, lode_error *error) {
@@ -91,17 +98,29 @@ static lode_status spool_rows(writing *w, lode_error *error) {
     const bool filtered = lode__filter_active(&importer->filter.rules);
     LODE_TRY(lode__sorter_finish(&importer->sorter, error));
     if (filtered) LODE_TRY(lode__import_filter(importer, error));
+    if (importer->old) w->seen = lode__alloc(importer->items.count, sizeof *w->seen);
+    if (importer->old && !w->seen) return lode__fail_memory(error);
+    importer->user_rows = lode__alloc(importer->users.count, sizeof *importer->user_rows);
+    if (!importer->user_rows) return lode__fail_memory(error);
     uint64_t done = 0;
     for (const uint32_t *row;;) {
         LODE_TRY(filtered ? lode__import_filtered(importer, &row, error)
                           : lode__sorter_next(&importer->sorter, &row, error));
         if (!row) break;
-        if (w->time_kind != LODE_TIME_NONE || w->wanted[LOG_PART]) count_duplicate(w, row);
+        if (w->time_kind != LODE_TIME_NONE || w->wanted[LOG_PART] || importer->old)
+            count_duplicate(w, row);
+        if (importer->old) w->seen[row[LODE_ROW_ITEM]] = true;
+        ++importer->user_rows[row[LODE_ROW_USER]];
         LODE_TRY(spool_row(w, row, error));
         if ((++done & 0xffff) == 0)
             LODE_TRY(lode__import_progress(importer, "import: sort", done, importer->rows, error));
     }
     w->wanted[LOG_BEHAVIOUR] = importer->behaviours[LODE_CLICK] != importer->rows;
+    importer->new_repeats -= LODE_MIN(importer->new_repeats, importer->old_repeats);
+    if (!importer->old) return LODE_OK;
+    importer->log_items = 0;
+    for (uint32_t k = 0; k < importer->items.count; ++k)
+        importer->log_items += w->seen[k];
     return LODE_OK;
 }
 
@@ -120,9 +139,9 @@ static lode_status write_meta(writing *w, lode_error *error) {
         "{s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o}", "users",
         (json_int_t)importer->users.count, "items", (json_int_t)importer->items.count,
         "interactions", (json_int_t)importer->rows, "time", kinds[w->time_kind], "time_unit",
-        lode__time_unit_name(importer->times.unit), "format", importer->log.reader->name,
-        "sessions", (json_int_t)importer->session_count, "duplicates",
-        (json_int_t)importer->duplicates, "bad_lines", (json_int_t)importer->errors, "context",
+        lode__time_unit_name(importer->times.unit), "format", importer->log.reader->name, "sessions",
+        (json_int_t)importer->session_count, "duplicates", (json_int_t)importer->duplicates,
+        "bad_lines", (json_int_t)lode__append_bad_lines(importer), "context",
         list_columns(&importer->context), "user_columns", list_columns(&importer->user_columns),
         "item_columns", list_columns(&importer->item_columns));
     char *const text = meta ? json_dumps(meta, JSON_COMPACT) : NULL;
@@ -182,8 +201,7 @@ static lode_status write_offsets(lode_importer *importer, lode_error *error) {
     LODE_TRY(lode__section_begin(&importer->writer, "log.offsets", error));
     for (uint32_t u = 0; u <= importer->users.count; ++u) {
         LODE_TRY(lode__section_add(&importer->writer, &offset, sizeof offset, error));
-        if (u < importer->users.count && u < importer->user_capacity)
-            offset += importer->user_rows[u];
+        if (u < importer->users.count) offset += importer->user_rows[u];
     }
     return lode__section_end(&importer->writer, error);
 }
@@ -275,6 +293,7 @@ lode_status lode__import_write(lode_importer *importer, lode_error *error) {
 done:
     for (int k = 0; k < LOG_COLUMNS; ++k)
         lode__spool_release(&w->spools[k]);
+    lode__free(w->seen);
     lode__free(w);
     return status;
 }

@@ -35,6 +35,15 @@ typedef struct lode_listed {
     size_t capacity;
 } lode_listed;
 
+/// The last items of one user at one time.
+typedef struct lode_repeat_window {
+    uint32_t items[64];
+    uint8_t parts[64];
+    size_t count;
+    uint32_t user;
+    int64_t time;
+} lode_repeat_window;
+
 typedef struct lode_importer {
     const lode_import_options *options;
     const lode_hooks *hooks;
@@ -50,13 +59,15 @@ typedef struct lode_importer {
     lode_slots slots;
     uint32_t *row;
     lode_dictionary users, items, sessions;
-    uint64_t *user_rows; ///< rows of each user, [user_capacity]
-    size_t user_capacity;
+    uint64_t *user_rows; ///< [users] rows of each, counted when they are sorted
     lode_builders context, user_columns, item_columns;
     size_t *context_column; ///< heading of each context column
     int64_t *valid;         ///< [2 * items seen in a table with valid_from / valid_until]
     size_t valid_count, valid_capacity;
     lode_sorter sorter;
+    lode_dataset *old; ///< that is appended to, or NULL
+    uint64_t old_rows, old_repeats, new_rows, new_repeats;
+    uint32_t session_base; ///< sessions of the data set that is appended to
     lode_filter filter;
     lode_listed listed_users, listed_items;      ///< kept while filters are active
     uint32_t *user_map, *item_map, *session_map; ///< numbers before to numbers after the filters
@@ -103,6 +114,36 @@ LODE_CHECK lode_status lode__import_part(const lode_importer *importer, uint32_t
 /// Read one item or user table.
 LODE_CHECK lode_status lode__import_table(lode_importer *importer, const char *path, lode_role id,
                                           lode_error *error);
+
+/// Whether the item of a row stands in the window already, and adds it; rows come in order. Of very large groups
+/// the last 64 are looked at.
+/// @param elsewhere  receives whether it stands there in another part; or NULL
+bool lode__repeat_seen(lode_repeat_window *window, const uint32_t *row, uint8_t part,
+                       bool *elsewhere);
+
+/// A column that is there already must have the type that the new file gives it, unless the file lets it guess.
+LODE_CHECK lode_status lode__import_same_type(const lode_importer *importer,
+                                              const lode_table *table, lode_column_builder *builder,
+                                              const lode_use *use, lode_error *error);
+LODE_CHECK lode_status lode__import_set_valid(lode_importer *importer, uint32_t item,
+                                              const int64_t ends[2], lode_error *error);
+
+/// Open the data set that is appended to, when there is one. All that follows does nothing without it.
+LODE_CHECK lode_status lode__append_open(lode_importer *importer, const char *output,
+                                         lode_error *error);
+/// Its columns, before those of the log.
+LODE_CHECK lode_status lode__append_columns(lode_importer *importer, lode_error *error);
+/// Whether the log fits it; says what is filled. When columns and slots are known.
+LODE_CHECK lode_status lode__append_check(const lode_importer *importer, lode_error *error);
+/// Its tokens and rows, before those of the log.
+LODE_CHECK lode_status lode__append_rows(lode_importer *importer, lode_error *error);
+/// Its values of users and items, where the new tables left them open.
+LODE_CHECK lode_status lode__append_tables(lode_importer *importer, lode_error *error);
+/// Bad lines of both.
+uint64_t lode__append_bad_lines(const lode_importer *importer);
+void lode__append_say(const lode_importer *importer);
+/// For the report; null without append.
+json_t *lode__append_describe(const lode_importer *importer);
 
 /// The rules that the options ask for.
 lode_filter_rules lode__import_rules(const lode_import_options *options);

@@ -42,8 +42,9 @@ typedef struct item_knn {
     lode_arena arena, pair_arena;
     pair_table pairs;
     size_t neighbours;
-    // the ranking in progress
+    // the ranking or scoring in progress
     const lode_cases *cases;
+    const lode_scoring *scoring;
     size_t begin, count, k;
     bool exclude_seen;
     uint32_t *lists;
@@ -273,6 +274,40 @@ static lode_status knn_rank(void *self, const lode_cases *cases, size_t begin, s
     return LODE_OK;
 }
 
+static void group_score(const item_knn *knn, worker *own, size_t group) {
+    const lode_scoring *scoring = knn->scoring;
+    const lode_log *log = &knn->cases->split->log;
+    const lode_state state = scoring->states[group];
+    const uint32_t met = history_add(knn, own, state);
+    for (uint64_t i = scoring->starts[group]; i < scoring->starts[group + 1]; i++) {
+        scoring->scores[i] = (float)own->score[scoring->items[i]];
+    }
+    for (uint32_t t = 0; t < met; t++) {
+        own->score[own->touched[t]] = 0;
+    }
+    for (uint64_t at = log->offsets[state.user]; at < state.end; at++) {
+        own->seen[log->item[at]] = false;
+    }
+}
+
+static void groups_task(void *context, size_t task, size_t thread) {
+    const item_knn *knn = context;
+    const size_t end = LODE_MIN(knn->scoring->count, (task + 1) * CASES);
+    for (size_t group = task * CASES; group < end; group++) {
+        group_score(knn, &knn->workers[thread], group);
+    }
+}
+
+static lode_status knn_score(void *self, const lode_cases *cases, const lode_scoring *scoring,
+                             lode_error *error) {
+    item_knn *knn = self;
+    (void)error;
+    knn->cases = cases;
+    knn->scoring = scoring;
+    lode__pool_run(knn->pool, (scoring->count + CASES - 1) / CASES, groups_task, knn);
+    return LODE_OK;
+}
+
 static bool workers_make(item_knn *knn) {
     const size_t threads = lode__pool_threads(knn->pool), items = knn->items;
     lode_arena *arena = &knn->arena;
@@ -312,6 +347,6 @@ lode_status lode__ranker_item_knn(lode_ranker *ranker, const lode_split *split, 
     }
     lode__pool_run(pool, ((size_t)knn->items + ROWS - 1) / ROWS, rows_task, knn);
     lode__arena_release(&knn->pair_arena);
-    *ranker = (lode_ranker){"item_knn", knn, knn_rank, NULL, knn_free};
+    *ranker = (lode_ranker){"item_knn", knn, knn_rank, knn_score, knn_free};
     return LODE_OK;
 }

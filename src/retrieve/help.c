@@ -69,14 +69,47 @@ static void help_mine(lode_text *text) {
     lode__text_add(text, "\nMiners have keys of their own: help miner NAME.\n");
 }
 
+static const char *candidates_help(const lode_protocol *protocol) {
+    static const char *const texts[] = {
+        [LODE_CANDIDATES_ALL] = "all items with a training click",
+        [LODE_CANDIDATES_CATALOGUE] = "every item of the data set",
+        [LODE_CANDIDATES_UNIFORM] = "the true item among uniformly drawn ones",
+        [LODE_CANDIDATES_POPULARITY] = "the true item among ones drawn by popularity",
+        [LODE_CANDIDATES_EXPOSURES] = "the user's exposures of the part"};
+    if (protocol->candidates == LODE_CANDIDATES_ALL && lode__protocol_encodes(protocol))
+        return "all items of the log";
+    return texts[protocol->candidates];
+}
+
 static void help_protocol(lode_text *text, const lode_protocol *protocol) {
-    static const char *const splits[] = {"leave_one_out", "chronological"};
-    static const char *const histories[] = {"frozen", "rolling"};
-    static const char *const unseen[] = {"dropped", "counted as misses", "encoded"};
-    lode__text_printf(
-        text, "protocol %s\n  %s\n  split %s, history %s, seen items %s, test clicks on unseen items are %s\n",
-        protocol->name, protocol->help, splits[protocol->split], histories[protocol->history],
-        protocol->exclude_seen ? "left out" : "kept", unseen[protocol->unseen]);
+    lode__text_printf(text, "protocol %s%s%s%s\n  %s\n", protocol->name,
+                      protocol->alias != NULL ? " (alias " : "",
+                      protocol->alias != NULL ? protocol->alias : "",
+                      protocol->alias != NULL ? ")" : "", protocol->help);
+    lode__text_add(text, "  data.split.type  ");
+    const char *separator = "";
+    for (int type = 0; type < LODE_SPLITS; type++) {
+        if (!lode__protocol_fits(protocol, (lode_split_type)type)) continue;
+        lode__text_printf(text, "%s%s", separator, lode__split_name((lode_split_type)type));
+        separator = " or ";
+    }
+    lode__text_printf(text, "%s\n  history          %s\n  unseen_items     %s\n",
+                      protocol->wants_refit ? ", with refit: true" : "",
+                      lode__history_name(protocol->history), lode__unseen_name(protocol->unseen));
+    lode__text_printf(text, "  exclude_seen     %s%s%s\n  candidates       %s: %s\n",
+                      protocol->exclude_seen ? "yes" : "no",
+                      protocol->sequence_keeps_seen ? ", no for towers that read histories" : "",
+                      protocol->also_other_exclusion ? "; the other choice is printed too" : "",
+                      lode__candidates_name(protocol->candidates), candidates_help(protocol));
+    if (!lode__protocol_sampled(protocol)) return;
+    lode__text_printf(text, "  negatives        %zu, without replacement, none of the user's %s\n",
+                      protocol->negatives,
+                      protocol->own == LODE_OWN_TRAIN ? "training items" : "own items");
+    if (protocol->candidates == LODE_CANDIDATES_POPULARITY)
+        lode__text_add(text, "  popularity_from  all; train is printed too\n");
+    if (protocol->max_users > 0)
+        lode__text_printf(text, "  max_users        %llu\n", (unsigned long long)protocol->max_users);
+    lode__text_add(text, "  Full ranking of the same cases is printed too.\n");
 }
 
 static void help_metrics(lode_text *text) {

@@ -2,11 +2,14 @@
 
 #include <string.h>
 
-#include "eval/protocol.h"
-
 static const char *const example_kinds[] = {"every_click", NULL};
 static const char *const optimisers[] = {"lazy_adam", "adam_dense", NULL};
 static const char *const precisions[] = {"f32", NULL};
+static const char *const histories[] = {"protocol", "frozen", "rolling", NULL};
+static const char *const unseen_modes[] = {"protocol", "drop", "miss", "encode", NULL};
+static const char *const candidate_modes[] = {"protocol",   "all",       "catalogue", "uniform",
+                                              "popularity", "exposures", NULL};
+static const char *const popularities[] = {"protocol", "all", "train", NULL};
 static const char *const exclusions[] = {"protocol", "yes", "no", NULL};
 
 #define AT(member) .offset = offsetof(lode_data_config, member)
@@ -216,6 +219,70 @@ static const lode_key eval_keys[] = {
      .low = 1,
      .high = 1e6,
      .help = "Neighbours of an item in the item-kNN baseline."},
+    {.name = "history",
+     .type = LODE_KEY_CHOICE,
+     AT(details.history),
+     .fallback = "protocol",
+     .choices = histories,
+     .help = "frozen: one case a user, all true items from the state at the part's beginning. "
+             "rolling: one case a click, from all clicks before it. protocol = as it says."},
+    {.name = "unseen_items",
+     .type = LODE_KEY_CHOICE,
+     AT(details.unseen),
+     .fallback = "protocol",
+     .choices = unseen_modes,
+     .help = "True items without a training click: drop leaves them out, miss counts them as "
+             "misses, encode lets the item tower encode them from their columns (id unknown), as "
+             "candidates among all items of the log."},
+    {.name = "candidates",
+     .type = LODE_KEY_CHOICE,
+     AT(details.candidates),
+     .fallback = "protocol",
+     .choices = candidate_modes,
+     .help = "What is ranked: all items with a training click; catalogue = every item of the data "
+             "set; uniform and popularity = the true items among `negatives` drawn ones; exposures "
+             "= what was shown."},
+    {.name = "negatives",
+     .type = LODE_KEY_INT,
+     AT(details.negatives),
+     .fallback = "0",
+     .low = 0,
+     .high = 1e6,
+     .help = "Drawn candidates of a case (uniform, popularity); 0 = as the protocol says (100)."},
+    {.name = "popularity_from",
+     .type = LODE_KEY_CHOICE,
+     AT(details.popularity_from),
+     .fallback = "protocol",
+     .choices = popularities,
+     .help = "candidates: popularity counts clicks of all parts, or of training."},
+    {.name = "max_users",
+     .type = LODE_KEY_INT,
+     AT(details.max_users),
+     .fallback = "-1",
+     .low = -1,
+     .high = 4e9,
+     .help = "At most so many users, drawn at random; 0 = all, -1 = as the protocol says."},
+    {.name = "seed",
+     .type = LODE_KEY_INT,
+     AT(details.seed),
+     .fallback = "1",
+     .low = 0,
+     .high = 9e15,
+     .help = "Of drawn candidates and users. They depend on it and on the user's token alone."},
+    {.name = "slices",
+     .type = LODE_KEY_TEXTS,
+     AT(slices),
+     .fallback = "[]",
+     .help = "Further tables of eval: cold-items (true items without a training click, encoded), "
+             "cold-users (short histories), tail (true items among the least clicked that take 20% "
+             "of the training clicks)."},
+    {.name = "short_history",
+     .type = LODE_KEY_INT,
+     AT(short_history),
+     .fallback = "5",
+     .low = 1,
+     .high = 1e6,
+     .help = "cold-users: states with fewer known clicks than this."},
     {.name = "category",
      .type = LODE_KEY_TEXT,
      AT(category),
@@ -273,6 +340,27 @@ static lode_status read_objectives(lode_config *config, lode_error *error) {
     return LODE_OK;
 }
 
+static lode_status check_protocol(const lode_config *config, lode_error *error) {
+    const char *name = config->eval.protocol;
+    const lode_protocol *protocol = lode__protocol_find(name);
+    const lode_split_type split = (lode_split_type)config->data.split.type;
+    if (strcmp(name, "auto") == 0 || (protocol != NULL && lode__protocol_fits(protocol, split)))
+        return LODE_OK;
+    lode_text names = {0};
+    lode__protocol_names(&names, protocol == NULL ? LODE_SPLITS : split);
+    const char *list = names.data != NULL ? names.data : "";
+    const lode_status status =
+        protocol == NULL
+            ? lode__fail(error, LODE_E_CONFIG,
+                         "eval.protocol: unknown protocol \"%s\"; there are: auto, %s", name, list)
+            : lode__fail(error, LODE_E_CONFIG,
+                         "eval.protocol is %s, which does not fit data.split.type: %s (auto, %s "
+                         "fit); `lodestone help protocol %s` says which split it needs",
+                         name, lode__split_name(split), list, name);
+    lode__text_release(&names);
+    return status;
+}
+
 static lode_status check_eval(lode_config *config, lode_error *error) {
     enum lode_metric metric;
     size_t cutoff;
@@ -298,25 +386,41 @@ static lode_status check_eval(lode_config *config, lode_error *error) {
     }
     for (size_t i = 0; i < eval->metrics.count; i++)
         LODE_TRY(lode__metric_check("eval.metrics", eval->metrics.values[i], error));
-    if (strcmp(eval->protocol, "auto") == 0) return LODE_OK;
-    const lode_protocol *protocol = lode__protocol_find(eval->protocol);
-    if (protocol != NULL && protocol->split == (lode_split_type)config->data.split.type)
-        return LODE_OK;
-    lode_text names = {0};
-    for (size_t i = 0; lode__protocol_at(i) != NULL; i++) {
-        lode__text_printf(&names, " %s", lode__protocol_at(i)->name);
+    unsigned slices;
+    LODE_TRY(lode__config_slices(&eval->slices, "eval.slices", &slices, error));
+    return check_protocol(config, error);
+}
+
+lode_status lode__config_slices(const lode_texts *names, const char *path, unsigned *slices,
+                                lode_error *error) {
+    *slices = 0;
+    for (size_t i = 0; i < names->count; i++) {
+        const char *known[LODE_SLICES];
+        int found = LODE_SLICE_NONE;
+        for (int s = LODE_SLICE_NONE + 1; s < LODE_SLICES; s++) {
+            known[s - 1] = lode__slice_name((lode_slice)s);
+            if (strcmp(known[s - 1], names->values[i]) == 0) found = s;
+        }
+        if (found == LODE_SLICE_NONE) {
+            const char *nearest = lode__nearest(names->values[i], known, LODE_SLICES - 1);
+            return lode__fail(
+                error, LODE_E_CONFIG,
+                "%s: unknown slice \"%s\"%s%s%s; there are cold-items, cold-users, tail", path,
+                names->values[i], nearest != NULL ? "; did you mean \"" : "",
+                nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+        }
+        *slices |= 1u << found;
     }
-    const lode_status status =
-        protocol == NULL
-            ? lode__fail(error, LODE_E_CONFIG,
-                         "eval.protocol: unknown protocol \"%s\"; there are: auto%s",
-                         eval->protocol, names.data != NULL ? names.data : "")
-            : lode__fail(error, LODE_E_CONFIG,
-                         "eval.protocol is %s, which needs data.split.type: %s", eval->protocol,
-                         protocol->split == LODE_SPLIT_LEAVE_ONE_OUT ? "leave_one_out"
-                                                                     : "chronological");
-    lode__text_release(&names);
-    return status;
+    return LODE_OK;
+}
+
+lode_protocol lode__config_protocol(const lode_eval_config *eval, const lode_split *split) {
+    const lode_protocol *found = strcmp(eval->protocol, "auto") == 0
+                                     ? lode__protocol_auto(split)
+                                     : lode__protocol_find(eval->protocol);
+    lode_protocol protocol = *found;
+    lode__protocol_override(&protocol, &eval->details);
+    return protocol;
 }
 
 void lode__config_valid(const lode_config *config, enum lode_metric *metric, size_t *cutoff) {
@@ -335,6 +439,7 @@ static lode_status read_tree(lode_config *config, lode_error *error) {
         const lode_node *part = sides[i] == LODE_SIDE_USER ? config->model.user : config->model.item;
         LODE_TRY(lode__tower_read(&tower, part, sides[i], &config->arena, error));
     }
+    LODE_TRY(lode__split_check(&config->data.split, error));
     return check_eval(config, error);
 }
 

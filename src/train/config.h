@@ -4,6 +4,7 @@
 
 #include "data/sessions.h"
 #include "eval/metrics.h"
+#include "eval/protocol.h"
 #include "graph/optimiser.h"
 #include "model/model.h"
 #include "objective/objective.h"
@@ -34,6 +35,9 @@ typedef struct lode_eval_config {
     lode_texts metrics;
     int exclude_seen; ///< 0 as the protocol says, 1 yes, 2 no
     int64_t neighbours;
+    lode_protocol_details details;
+    lode_texts slices;
+    int64_t short_history;
     const char *category; ///< item column of category_diversity; "" = none
 } lode_eval_config;
 
@@ -65,6 +69,13 @@ void lode__config_release(lode_config *config);
 
 /// Write it with every default, so that loading the text gives the same configuration.
 void lode__config_print(lode_text *text, const lode_config *config);
+
+/// The protocol of section `eval`: the one named (auto: the split's), with the details that its keys override.
+lode_protocol lode__config_protocol(const lode_eval_config *eval, const lode_split *split);
+
+/// Slices by name: bit 1 << lode_slice of each. LODE_E_CONFIG names the unknown one and `path`.
+LODE_CHECK lode_status lode__config_slices(const lode_texts *names, const char *path,
+                                           unsigned *slices, lode_error *error);
 
 /// The metric and cutoff of eval.valid; checked by lode__config_load.
 void lode__config_valid(const lode_config *config, enum lode_metric *metric, size_t *cutoff);

@@ -1,5 +1,5 @@
 /// What the parts of `lode_eval` share: measure.c reads the options, the protocol and the cases; measure_table.c ranks
-/// and writes tables.
+/// and writes tables; measure_also.c makes those beside the named protocol, measure_truth.c reads a file of true items.
 #ifndef LODE_TRAIN_MEASURE_H
 #define LODE_TRAIN_MEASURE_H
 
@@ -18,6 +18,10 @@ typedef struct lode_measure_options {
     int exclude_seen;
     bool baselines;
     int64_t threads;
+    lode_protocol_details details;
+    lode_texts slices;
+    int64_t short_history;
+    const char *truth;
 } lode_measure_options;
 
 typedef struct lode_measure {
@@ -30,6 +34,7 @@ typedef struct lode_measure {
     lode_encoder *encoder;
     lode_cases cases;
     lode_protocol protocol;
+    unsigned slices; ///< bit 1 << lode_slice
     lode_ranker rankers[LODE_RANKERS];
     size_t ranker_count;
     size_t cutoffs[LODE_CUTOFFS], cutoff_count;
@@ -55,5 +60,32 @@ LODE_CHECK lode_status lode__measure_definitions(lode_measure *measure, lode_err
 /// definition is appended to `also`.
 LODE_CHECK lode_status lode__measure_table(const lode_measure *measure, bool exclude, json_t *table,
                                            json_t *also, lode_error *error);
+
+/// What coverage is a share of: the items with an interaction, or under candidates: catalogue all.
+static inline uint32_t lode__measure_items(const lode_measure *measure) {
+    const bool catalogue = measure->cases.protocol.candidates == LODE_CANDIDATES_CATALOGUE;
+    return catalogue ? measure->data->items.count : measure->data->active_items;
+}
+
+/// A table of the same rankers for other cases, with the details of their protocol.
+LODE_CHECK lode_status lode__measure_cases(const lode_measure *measure, const lode_cases *cases,
+                                           bool exclude, json_t *table, json_t *also,
+                                           lode_error *error);
+/// Append the tables beside the named protocol.
+LODE_CHECK lode_status lode__measure_also(const lode_measure *measure, json_t *also,
+                                          lode_error *error);
+
+/// True items of users from a file.
+typedef struct lode_truth {
+    uint64_t *starts; ///< [users + 1]
+    uint32_t *items;  ///< [starts[users]] distinct for each user
+    uint64_t rows, unknown_users,
+        unknown_items; ///< rows left out because the data set lacks the user, else the item
+    lode_arena arena;
+} lode_truth;
+
+LODE_CHECK lode_status lode__truth_read(lode_truth *truth, const char *path,
+                                        const lode_dataset *data, lode_error *error);
+void lode__truth_release(lode_truth *truth);
 
 #endif

@@ -160,7 +160,7 @@ static lode_status add_row(const lode_measure *measure, const lode_ranker *ranke
                            json_t **tables, lode_error *error) {
     lode_metrics metrics;
     LODE_TRY(lode__metrics_new(&metrics, measure->cutoffs, measure->cutoff_count,
-                               measure->data->items.count, measure->data->active_items,
+                               measure->data->items.count, lode__measure_items(measure),
                                measure->percentile, error));
     char task[32] = "evaluate ";
     strncat(task, ranker->name, sizeof task - strlen(task) - 1);
@@ -245,7 +245,7 @@ static void describe(const lode_measure *measure, bool exclude, json_t *table) {
     (void)json_object_set_new(table, "cases", json_integer((json_int_t)measure->cases.count));
     (void)json_object_set_new(table, "dropped", json_integer((json_int_t)measure->cases.dropped));
     (void)json_object_set_new(table, "missed", json_integer((json_int_t)measure->cases.missed));
-    (void)json_object_set_new(table, "items", json_integer((json_int_t)measure->data->active_items));
+    (void)json_object_set_new(table, "items", json_integer((json_int_t)lode__measure_items(measure)));
     (void)json_object_set_new(table, "rows", json_object());
 }
 

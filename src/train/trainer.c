@@ -128,15 +128,12 @@ static void thin_cases(lode_cases *cases, size_t most) {
 
 static lode_status prepare_validation(lode_trainer *trainer, lode_error *error) {
     const lode_eval_config *eval = &trainer->config->eval;
-    const char *name = eval->protocol;
-    if (strcmp(name, "auto") == 0) {
-        name = trainer->split->type == LODE_SPLIT_LEAVE_ONE_OUT ? "leave_one_out" : "micrec";
-    }
-    const lode_protocol *protocol = lode__protocol_find(name);
-    LODE_TRY(lode__cases_new(&trainer->cases, trainer->split, protocol, LODE_PART_VALID, error));
+    const lode_protocol protocol = lode__config_protocol(eval, trainer->split);
+    LODE_TRY(lode__cases_new(&trainer->cases, trainer->split, &protocol, LODE_PART_VALID, error));
+    trainer->cases.pool = trainer->pool;
+    if (lode__protocol_encodes(&protocol)) LODE_TRY(lode__binding_cold(trainer->binding, error));
     thin_cases(&trainer->cases, (size_t)eval->valid_cases);
-    trainer->exclude_seen =
-        eval->exclude_seen == 0 ? protocol->exclude_seen : eval->exclude_seen == 1;
+    trainer->exclude_seen = eval->exclude_seen == 0 ? protocol.exclude_seen : eval->exclude_seen == 1;
     lode__config_valid(trainer->config, &trainer->metric, &trainer->cutoff);
     LODE_TRY(lode__encoder_new(&trainer->encoder, trainer->model, trainer->model->params,
                                ENCODE_BATCH, trainer->pool, error));

@@ -5,6 +5,7 @@
 #include "data/dataset.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SMALL_USERS 600
@@ -16,6 +17,9 @@ typedef struct small_log {
     uint32_t item[SMALL_ROWS];
     int64_t time[SMALL_ROWS];
     uint8_t behaviour[SMALL_ROWS];
+    uint8_t part[SMALL_ROWS];
+    uint64_t token_starts[SMALL_USERS + 1];
+    char token_bytes[SMALL_USERS * 8];
 } small_log;
 
 static inline void small_log_init(small_log *log, uint32_t users, uint32_t items) {
@@ -27,6 +31,13 @@ static inline void small_log_init(small_log *log, uint32_t users, uint32_t items
     log->data.item = log->item;
     log->data.time = log->time;
     log->data.time_kind = LODE_TIME_REAL;
+    for (uint32_t user = 0; user < users; user++) { // tokens u0, u1, ...
+        const uint64_t at = log->token_starts[user];
+        log->token_starts[user + 1] =
+            at + (uint64_t)snprintf(log->token_bytes + at, 8, "u%u", user) + 1;
+    }
+    log->data.users.bytes = log->token_bytes;
+    log->data.users.starts = log->token_starts;
 }
 
 /// Users must be added in rising order.
@@ -43,6 +54,14 @@ static inline void small_log_add(small_log *log, uint32_t user, uint32_t item, i
     for (uint32_t later = user + 1; later <= log->data.users.count; later++) {
         log->offsets[later] = row + 1;
     }
+}
+
+/// The same with the part that the log's source put the row in.
+static inline void small_log_add_part(small_log *log, uint32_t user, uint32_t item, int64_t time,
+                                      lode_given part) {
+    log->part[log->data.interactions] = (uint8_t)part;
+    log->data.part = log->part;
+    small_log_add(log, user, item, time, LODE_CLICK);
 }
 
 /// A small reproducible number: a linear congruential generator of the test's own.

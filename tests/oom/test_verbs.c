@@ -33,6 +33,16 @@ static lode_status import_filtered(void *cookie, lode_error *error) {
     return status;
 }
 
+// Onto what import_filtered left there.
+static lode_status import_appended(void *cookie, lode_error *error) {
+    char *report = NULL;
+    const char *const *paths = cookie;
+    const lode_status status =
+        lode_import(paths[0], paths[1], "{append: true, duplicates: last}", NULL, &report, error);
+    lode_text_free(&report);
+    return status;
+}
+
 static lode_status resolve(void *cookie, lode_error *error) {
     (void)cookie;
     static const char *const sets[] = {"objectives.0.type=bpr", "fields.user=[id, auto]"};
@@ -127,6 +137,7 @@ static void test_import(void **state) {
     const char *paths[] = {log, data};
     alloc_sweep(import_lines, paths, 20);
     alloc_sweep(import_filtered, paths, 30);
+    alloc_sweep(import_appended, paths, 40);
     assert_int_equal(unlink(data), 0);
     assert_int_equal(unlink(log), 0);
 }
