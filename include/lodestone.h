@@ -120,8 +120,10 @@ LODE_API LODE_CHECK lode_status lode_import(const char *source, const char *outp
 LODE_API LODE_CHECK lode_status lode_synth(const char *output, const char *options,
                                            const lode_hooks *hooks, char **report, lode_error *error);
 
-/// Describe a data set: counts, fields, sessions, time span, popularity.
-LODE_API LODE_CHECK lode_status lode_info(const char *data, const char *options, char **report,
+/// Describe a data set: counts, fields, sessions, time span, popularity. Or a run folder, finished or in progress:
+/// data, model, epochs, best metric, sizes.
+/// @param path  a data set or a run folder; the option `svg: FILE` draws it too (popularity, time, lengths; curves)
+LODE_API LODE_CHECK lode_status lode_info(const char *path, const char *options, char **report,
                                           lode_error *error);
 
 /// Merge a configuration text with `key.path=value` settings, check every key and write every default out.
@@ -145,7 +147,7 @@ LODE_API LODE_CHECK lode_status lode_train(const char *data, const char *run, co
                                            const char *options, const lode_hooks *hooks,
                                            char **report, lode_error *error);
 
-/// Measure a bundle and the baselines beside it.
+/// Measure a bundle and the baselines beside it. The option `svg: FILE` draws the report too.
 LODE_API LODE_CHECK lode_status lode_eval(const char *run, const char *options,
                                           const lode_hooks *hooks, char **report, lode_error *error);
 

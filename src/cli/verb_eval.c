@@ -43,6 +43,7 @@ int cli_eval(int argc, char **argv) {
     const char *data = NULL, *protocol = NULL, *part = NULL, *cutoffs = NULL, *exclude = NULL;
     const char *slice = NULL, *truth = NULL, *candidates = NULL, *unseen = NULL;
     const char *definitions = NULL;
+    const char *svg = NULL;
     cli_list sets = {0};
     bool json = false, plain = false, quiet = false;
     const cli_option options[] = {
@@ -64,6 +65,7 @@ int cli_eval(int argc, char **argv) {
         {0, "truth", CLI_TEXT, &truth, "FILE",
          "a further table: the users' items in this file are to be found"},
         {0, "no-baselines", CLI_FLAG, &plain, NULL, "the model only"},
+        {0, "svg", CLI_TEXT, &svg, "FILE.svg", "draw impressions by popularity and metrics as well"},
         {0, "set", CLI_TEXTS, &sets, "KEY=VALUE", "any other key; may be repeated"},
         {0, "json", CLI_FLAG, &json, NULL, "print the report as JSON"},
         CLI_OPTIONS_END};
@@ -89,6 +91,7 @@ int cli_eval(int argc, char **argv) {
         cli_yaml(&yaml, "unseen_items", unseen);
         cli_yaml_list(&yaml, "slices", slice);
         cli_yaml(&yaml, "truth", truth);
+        cli_yaml(&yaml, "svg", svg);
         cli_yaml(&yaml, "baselines", plain ? "false" : NULL);
         status = CLI_USAGE;
         if (cli_yaml_sets(&yaml, "eval", &sets)) {

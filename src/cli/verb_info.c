@@ -1,14 +1,19 @@
-/// lodestone info: describe a data set.
+/// lodestone info: describe a data set or a run.
 #include "cli/cli.h"
 
 int cli_info(int argc, char **argv) {
     bool json = false;
-    const cli_option options[] = {{0, "json", CLI_FLAG, &json, NULL, "print the report as JSON"},
+    const char *svg = NULL;
+    const cli_option options[] = {{0, "svg", CLI_TEXT, &svg, "FILE.svg",
+                                   "draw it as well: popularity, time, lengths; or curves"},
+                                  {0, "json", CLI_FLAG, &json, NULL, "print the report as JSON"},
                                   CLI_OPTIONS_END};
     const cli_usage usage = {
         .verb = "info",
-        .arguments = "FILE.lode [--json]",
-        .about = "Describe a data set: counts, fields, sessions, time span, popularity.",
+        .arguments = "FILE.lode|RUN [options]",
+        .about = "Describe a data set: counts, fields, sessions, time span, popularity. Or a run "
+                 "folder, also "
+                 "while it is\nbeing trained: model, data, epochs, best metric, sizes.",
         .options = options,
         .least = 1,
         .most = 1};
@@ -17,7 +22,10 @@ int cli_info(int argc, char **argv) {
     if (status != CLI_GO) return status;
     char *report = NULL;
     lode_error error = {0};
-    const lode_status read = lode_info(argv[first], NULL, &report, &error);
+    cli_text yaml = {0};
+    cli_yaml(&yaml, "svg", svg);
+    const lode_status read = lode_info(argv[first], yaml.bytes, &report, &error);
+    cli_text_release(&yaml);
     if (read != LODE_OK) return cli_fail("info", read, &error);
     return cli_report("info", &report, json, cli_report_any);
 }

@@ -1,35 +1,35 @@
-// What a data set holds, as one JSON document.
-#include "base/config.h"
+// What a data set holds, in numbers.
+#include "data/info.h"
 #include "data/columns.h"
 #include "data/dataset.h"
 #include "data/import.h"
 #include "data/sessions.h"
 #include "data/times.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct info_options {
-    bool verify;
-    int64_t session_gap;
-} info_options;
-
 const lode_key lode__info_keys[] = {
     {.name = "verify",
      .type = LODE_KEY_BOOL,
-     .offset = offsetof(info_options, verify),
+     .offset = offsetof(lode_info_options, verify),
      .fallback = "true",
      .help = "Check the checksum of every section too."},
     {.name = "session_gap",
      .type = LODE_KEY_DURATION,
-     .offset = offsetof(info_options, session_gap),
+     .offset = offsetof(lode_info_options, session_gap),
      .fallback = "30m",
      .low = 1,
      .high = 1e15,
      .help = "A pause of more than this ends a session, where the log has times but no sessions."},
+    {.name = "svg",
+     .type = LODE_KEY_TEXT,
+     .offset = offsetof(lode_info_options, svg),
+     .help =
+         "A picture to write: popularity, clicks over time, lengths of histories and sessions; of "
+         "a run its curves."},
     {.name = NULL}};
 
 static int by_value(const void *a, const void *b) {
@@ -124,7 +124,7 @@ static void describe_time(const lode_dataset *data, json_t *out) {
     json_object_set_new(out, "time", time);
 }
 
-static lode_status describe_sessions(const lode_dataset *data, const info_options *options,
+static lode_status describe_sessions(const lode_dataset *data, const lode_info_options *options,
                                      json_t *out, lode_error *error) {
     const bool known = data->session != NULL || data->time_kind == LODE_TIME_REAL;
     const lode_session_options by = {LODE_SESSIONS_AUTO, options->session_gap};
@@ -203,8 +203,8 @@ static json_t *describe_columns(const lode_column *columns, size_t count) {
     return list;
 }
 
-static lode_status describe(const lode_dataset *data, const info_options *options, json_t *out,
-                            lode_error *error) {
+lode_status lode__info_describe(const lode_dataset *data, const lode_info_options *options,
+                                json_t *out, lode_error *error) {
     char fingerprint[17];
     snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)data->fingerprint);
     json_object_set_new(out, "users", json_integer(data->active_users));
@@ -235,33 +235,4 @@ static lode_status describe(const lode_dataset *data, const info_options *option
     json_object_set_new(out, "item_columns",
                         describe_columns(data->item_columns, data->item_column_count));
     return LODE_OK;
-}
-
-lode_status lode_info(const char *path, const char *options, char **report, lode_error *error) {
-    if (!path || !*path) return lode__fail(error, LODE_E_USAGE, "info needs a data set");
-    lode_arena arena = {0};
-    lode_node *root = NULL;
-    info_options parsed = {0};
-    lode_dataset *data = NULL;
-    json_t *const out = json_object();
-    char *text = NULL;
-    lode_status status;
-    if (!options) options = "";
-    LODE_GOTO(status,
-              lode__yaml_parse(&arena, options, strlen(options), "info options", &root, error), done);
-    LODE_GOTO(status, lode__config_read(&arena, root, "", lode__info_keys, NULL, &parsed, error),
-              done);
-    LODE_GOTO(status, lode__dataset_open(&data, path, parsed.verify, error), done);
-    LODE_GOTO(status, describe(data, &parsed, out, error), done);
-    if (report) {
-        text = json_dumps(out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-        *report = text ? lode__strdup(text) : NULL;
-        if (!*report) status = lode__fail_memory(error);
-    }
-done:
-    free(text);
-    json_decref(out);
-    lode__dataset_free(&data);
-    lode__arena_release(&arena);
-    return status;
 }

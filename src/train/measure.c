@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/svg.h"
 #include "train/measure.h"
 
 static const char *const parts[] = {"valid", "test", NULL};
@@ -64,6 +65,10 @@ const lode_key lode__measure_keys[] = {
      AT(baselines),
      .fallback = "true",
      .help = "Popularity and item-kNN beside the model."},
+    {.name = "svg",
+     .type = LODE_KEY_TEXT,
+     AT(svg),
+     .help = "A picture to write: impressions by popularity, metrics against the length of lists."},
     {.name = "threads",
      .type = LODE_KEY_INT,
      AT(threads),
@@ -249,6 +254,26 @@ static lode_status prepare(lode_measure *measure, lode_error *error) {
     return lode__measure_rankers(measure, error);
 }
 
+/// The report, and the picture if one was asked for: both or none.
+static lode_status publish(const lode_measure *measure, json_t *table, char **report,
+                           lode_error *error) {
+    const char *path = measure->options.svg;
+    char *text = json_dumps(table, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+    char *copy = text != NULL ? lode__strdup(text) : NULL;
+    lode_text svg = {0};
+    lode_status status = copy != NULL ? LODE_OK : lode__fail_memory(error);
+    if (status == LODE_OK && path != NULL) status = lode__measure_draw(table, &svg, error);
+    if (status == LODE_OK && path != NULL) status = lode__svg_save(path, &svg, error);
+    if (status == LODE_OK && report != NULL) {
+        *report = copy;
+        copy = NULL;
+    }
+    lode__text_release(&svg);
+    lode__free(copy);
+    free(text);
+    return status;
+}
+
 static lode_status run(lode_measure *measure, char **report, lode_error *error) {
     LODE_TRY(prepare(measure, error));
     json_t *table = json_object(), *also = json_array();
@@ -262,15 +287,8 @@ static lode_status run(lode_measure *measure, char **report, lode_error *error) 
                                              measure->protocol.exclude_seen, table, also, error);
     if (status == LODE_OK) status = lode__measure_also(measure, also, error);
     (void)json_object_set_new(table, "also", also);
-    char *text =
-        status == LODE_OK ? json_dumps(table, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    if (status == LODE_OK) status = publish(measure, table, report, error);
     json_decref(table);
-    if (status == LODE_OK && text == NULL) status = lode__fail_memory(error);
-    if (status == LODE_OK && report != NULL) {
-        *report = lode__strdup(text);
-        if (*report == NULL) status = lode__fail_memory(error);
-    }
-    free(text);
     return status;
 }
 
@@ -287,6 +305,8 @@ lode_status lode_eval(const char *run_folder, const char *options, const lode_ho
               lode__config_read(&measure.arena, root, "", lode__measure_keys, NULL,
                                 &measure.options, error),
               done);
+    if (measure.options.svg != NULL)
+        LODE_GOTO(status, lode__svg_probe(measure.options.svg, error), done);
     LODE_GOTO(status, lode__bundle_open(&measure.bundle, run_folder, error), done);
     status = run(&measure, report, error);
 done:

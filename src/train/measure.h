@@ -1,5 +1,6 @@
 /// What the parts of `lode_eval` share: measure.c reads the options, the protocol and the cases; measure_table.c ranks
-/// and writes tables; measure_also.c makes those beside the named protocol, measure_truth.c reads a file of true items.
+/// and writes tables; measure_also.c makes those beside the named protocol, measure_truth.c reads a file of true items;
+/// measure_draw.c draws.
 #ifndef LODE_TRAIN_MEASURE_H
 #define LODE_TRAIN_MEASURE_H
 
@@ -17,6 +18,7 @@ typedef struct lode_measure_options {
     lode_texts metrics, definitions;
     int exclude_seen;
     bool baselines;
+    const char *svg; ///< where the picture goes, or NULL
     int64_t threads;
     lode_protocol_details details;
     lode_texts slices;
@@ -87,5 +89,8 @@ typedef struct lode_truth {
 LODE_CHECK lode_status lode__truth_read(lode_truth *truth, const char *path,
                                         const lode_dataset *data, lode_error *error);
 void lode__truth_release(lode_truth *truth);
+
+/// Add the picture of a table to `svg`: impressions by popularity where the table has them, metrics against cutoffs.
+LODE_CHECK lode_status lode__measure_draw(json_t *table, lode_text *svg, lode_error *error);
 
 #endif

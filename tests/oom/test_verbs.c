@@ -86,6 +86,39 @@ static lode_status measure(void *cookie, lode_error *error) {
     return status;
 }
 
+/// info or eval with a picture: both the report and the picture, or none of them.
+typedef struct drawing {
+    const char *path, *picture; ///< eval when `path` is NULL
+} drawing;
+
+static lode_status draw(void *cookie, lode_error *error) {
+    const drawing *self = cookie;
+    char *report = NULL, options[256];
+    (void)snprintf(options, sizeof options, "svg: %s\n", self->picture);
+    if (self->path == NULL)
+        strcat(options, "data: " SAMPLE "shop.lode\nthreads: 1\nbaselines: false\n");
+    const lode_status status = self->path != NULL
+                                   ? lode_info(self->path, options, &report, error)
+                                   : lode_eval(SAMPLE "run", options, NULL, &report, error);
+    assert_int_equal(unlink(self->picture) == 0, status == LODE_OK);
+    assert_int_equal(report != NULL, status == LODE_OK);
+    lode_text_free(&report);
+    return status;
+}
+
+static void test_draw(void **state) {
+    (void)state;
+    char folder[] = "/tmp/lode-oom-draw-XXXXXX", picture[64];
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(picture, sizeof picture, "%s/a.svg", folder);
+    drawing data = {SAMPLE "shop.lode", picture}, run = {SAMPLE "run", picture};
+    drawing measured = {NULL, picture};
+    alloc_sweep(draw, &data, 20);
+    alloc_sweep(draw, &run, 20);
+    alloc_sweep(draw, &measured, 20);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void clear(const char *folder) {
     static const char *const files[] = {"config.yaml",       "vocabulary",
                                         "manifest.json",     "metrics.jsonl",
@@ -188,6 +221,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_import),    cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_recommend), cmocka_unit_test(test_measure),
-        cmocka_unit_test(test_mine),      cmocka_unit_test(test_train)};
+        cmocka_unit_test(test_draw),      cmocka_unit_test(test_mine),
+        cmocka_unit_test(test_train)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
