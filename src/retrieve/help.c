@@ -191,7 +191,7 @@ static bool help_registry(lode_text *text, const char *kind, const char *name, b
         }
     }
     for (size_t i = 0; protocol && lode__protocol_at(i) != NULL; i++) {
-        if (name == NULL || strcmp(lode__protocol_at(i)->name, name) == 0)
+        if (name == NULL || lode__protocol_find(name) == lode__protocol_at(i))
             help_protocol(text, lode__protocol_at(i));
     }
     *found = text->length > 0;

@@ -79,6 +79,7 @@ static lode_status add_cases(const lode_measure *measure, lode_cases *cases, jso
         (void)json_object_set_new(table, "protocol", json_string(cases->protocol.name));
         set_count(table, "cases", 0);
         (void)json_object_set_new(table, "rows", json_object());
+        set_details(cases, table);
     }
     if (added != NULL) *added = table;
     lode__cases_release(cases);

@@ -86,6 +86,18 @@ static lode_status measure(void *cookie, lode_error *error) {
     return status;
 }
 
+// Drawn candidates, slices with cold items, and a file of true items.
+static lode_status measure_all(void *cookie, lode_error *error) {
+    char *report = NULL, options[256];
+    (void)snprintf(options, sizeof options,
+                   "{data: %s, threads: 1, protocol: clrec, max_users: 5, negatives: 3, truth: %s, "
+                   "slices: [cold-items, cold-users, tail]}",
+                   SAMPLE "shop.lode", (const char *)cookie);
+    const lode_status status = lode_eval(SAMPLE "run", options, NULL, &report, error);
+    lode_text_free(&report);
+    return status;
+}
+
 /// info or eval with a picture: both the report and the picture, or none of them.
 typedef struct drawing {
     const char *path, *picture; ///< eval when `path` is NULL
@@ -215,6 +227,14 @@ static void test_mine(void **state) {
 static void test_measure(void **state) {
     (void)state;
     alloc_sweep(measure, NULL, 20);
+    char truth[] = "/tmp/lode-oom-truth-XXXXXX";
+    const int descriptor = mkstemp(truth);
+    assert_true(descriptor >= 0);
+    static const char lines[] = "user,item\nu1,i1\nu2,i2\nnobody,i1\n";
+    assert_int_equal(write(descriptor, lines, strlen(lines)), strlen(lines));
+    (void)close(descriptor);
+    alloc_sweep(measure_all, truth, 60);
+    assert_int_equal(unlink(truth), 0);
 }
 
 int main(void) {
