@@ -152,6 +152,12 @@ uint32_t lode__dictionary_find(const lode_dictionary *dictionary, const char *to
     return found == 0 ? LODE_DICTIONARY_NONE : found - 1;
 }
 
+void lode__dictionary_seal(lode_dictionary *dictionary) {
+    lode__huge_free(dictionary->slots, dictionary->slot_count, sizeof *dictionary->slots);
+    dictionary->slots = NULL;
+    dictionary->slot_count = 0;
+}
+
 void lode__dictionary_release(lode_dictionary *dictionary) {
     lode__free(dictionary->bytes);
     lode__free(dictionary->offsets);

@@ -28,6 +28,8 @@ uint32_t lode__dictionary_find(const lode_dictionary *dictionary, const char *to
 void lode__dictionary_prefetch(const lode_dictionary *dictionary, const char *token, size_t length);
 /// The token (0-terminated) of an index < count; valid until the next add.
 const char *lode__dictionary_token(const lode_dictionary *dictionary, uint32_t index);
+/// Give up finding and adding; tokens stay. Saves most of the memory.
+void lode__dictionary_seal(lode_dictionary *dictionary);
 void lode__dictionary_release(lode_dictionary *dictionary);
 
 /// 64-bit hash of bytes (XXH64 with the given seed).

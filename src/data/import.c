@@ -462,6 +462,7 @@ static lode_status read_log(lode_importer *importer, lode_error *error) {
                           importer->errors ? "good " : "");
     importer->log_items = importer->items.count;
     importer->session_count = importer->session_base + importer->sessions.count;
+    lode__dictionary_release(&importer->sessions);
     return check_times(importer, error);
 }
 
@@ -595,10 +596,9 @@ static lode_status write_report(const lode_importer *importer, char **out, lode_
         describe_files(&importer->plan.item_tables, false), "user_tables",
         describe_files(&importer->plan.user_tables, false), "skipped",
         describe_files(&importer->plan.skipped, true), "bad_lines", (json_int_t)importer->errors,
-        "duplicates", (json_int_t)importer->duplicates, "runs",
-        (json_int_t)LODE_MAX(importer->sorter.run_count, (size_t)1), "seconds", seconds,
-        "rows_per_second", (double)importer->new_rows / fmax(seconds, 1e-9), "peak_rss_bytes",
-        (json_int_t)usage.ru_maxrss * 1024);
+        "duplicates", (json_int_t)importer->duplicates, "runs", (json_int_t)importer->runs,
+        "seconds", seconds, "rows_per_second", (double)importer->new_rows / fmax(seconds, 1e-9),
+        "peak_rss_bytes", (json_int_t)usage.ru_maxrss * 1024);
     if (!report) return lode__fail_memory(error);
     if (json_object_set_new(report, "filters", lode__import_describe_filters(importer)) != 0 ||
         json_object_set_new(report, "appended", lode__append_describe(importer)) != 0) {

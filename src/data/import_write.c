@@ -153,42 +153,77 @@ static lode_status write_meta(writing *w, lode_error *error) {
     return status;
 }
 
+/// A token by its first 8 bytes, as a number that orders like them.
+typedef struct token_key {
+    uint64_t head;
+    uint32_t index;
+} token_key;
+
+static bool token_before(const lode_dictionary *dictionary, const token_key *a, const token_key *b) {
+    if (a->head != b->head) return a->head < b->head;
+    if ((a->head & 0xff) == 0) return false; // both end within the head: there are no two alike
+    return strcmp(lode__dictionary_token(dictionary, a->index) + 8,
+                  lode__dictionary_token(dictionary, b->index) + 8) < 0;
+}
+
+static uint64_t token_head(const lode_dictionary *dictionary, uint32_t index) {
+    const char *const token = lode__dictionary_token(dictionary, index);
+    const uint64_t length = dictionary->offsets[index + 1] - dictionary->offsets[index] - 1;
+    unsigned char head[8] = {0};
+    memcpy(head, token, (size_t)LODE_MIN(length, (uint64_t)8));
+    uint64_t value = 0;
+    for (size_t k = 0; k < 8; ++k)
+        value = value << 8 | head[k];
+    return value;
+}
+
+static void merge_tokens(const lode_dictionary *dictionary, const token_key *from, token_key *into,
+                         size_t width) {
+    const size_t count = dictionary->count;
+    for (size_t at = 0; at < count; at += 2 * width) {
+        const size_t middle = LODE_MIN(at + width, count), end = LODE_MIN(at + 2 * width, count);
+        size_t a = at, b = middle;
+        for (size_t k = at; k < end; ++k) {
+            const bool left =
+                a < middle && (b >= end || !token_before(dictionary, &from[b], &from[a]));
+            into[k] = left ? from[a++] : from[b++];
+        }
+    }
+}
+
 // Bottom-up merge sort of indices by their tokens.
 static lode_status sort_tokens(const lode_dictionary *dictionary, uint32_t **out, lode_error *error) {
     const size_t count = dictionary->count;
-    uint32_t *from = lode__alloc(count, sizeof *from), *into = lode__alloc(count, sizeof *into);
-    if (!from || !into) {
-        lode__free(from);
-        lode__free(into);
-        return lode__fail_memory(error);
+    token_key *from = lode__alloc(count, sizeof *from), *into = lode__alloc(count, sizeof *into);
+    uint32_t *const sorted = lode__alloc(count, sizeof *sorted);
+    lode_status status = LODE_OK;
+    if (!from || !into || !sorted) {
+        status = lode__fail_memory(error);
+        lode__free(sorted);
+        goto done;
     }
     for (size_t k = 0; k < count; ++k)
-        from[k] = (uint32_t)k;
+        from[k] = (token_key){token_head(dictionary, (uint32_t)k), (uint32_t)k};
     for (size_t width = 1; width < count; width *= 2) {
-        for (size_t at = 0; at < count; at += 2 * width) {
-            const size_t middle = LODE_MIN(at + width, count), end = LODE_MIN(at + 2 * width, count);
-            size_t a = at, b = middle;
-            for (size_t k = at; k < end; ++k) {
-                const bool left =
-                    a < middle &&
-                    (b >= end || strcmp(lode__dictionary_token(dictionary, from[b]),
-                                        lode__dictionary_token(dictionary, from[a])) > 0);
-                into[k] = left ? from[a++] : from[b++];
-            }
-        }
-        uint32_t *const swap = from;
+        merge_tokens(dictionary, from, into, width);
+        token_key *const swap = from;
         from = into;
         into = swap;
     }
+    for (size_t k = 0; k < count; ++k)
+        sorted[k] = from[k].index;
+    *out = sorted;
+done:
+    lode__free(from);
     lode__free(into);
-    *out = from;
-    return LODE_OK;
+    return status;
 }
 
-static lode_status write_tokens(lode_importer *importer, const lode_dictionary *dictionary,
+static lode_status write_tokens(lode_importer *importer, lode_dictionary *dictionary,
                                 const char *const names[3], lode_error *error) {
     LODE_TRY(lode__tokens_write(dictionary, &importer->writer, names[0], names[1], error));
     uint32_t *sorted = NULL;
+    lode__dictionary_seal(dictionary);
     LODE_TRY(sort_tokens(dictionary, &sorted, error));
     const lode_status status = lode__section_write(
         &importer->writer, names[2], sorted, (size_t)dictionary->count * sizeof *sorted, error);
@@ -254,7 +289,10 @@ static lode_status write_sections(writing *w, lode_error *error) {
     LODE_TRY(write_tokens(importer, &importer->items, item_names, error));
     LODE_TRY(write_offsets(importer, error));
     for (int k = 0; k < LOG_COLUMNS; ++k)
-        if (w->wanted[k]) LODE_TRY(write_spool(importer, section_names[k], &w->spools[k], error));
+        if (w->wanted[k]) {
+            LODE_TRY(write_spool(importer, section_names[k], &w->spools[k], error));
+            lode__spool_release(&w->spools[k]); // its place on the disk is wanted by what comes next
+        }
     LODE_TRY(write_builders(importer, &importer->context, "context", importer->rows, error));
     LODE_TRY(write_builders(importer, &importer->user_columns, "user.column", importer->users.count,
                             error));
@@ -289,6 +327,9 @@ lode_status lode__import_write(lode_importer *importer, lode_error *error) {
             lode__column_settle(&builders[b]->list[k]);
     lode_status status;
     LODE_GOTO(status, spool_rows(w, error), done);
+    importer->runs = LODE_MAX(importer->sorter.run_count, (size_t)1);
+    lode__sorter_release(&importer->sorter);
+    lode__spool_release(&importer->filter.rows);
     status = write_sections(w, error);
 done:
     for (int k = 0; k < LOG_COLUMNS; ++k)

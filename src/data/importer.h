@@ -78,6 +78,7 @@ typedef struct lode_importer {
     uint64_t parts[LODE_GIVEN_PARTS]; ///< rows of each part of the given split
     uint64_t part_conflicts;          ///< rows whose user, item and time also stand in another part
     uint64_t fingerprint;
+    size_t runs; ///< that were merged
     uint32_t session_count;
     uint32_t log_items; ///< items of the log, before the tables add theirs
     double started, reported;

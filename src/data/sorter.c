@@ -126,6 +126,7 @@ static lode_status spill_begin(lode_sorter *sorter, lode_error *error) {
     sorter->spill = sorter->filling;
     sorter->filling = empty;
     if (!block_reserve(&sorter->spill)) return lode__fail_memory(error);
+    LODE_TRY(lode__spool_reserve(&sorter->spool, error)); // the thread allocates nothing
     sorter->running = pthread_create(&sorter->thread, NULL, spill_block, sorter) == 0;
     if (sorter->running) return LODE_OK;
     spill_block(sorter); // no thread to be had

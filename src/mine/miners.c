@@ -65,14 +65,14 @@ void lode__miner_release(lode_miner *miner) {
 // ------------------------------------------------------------------------------------------------
 
 /// Everything that the result depends on. The split is taken as it is, position by position, so that two ways
-/// of writing the same split share their results.
+/// of writing the same cut share their results.
 static lode_status key_make(lode_text *key, const lode_miner *miner, const lode_mine_input *input,
                             lode_error *error) {
     const lode_split *split = input->split;
     const uint64_t cut = lode__hash(split->train_end, split->log.users * sizeof *split->train_end, 0);
-    lode__text_printf(key, "data: %016llx\nsplit: %016llx\nminer: %s\n",
-                      (unsigned long long)input->data->fingerprint, (unsigned long long)cut,
-                      miner->type->name);
+    lode__text_printf(key, "data: %016llx\nsplit: %s %016llx\nminer: %s\n",
+                      (unsigned long long)input->data->fingerprint, lode__split_name(split->type),
+                      (unsigned long long)cut, miner->type->name);
     lode__config_write(key, 0, miner->type->keys, miner->config);
     if (miner->type->identify != NULL)
         LODE_TRY(miner->type->identify(miner->config, input, key, error));

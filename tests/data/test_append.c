@@ -207,6 +207,32 @@ static void refused(void **state) {
     assert_same_bytes(s, "out.lode", "same.lode");
 }
 
+// Opening checks the sorted lists; look-ups go through them.
+static void tokens_of_any_length(void **state) {
+    static const char *const heads[] = {
+        "",          "a",           "abcdefg",      "abcdefgh",
+        "abcdefghi", "abcdefghijk", "abcdefghijkl", "abcdefgh-ijklmnopqrstuvwxyz",
+        "\xc3\xa9"};
+    shelf *s = *state;
+    char text[16384];
+    size_t at = (size_t)sprintf(text, "user,item\n");
+    for (unsigned k = 0; k < 300; ++k)
+        at += (size_t)sprintf(text + at, "%s%u,%u\n", heads[k * 7 % 9], k * 37 % 101 + 1, k);
+    shelf_put(s, "l.csv", text);
+    lode_dataset *data = shelf_import(s, "l.csv", NULL);
+    lode__dataset_free(&data);
+    data = shelf_import(s, "l.csv", "append: true");
+    assert_int_equal(data->interactions, 600);
+    for (unsigned k = 0; k < 300; ++k) {
+        char token[64];
+        sprintf(token, "%s%u", heads[k * 7 % 9], k * 37 % 101 + 1);
+        const uint32_t user = lode__token_find(&data->users, token);
+        assert_int_not_equal(user, LODE_CODE_NONE);
+        assert_string_equal(lode__token(&data->users, user), token);
+    }
+    lode__dataset_free(&data);
+}
+
 static void keep_notice(void *cookie, const char *line) {
     char *all = cookie;
     const size_t at = strlen(all);
@@ -291,7 +317,7 @@ static void killed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(one_log_in_two), CASE(orders_and_lines), CASE(tables), CASE(filled),
-        CASE(refused),        CASE(the_same_again),   CASE(killed)};
+        CASE(one_log_in_two),       CASE(orders_and_lines), CASE(tables),         CASE(filled),
+        CASE(tokens_of_any_length), CASE(refused),          CASE(the_same_again), CASE(killed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

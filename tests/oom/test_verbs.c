@@ -43,6 +43,11 @@ static lode_status import_appended(void *cookie, lode_error *error) {
     return status;
 }
 
+static lode_status import_spilled(void *cookie, lode_error *error) {
+    const char *const *paths = cookie;
+    return lode_import(paths[0], paths[1], "memory: 65536", NULL, NULL, error);
+}
+
 static lode_status resolve(void *cookie, lode_error *error) {
     (void)cookie;
     static const char *const sets[] = {"objectives.0.type=bpr", "fields.user=[id, auto]"};
@@ -187,6 +192,25 @@ static void test_import(void **state) {
     assert_int_equal(unlink(log), 0);
 }
 
+// More rows than `memory` holds: runs, a thread that sorts them, and their merge.
+static void test_import_spilled(void **state) {
+    (void)state;
+    char log[] = "/tmp/lode-oom-log-XXXXXX", data[64];
+    const int descriptor = mkstemp(log);
+    assert_true(descriptor >= 0);
+    FILE *const file = fdopen(descriptor, "w");
+    assert_non_null(file);
+    (void)fprintf(file, "user,item,time\n");
+    for (unsigned k = 0; k < 2500; k++)
+        (void)fprintf(file, "u%u,i%u,%u\n", k * 7 % 50, k * 11 % 30, 1500000000 + k * 13 % 99);
+    assert_int_equal(fclose(file), 0);
+    (void)snprintf(data, sizeof data, "%s.lode", log);
+    const char *paths[] = {log, data};
+    alloc_sweep(import_spilled, paths, 40);
+    assert_int_equal(unlink(data), 0);
+    assert_int_equal(unlink(log), 0);
+}
+
 static void test_resolve(void **state) {
     (void)state;
     alloc_sweep(resolve, NULL, 10);
@@ -239,9 +263,9 @@ static void test_measure(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_import),    cmocka_unit_test(test_resolve),
-        cmocka_unit_test(test_recommend), cmocka_unit_test(test_measure),
-        cmocka_unit_test(test_draw),      cmocka_unit_test(test_mine),
-        cmocka_unit_test(test_train)};
+        cmocka_unit_test(test_import),  cmocka_unit_test(test_import_spilled),
+        cmocka_unit_test(test_resolve), cmocka_unit_test(test_recommend),
+        cmocka_unit_test(test_measure), cmocka_unit_test(test_draw),
+        cmocka_unit_test(test_mine),    cmocka_unit_test(test_train)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
