@@ -138,6 +138,7 @@ static void print_map(json_t *map, size_t depth) {
 }
 
 void cli_report_any(json_t *report) {
+    json_object_del(report, "notices"); // they were said while the work went on
     if (json_is_object(report)) print_map(report, 0);
 }
 

@@ -83,7 +83,11 @@ lode_status lode__column_set(lode_column_builder *builder, uint32_t row, uint32_
         while (builder->word_count <= row)
             builder->words[builder->word_count++] = missing;
     }
-    if (builder->words[row] == missing) builder->words[row] = word;
+    uint32_t *const held = &builder->words[row];
+    if (*held == missing)
+        *held = word;
+    else
+        builder->differing += word != missing && word != *held;
     return LODE_OK;
 }
 
@@ -190,6 +194,8 @@ static uint64_t word_size(const work *w, uint32_t word) {
         if (word == LODE_CODE_NONE) return 1;
         return w->builder->texts.offsets[word + 1] - w->builder->texts.offsets[word];
     }
+    if (w->builder->vectors.columns > 0)
+        return word == LODE_CODE_NONE ? 0 : w->builder->vectors.columns;
     return word == LODE_CODE_NONE ? 0 : w->starts[word + 1] - w->starts[word];
 }
 
@@ -211,6 +217,14 @@ static lode_status write_starts(work *w, lode_error *error) {
     return lode__section_end(w->writer, error);
 }
 
+static lode_status write_vector(work *w, uint32_t row, lode_error *error) {
+    for (uint64_t k = 0; k < w->builder->vectors.columns; ++k) {
+        const float value = lode__npy_value(&w->builder->vectors, row, k);
+        LODE_TRY(lode__section_add(w->writer, &value, sizeof value, error));
+    }
+    return LODE_OK;
+}
+
 // What the starts point into: bytes of texts, or codes or floats of sequences.
 static lode_status write_parts(work *w, const char *part, lode_error *error) {
     const bool text = w->builder->use.type == LODE_COLUMN_TEXT;
@@ -225,6 +239,8 @@ static lode_status write_parts(work *w, const char *part, lode_error *error) {
             const size_t size = (size_t)word_size(w, word);
             if (word == LODE_CODE_NONE)
                 LODE_TRY(lode__section_add(w->writer, "", size, error));
+            else if (w->builder->vectors.columns > 0)
+                LODE_TRY(write_vector(w, word, error));
             else if (text)
                 LODE_TRY(lode__section_add(
                     w->writer, lode__dictionary_token(&w->builder->texts, word), size, error));
@@ -283,7 +299,7 @@ static lode_status write_column(work *w, lode_error *error) {
         LODE_TRY(write_parts(w, "codes", error));
         return write_dictionary(w, &w->tokens, error);
     case LODE_COLUMN_FLOATS:
-        LODE_TRY(split_texts(w, error));
+        if (w->builder->vectors.columns == 0) LODE_TRY(split_texts(w, error));
         LODE_TRY(write_starts(w, error));
         return write_parts(w, "values", error);
     case LODE_COLUMN_TEXT:
@@ -317,5 +333,6 @@ void lode__column_release(lode_column_builder *builder) {
     lode__dictionary_release(&builder->parts);
     lode__text_release(&builder->key);
     lode__free(builder->words);
+    lode__npy_close(&builder->vectors);
     lode__spool_release(&builder->spool);
 }

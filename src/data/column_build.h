@@ -9,6 +9,7 @@
 #include "base/dictionary.h"
 #include "base/text.h"
 #include "data/columns.h"
+#include "data/npy_read.h"
 #include "data/spool.h"
 
 #define LODE_PART_MARK '\xff' ///< begins each part of a sequence that was taken over
@@ -21,7 +22,9 @@ typedef struct lode_column_builder {
     lode_text key;         ///< private: scratch of lode__column_recode
     uint32_t *words;       ///< of a table: [word_count], rows beyond are missing
     size_t word_count, word_capacity;
-    lode_spool spool; ///< of a context column
+    uint64_t differing; ///< values that came after another one of the same row
+    lode_spool spool;   ///< of a context column
+    lode_npy vectors;   ///< of a column of vectors: words are its rows; no columns = none
 } lode_column_builder;
 
 /// NULL when a cell can be encoded, or what was expected instead.

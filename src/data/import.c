@@ -3,6 +3,7 @@
 #include "data/importer.h"
 
 #include "base/text.h"
+#include "data/dataset_limits.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -171,7 +172,7 @@ static lode_status prepare_context(lode_importer *importer, lode_error *error) {
     for (size_t k = 0; k < most; ++k)
         importer->context_column[k] = LODE_NO_COLUMN;
     for (size_t k = 0; k < log->heading_count; ++k) {
-        if (!importer->map.uses[k].keep) continue;
+        if (!importer->map.uses[k].keep || importer->map.uses[k].about != LODE_ABOUT_ROW) continue;
         lode_column_builder *builder;
         LODE_TRY(lode__builders_add(&importer->context, log->headings[k].name,
                                     importer->map.uses[k], &builder, error));
@@ -195,6 +196,14 @@ static void notice_mapping(const lode_importer *importer) {
                               importer->log.headings[importer->map.role[role]].name);
     for (size_t k = 0; k < importer->context.count; ++k)
         lode__text_printf(&text, "%s%s", k ? ", " : "; context: ", importer->context.list[k].name);
+    const lode_builders *const sides[] = {&importer->item_columns, &importer->user_columns};
+    for (size_t s = 0; s < 2; ++s)
+        for (size_t k = 0; k < sides[s]->count; ++k)
+            lode__text_printf(&text, "%s%s",
+                              k   ? ", "
+                              : s ? "; of users: "
+                                  : "; of items: ",
+                              sides[s]->list[k].name);
     if (!text.failed)
         lode__notice(importer->hooks, "%s (%s): %s", importer->log.name, importer->log.reader->name,
                      text.data);
@@ -202,11 +211,8 @@ static void notice_mapping(const lode_importer *importer) {
 }
 
 static lode_status open_log(lode_importer *importer, lode_error *error) {
-    const size_t max_line = (size_t)importer->options->max_line;
-    lode_input *input;
-    LODE_TRY(lode__input_open(&input, importer->plan.log, max_line, error));
+    LODE_TRY(lode__import_open(importer, importer->plan.log, "log", &importer->log, error));
     importer->log_next = 1;
-    LODE_TRY(lode__table_open(&importer->log, input, importer->reader, max_line, error));
     const lode_map_request request = {&importer->log, importer->columns, importer->hooks,
                                       &importer->arena};
     LODE_TRY(lode__map_log(&importer->map, &request, error));
@@ -232,6 +238,7 @@ static lode_status open_log(lode_importer *importer, lode_error *error) {
         take_slot(slots, importer->plan.logs[0].part >= 0 || has_role(importer, LODE_ROLE_PART));
     LODE_TRY(lode__append_columns(importer, error));
     LODE_TRY(prepare_context(importer, error));
+    LODE_TRY(lode__import_side_prepare(importer, error));
     importer->row = lode__arena_alloc(&importer->arena, slots->words, sizeof *importer->row);
     if (!importer->row) return lode__fail_memory(error);
     lode__sorter_begin(&importer->sorter, slots->words, (size_t)importer->options->memory,
@@ -325,6 +332,18 @@ static lode_status check_token(const lode_importer *importer, lode_role role, lo
                             "found no %s, expected a token", lode__role_name(role));
 }
 
+// Milliseconds that a coarse time leaves out: diginetica's date with its timeframe.
+static lode_status add_offset(const lode_importer *importer, int64_t *time, lode_error *error) {
+    const lode_cell *const cell = role_cell(importer, LODE_ROLE_OFFSET);
+    int64_t offset = 0;
+    if (cell->length > 0 && (!lode__parse_i64(cell->text, cell->length, &offset) || offset < 0 ||
+                             offset > 864000000 || *time > LODE_TIME_LIMIT - offset))
+        return lode__import_fail_cell(&importer->log, cell, "milliseconds of at most ten days",
+                                      error);
+    *time += offset;
+    return LODE_OK;
+}
+
 static void float_word(uint32_t *word, float value) {
     memcpy(word, &value, sizeof value);
 }
@@ -334,7 +353,7 @@ static lode_status check_row(lode_importer *importer, lode_error *error) {
     uint32_t *const row = importer->row;
     const lode_slots *const slots = &importer->slots;
     int64_t time = 0;
-    LODE_TRY(check_token(importer, LODE_ROLE_USER, error));
+    if (importer->user.length == 0) LODE_TRY(check_token(importer, LODE_ROLE_USER, error));
     LODE_TRY(check_token(importer, LODE_ROLE_ITEM, error));
     if (slots->session != NO_SLOT) LODE_TRY(check_token(importer, LODE_ROLE_SESSION, error));
     if (slots->label != NO_SLOT) float_word(&row[slots->label], NAN);
@@ -359,6 +378,7 @@ static lode_status check_row(lode_importer *importer, lode_error *error) {
         const char *const expected = lode__column_check(&importer->context.list[k], cell);
         if (expected) return lode__import_fail_cell(&importer->log, cell, expected, error);
     }
+    LODE_TRY(lode__import_side_check(importer, error));
     if (has_role(importer, LODE_ROLE_TIME)) { // last: it remembers what it has seen
         const lode_cell *const cell = role_cell(importer, LODE_ROLE_TIME);
         const int64_t high = importer->times.high;
@@ -371,6 +391,7 @@ static lode_status check_row(lode_importer *importer, lode_error *error) {
             importer->times.high_column = cell->column;
         }
     }
+    if (has_role(importer, LODE_ROLE_OFFSET)) LODE_TRY(add_offset(importer, &time, error));
     row[LODE_ROW_TIME] = (uint32_t)(uint64_t)time;
     row[LODE_ROW_TIME + 1] = (uint32_t)((uint64_t)time >> 32);
     return LODE_OK;
@@ -400,7 +421,8 @@ static lode_status number_session(lode_importer *importer, lode_error *error) {
 
 static lode_status add_row(lode_importer *importer, lode_error *error) {
     uint32_t *const row = importer->row;
-    const lode_cell *const user = role_cell(importer, LODE_ROLE_USER);
+    LODE_TRY(lode__import_user(importer, &importer->user, error));
+    const lode_cell *const user = &importer->user;
     const lode_cell *const item = role_cell(importer, LODE_ROLE_ITEM);
     lode__dictionary_prefetch(&importer->users, user->text, user->length);
     lode__dictionary_prefetch(&importer->items, item->text, item->length);
@@ -419,10 +441,12 @@ static lode_status add_row(lode_importer *importer, lode_error *error) {
             LODE_TRY(lode__column_encode(&importer->context.list[k], &importer->log.cells[column],
                                          word, error));
     }
+    LODE_TRY(lode__import_side_add(importer, error));
     LODE_TRY(lode__sorter_add(&importer->sorter, row, error));
+    importer->anonymous += user->text == importer->session_user;
+    if (importer->slots.part != NO_SLOT) ++importer->parts[row[importer->slots.part]];
     ++importer->behaviours[importer->slots.behaviour == NO_SLOT ? LODE_CLICK
                                                                 : row[importer->slots.behaviour]];
-    if (importer->slots.part != NO_SLOT) ++importer->parts[row[importer->slots.part]];
     ++importer->rows;
     return LODE_OK;
 }
@@ -492,10 +516,10 @@ static lode_status prepare(lode_importer *importer, const char *source, const ch
     if (importer->options->format > 0)
         importer->reader = lode__reader_find(lode__import_keys[0].choices[importer->options->format]);
     LODE_TRY(read_columns_file(importer, error));
-    const lode_plan_request request = {source,           importer->options,
-                                       importer->reader, importer->columns,
-                                       importer->hooks,  &importer->arena};
-    LODE_TRY(lode__plan_make(&importer->plan, &request, error));
+    importer->request =
+        (lode_plan_request){source,          importer->options, importer->reader, importer->columns,
+                            importer->hooks, &importer->arena};
+    LODE_TRY(lode__plan_make(&importer->plan, &importer->request, error));
     LODE_TRY(check_output(importer, output, error));
     LODE_TRY(lode__append_open(importer, output, error));
     LODE_TRY(open_log(importer, error));
@@ -526,6 +550,8 @@ static void importer_free(lode_importer *importer) {
     lode__dictionary_release(&importer->sessions);
     lode__free(importer->user_rows);
     lode__free(importer->valid);
+    lode__free(importer->session_user);
+    json_decref(importer->notices);
     lode__arena_release(&importer->arena);
     lode__free(importer);
 }
@@ -605,6 +631,7 @@ static lode_status write_report(const lode_importer *importer, char **out, lode_
         json_decref(report);
         return lode__fail_memory(error);
     }
+    json_object_set(report, "notices", importer->notices);
     json_object_set_new(report, "logs", describe_logs(&importer->plan));
     json_object_set_new(report, "parts", describe_parts(importer));
     json_object_set_new(report, "fingerprint", json_string(fingerprint));
@@ -620,30 +647,23 @@ lode_status lode__import(const char *source, const char *output, const lode_impo
     lode_importer *const importer = lode__alloc(1, sizeof *importer);
     if (!importer) return lode__fail_memory(error);
     importer->options = options;
-    importer->hooks = hooks;
     importer->started = lode__clock();
     char *text = NULL;
     lode_status status;
+    LODE_GOTO(status, lode__import_listen(importer, hooks, error), done);
     LODE_GOTO(status, prepare(importer, source, output, error), done);
     LODE_GOTO(status, lode__append_rows(importer, error), done);
     LODE_GOTO(status, read_log(importer, error), done);
-    const lode_plan *const plan = &importer->plan;
-    for (size_t k = 0; k < plan->item_tables.count; ++k)
-        LODE_GOTO(status,
-                  lode__import_table(importer, plan->item_tables.files[k].path, LODE_ROLE_ITEM, error),
-                  done);
-    for (size_t k = 0; k < plan->user_tables.count; ++k)
-        LODE_GOTO(status,
-                  lode__import_table(importer, plan->user_tables.files[k].path, LODE_ROLE_USER, error),
-                  done);
+    LODE_GOTO(status, lode__import_tables(importer, error), done);
     LODE_GOTO(status, lode__append_tables(importer, error), done);
     LODE_GOTO(status, lode__import_write(importer, error), done);
     lode__append_say(importer);
     if (importer->duplicates > 0 && !importer->old)
-        lode__notice(hooks,
+        lode__notice(importer->hooks,
                      "%llu row(s) repeat the user, item and time of another one; they are kept",
                      (unsigned long long)importer->duplicates);
     lode__import_say_parts(importer);
+    lode__import_side_say(importer);
     if (report) LODE_GOTO(status, write_report(importer, &text, error), done);
     if (report) *report = text;
 done:

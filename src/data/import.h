@@ -14,6 +14,8 @@ typedef struct lode_import_options {
     const char *columns; ///< file with the column mapping, or NULL
     const char *label; ///< condition such as "rating>3": rows that meet it are clicks, others exposures
     const char *log;       ///< file of a folder to read as the log, or NULL
+    int encoding;          ///< lode_encoding
+    int third;             ///< lode_third
     const char *temporary; ///< folder for spilled runs; NULL = beside the output
     int64_t memory;        ///< bytes of rows held before a run is spilled
     int64_t max_errors;    ///< bad lines that are skipped and counted; 0 = the first one stops

@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-static const char *const formats[] = {"auto", "recbole", "csv", "tsv", "lines", "lists", NULL};
+static const char *const formats[] = {"auto", "recbole", "jsonl", "movielens", "csv",
+                                      "tsv",  "lines",   "lists", "counted",   NULL};
+static const char *const encodings[] = {"auto", "utf8", "latin1", NULL};
+static const char *const thirds[] = {"auto", "time", "weight", "rating", NULL};
 
 // In the order of lode_repeats.
 static const char *const repeats[] = {"keep", "first", "last", "exact", NULL};
@@ -21,17 +24,20 @@ const lode_key lode__import_keys[] = {
      .fallback = "auto",
      .choices = formats,
      .help =
-         "Format of the log: auto recognises it; recbole = X.inter with X.item and X.user; csv, "
-         "tsv = "
-         "with a header; lines = 'user item [time]'; lists = 'user item item ...'. Files may be "
-         "compressed with gzip or zstd."},
+         "Format of the log: auto recognises it; recbole = X.inter with X.item and X.user; jsonl = "
+         "one object a line; movielens = files with '::', u.item, u.user; csv (comma, semicolon, "
+         "bar), tsv = with a header, or without one in a known shape; lines = 'user item [time or "
+         "weight]'; lists = 'user item item ...'; counted = lists with the sizes of three parts. "
+         "Files may be compressed with gzip or zstd."},
     {.name = "columns",
      .type = LODE_KEY_TEXT,
      .offset = offsetof(lode_import_options, columns),
      .help =
          "YAML file with the column mapping: log: {user: NAME, item: NAME, time: NAME, label: .., "
-         "session: .., behaviour: .., weight: .., context: [..], ignore: [..]}, item: {id: NAME, "
-         "COLUMN: type}, user: {..}; types token, token_seq, float, float_seq, text, ignore."},
+         "session: .., behaviour: .., weight: .., part: .., context: [..], item_columns: [..], "
+         "user_columns: [..], ignore: [..], names: [columns of a file without a header]}, item: "
+         "{id: NAME, COLUMN: type, names: [..], COLUMN: {npy: FILE, ids: FILE}}, user: {..}; types "
+         "token, token_seq, float, float_seq, text, ignore."},
     {.name = "label",
      .type = LODE_KEY_TEXT,
      .offset = offsetof(lode_import_options, label),
@@ -41,6 +47,23 @@ const lode_key lode__import_keys[] = {
      .type = LODE_KEY_TEXT,
      .offset = offsetof(lode_import_options, log),
      .help = "Name of the file to read as the log, where a folder holds several."},
+    {.name = "encoding",
+     .type = LODE_KEY_CHOICE,
+     .offset = offsetof(lode_import_options, encoding),
+     .fallback = "auto",
+     .choices = encodings,
+     .help =
+         "Encoding of texts: utf8 refuses anything else; latin1 reads all as ISO-8859-1; auto is "
+         "utf8, but lines of MovieLens files that are not UTF-8 are read as ISO-8859-1."},
+    {.name = "third",
+     .type = LODE_KEY_CHOICE,
+     .offset = offsetof(lode_import_options, third),
+     .fallback = "auto",
+     .choices = thirds,
+     .help =
+         "The third column of a log without a header, 'user item X'. auto: a time where a number "
+         "is 1e8 or more or no user has a number twice; else (fractions, all equal, repeated) a "
+         "weight."},
     {.name = "temporary",
      .type = LODE_KEY_TEXT,
      .offset = offsetof(lode_import_options, temporary),

@@ -24,18 +24,20 @@ static lode_status check_same(const lode_importer *importer, const lode_table *n
 lode_status lode__import_next_log(lode_importer *importer, bool *end, lode_error *error) {
     const lode_plan *const plan = &importer->plan;
     *end = importer->log_next >= plan->log_count;
+    if (*end) lode__import_say_file(importer, &importer->log);
     if (*end) return LODE_OK;
     lode_table next;
-    lode_input *input;
-    const size_t max_line = (size_t)importer->options->max_line;
-    LODE_TRY(lode__input_open(&input, plan->logs[importer->log_next].path, max_line, error));
-    LODE_TRY(lode__table_open(&next, input, importer->log.reader, max_line, error));
+    importer->request.reader = importer->log.reader; // a short part may look like another format
+    const lode_status opened =
+        lode__import_open(importer, plan->logs[importer->log_next].path, "log", &next, error);
+    importer->request.reader = importer->reader;
+    if (opened != LODE_OK) return opened;
     const lode_status status = check_same(importer, &next, error);
     if (status != LODE_OK) {
         lode__table_close(&next);
         return status;
     }
-    lode__table_close(&importer->log);
+    lode__import_close(importer, &importer->log);
     importer->log = next;
     ++importer->log_next;
     return LODE_OK;
@@ -71,7 +73,8 @@ void lode__import_say_parts(const lode_importer *importer) {
     if (importer->part_conflicts > 0)
         lode__notice(
             importer->hooks,
-            "the split contradicts itself: %llu row(s) repeat the user, item and time of a "
-            "row of another part; they are kept",
-            (unsigned long long)importer->part_conflicts);
+            "the split contradicts itself: %llu row(s) repeat the user%s of a row of another "
+            "part; they are kept",
+            (unsigned long long)importer->part_conflicts,
+            importer->times.count ? ", item and time" : " and item");
 }

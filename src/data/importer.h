@@ -46,7 +46,10 @@ typedef struct lode_repeat_window {
 
 typedef struct lode_importer {
     const lode_import_options *options;
-    const lode_hooks *hooks;
+    const lode_hooks *hooks, *user_hooks; ///< ours, which keep notices, and the caller's
+    lode_hooks own_hooks;
+    json_t *notices;
+    lode_plan_request request;
     lode_arena arena;
     const lode_node *columns; ///< root of the columns file, or NULL
     const lode_reader *reader;
@@ -62,7 +65,12 @@ typedef struct lode_importer {
     uint64_t *user_rows; ///< [users] rows of each, counted when they are sorted
     lode_builders context, user_columns, item_columns;
     size_t *context_column; ///< heading of each context column
-    int64_t *valid;         ///< [2 * items seen in a table with valid_from / valid_until]
+    size_t *side_column;    ///< [headings of the log] builder of a column about the item or user
+    lode_cell user;         ///< of the current row
+    char *session_user;     ///< its text where the log names none
+    size_t session_user_capacity;
+    uint64_t anonymous; ///< rows that name no user
+    int64_t *valid;     ///< [2 * items seen in a table with valid_from / valid_until]
     size_t valid_count, valid_capacity;
     lode_sorter sorter;
     lode_dataset *old; ///< that is appended to, or NULL
@@ -108,6 +116,26 @@ LODE_CHECK lode_status lode__import_next_log(lode_importer *importer, bool *end,
 /// A notice about the split that came with the log.
 void lode__import_say_parts(const lode_importer *importer);
 
+/// Take the caller's hooks; notices are kept for the report as well.
+LODE_CHECK lode_status lode__import_listen(lode_importer *importer, const lode_hooks *hooks,
+                                           lode_error *error);
+/// Open a file of the source and say what its reader guessed; see lode__plan_open.
+LODE_CHECK lode_status lode__import_open(lode_importer *importer, const char *path,
+                                         const char *section, lode_table *table, lode_error *error);
+/// Say what a file that was read turned out to hold.
+void lode__import_say_file(const lode_importer *importer, const lode_table *table);
+/// The same, and close it.
+void lode__import_close(lode_importer *importer, lode_table *table);
+
+/// Columns of the log about items and users: builders, checks of the current row's cells, their values (the first
+/// one wins), what is said of them.
+LODE_CHECK lode_status lode__import_side_prepare(lode_importer *importer, lode_error *error);
+LODE_CHECK lode_status lode__import_side_check(lode_importer *importer, lode_error *error);
+LODE_CHECK lode_status lode__import_side_add(lode_importer *importer, lode_error *error);
+void lode__import_side_say(const lode_importer *importer);
+/// The user of the current row; a row without one belongs to its session.
+LODE_CHECK lode_status lode__import_user(lode_importer *importer, lode_cell *user, lode_error *error);
+
 /// The part of the current row: of its file, or of its cell.
 LODE_CHECK lode_status lode__import_part(const lode_importer *importer, uint32_t *word,
                                          lode_error *error);
@@ -115,6 +143,22 @@ LODE_CHECK lode_status lode__import_part(const lode_importer *importer, uint32_t
 /// Read one item or user table.
 LODE_CHECK lode_status lode__import_table(lode_importer *importer, const char *path, lode_role id,
                                           lode_error *error);
+
+/// Read a table without a header whose first column holds items or users of the log; one that holds neither is
+/// added to what is skipped.
+LODE_CHECK lode_status lode__import_unknown(lode_importer *importer, const lode_plan_file *file,
+                                            lode_error *error);
+/// A log of tags becomes the item column `tag`.
+LODE_CHECK lode_status lode__import_tags(lode_importer *importer, const lode_plan_file *file,
+                                         lode_error *error);
+/// A JSON map from items to values becomes an item column.
+LODE_CHECK lode_status lode__import_attributes(lode_importer *importer, const lode_plan_file *file,
+                                               lode_error *error);
+/// Rows of a .npy become a float_seq column of items or users.
+LODE_CHECK lode_status lode__import_vectors(lode_importer *importer, const lode_plan_file *file,
+                                            lode_error *error);
+/// All tables of the plan, in the order in which they complete each other.
+LODE_CHECK lode_status lode__import_tables(lode_importer *importer, lode_error *error);
 
 /// Whether the item of a row stands in the window already, and adds it; rows come in order. Of very large groups
 /// the last 64 are looked at.

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/dictionary.h"
-#include "base/npy.h"
+#include "data/npy_read.h"
 #include "mine/mine.h"
 #include "search/neighbours.h"
 
@@ -38,7 +38,7 @@ static const lode_key keys[] = {
     {.name = "file",
      .type = LODE_KEY_TEXT,
      AT(file),
-     .help = "X.npy (float32 [rows, dim]) in place of a column."},
+     .help = "X.npy ([rows, dim], little-endian floats) in place of a column."},
     {.name = "ids",
      .type = LODE_KEY_TEXT,
      AT(ids),
@@ -170,12 +170,11 @@ static const char *ids_path(const vectors_config *config, lode_arena *arena) {
 static lode_status take_row(mining_vectors *m, const lode_npy *npy, uint64_t row, const char *id,
                             uint64_t *unknown, lode_error *error) {
     const uint32_t item = lode__token_find(&m->input->data->items, id);
-    const float *from = npy->data + row * npy->columns;
     for (uint64_t d = 0; d < npy->columns; d++) {
-        if (!isfinite(from[d])) {
+        if (!isfinite(lode__npy_value(npy, row, d))) {
             return lode__fail(error, LODE_E_INPUT,
                               "%s: row %llu (%s) holds a number that is not finite",
-                              m->config->file, (unsigned long long)row, id);
+                              m->config->file, (unsigned long long)row + 1, id);
         }
     }
     if (item == LODE_CODE_NONE) {
@@ -189,7 +188,8 @@ static lode_status take_row(mining_vectors *m, const lode_npy *npy, uint64_t row
                           m->config->file, id, (unsigned long long)row + 1);
     }
     m->vectors.has[item] = true;
-    memcpy(m->vectors.own + item * m->vectors.dim, from, m->vectors.dim * sizeof(float));
+    for (uint64_t d = 0; d < npy->columns; d++)
+        m->vectors.own[item * m->vectors.dim + d] = lode__npy_value(npy, row, d);
     return LODE_OK;
 }
 

@@ -10,7 +10,7 @@ static lode_status open_data(lode_model *model, const char *data, const lode_hoo
                              lode_error *error) {
     if (data != NULL && *data == 0) return LODE_OK;
     LODE_TRY(lode__bundle_data(model->bundle, data, &model->data, hooks, error));
-    const lode_split_options any = {.type = LODE_SPLIT_LEAVE_ONE_OUT}; // for its log of clicks
+    const lode_split_options any = {.type = LODE_SPLIT_RATIO}; // shares of 0: for its log of clicks
     LODE_TRY(lode__split_new(&model->split, model->data, &any, error));
     return lode__binding_new(&model->binding, model->bundle->model->vocabulary, model->data, error);
 }

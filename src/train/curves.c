@@ -44,8 +44,9 @@ static lode_status take_line(lode_run_log *log, lode_arena *arena, const json_t 
     return LODE_OK;
 }
 
-static lode_status take_lines(lode_run_log *log, lode_arena *arena, const char *path,
-                              const char *text, size_t length, lode_error *error) {
+lode_status lode__run_log_parse(lode_run_log *log, lode_arena *arena, const char *path,
+                                const char *text, size_t length, lode_error *error) {
+    *log = (lode_run_log){0};
     size_t lines = 0, number = 0;
     for (size_t i = 0; i < length; i++)
         lines += text[i] == '\n';
@@ -81,7 +82,7 @@ lode_status lode__run_log_read(lode_run_log *log, lode_arena *arena, const char 
     char *text = NULL;
     size_t length;
     LODE_TRY(lode__file_read(path, LARGEST_LOG, &text, &length, error));
-    const lode_status status = take_lines(log, arena, path, text, length, error);
+    const lode_status status = lode__run_log_parse(log, arena, path, text, length, error);
     lode__free(text);
     return status;
 }

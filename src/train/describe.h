@@ -29,6 +29,10 @@ typedef struct lode_run_log {
 LODE_CHECK lode_status lode__run_log_read(lode_run_log *log, lode_arena *arena, const char *folder,
                                           lode_error *error);
 
+/// The same from the text of the file; `path` is for messages.
+LODE_CHECK lode_status lode__run_log_parse(lode_run_log *log, lode_arena *arena, const char *path,
+                                           const char *text, size_t length, lode_error *error);
+
 /// A run as it stands.
 typedef struct lode_run_state {
     const char *path;

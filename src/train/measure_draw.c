@@ -139,10 +139,10 @@ static lode_status add_bars(measure_picture *picture, lode_error *error) {
 // --- impressions ----------------------------------------------------------------------------------------
 
 /// Buckets are named by their lower ends; the last one has no upper end.
-static lode_status name_buckets(measure_picture *picture, const json_t *edges, const char **names,
-                                size_t count, lode_error *error) {
+static lode_status name_buckets(measure_picture *picture, const json_t *edges, size_t first,
+                                const char **names, size_t count, lode_error *error) {
     for (size_t b = 0; b < count; b++) {
-        const long long low = json_integer_value(json_array_get(edges, b));
+        const long long low = json_integer_value(json_array_get(edges, first + b));
         names[b] = lode__arena_printf(&picture->arena, b + 1 == count ? "%lld+" : "%lld", low);
         if (names[b] == NULL) return lode__fail_memory(error);
     }
@@ -150,12 +150,13 @@ static lode_status name_buckets(measure_picture *picture, const json_t *edges, c
 }
 
 static lode_status add_shares(measure_picture *picture, lode_chart *chart, const char *name,
-                              const json_t *counts, lode_error *error) {
-    const size_t count = LODE_MIN(json_array_size(counts), (size_t)LODE_CHART_BARS);
+                              const json_t *counts, size_t first, lode_error *error) {
+    const size_t all = json_array_size(counts), left = all > first ? all - first : 0;
+    const size_t count = LODE_MIN(left, (size_t)LODE_CHART_BARS);
     double sum = 0, *shares = lode__arena_alloc(&picture->arena, count, sizeof *shares);
     if (shares == NULL) return lode__fail_memory(error);
     for (size_t b = 0; b < count; b++)
-        sum += shares[b] = json_number_value(json_array_get(counts, b));
+        sum += shares[b] = json_number_value(json_array_get(counts, first + b));
     for (size_t b = 0; b < count && sum > 0; b++)
         shares[b] /= sum;
     if (chart->series_count < LODE_SERIES)
@@ -167,11 +168,16 @@ static lode_status add_shares(measure_picture *picture, lode_chart *chart, const
 static lode_status add_impressions(measure_picture *picture, lode_error *error) {
     const json_t *impressions = json_object_get(picture->table, "impressions");
     const json_t *edges = json_object_get(impressions, "edges");
-    const size_t count = LODE_MIN(json_array_size(edges), (size_t)LODE_CHART_BARS);
+    const json_t *items = json_object_get(impressions, "items");
+    const size_t buckets = json_array_size(edges);
+    size_t first = 0; // that holds an item
+    while (first + 1 < buckets && json_number_value(json_array_get(items, first)) == 0)
+        first++;
+    const size_t count = LODE_MIN(buckets - first, (size_t)LODE_CHART_BARS);
     if (count == 0) return LODE_OK;
     const char **names = lode__arena_alloc(&picture->arena, count, sizeof *names);
     if (names == NULL) return lode__fail_memory(error);
-    LODE_TRY(name_buckets(picture, edges, names, count, error));
+    LODE_TRY(name_buckets(picture, edges, first, names, count, error));
     const char *label =
         lode__arena_printf(&picture->arena, "share of the places in lists of %lld",
                            (long long)json_integer_value(json_object_get(impressions, "cutoff")));
@@ -185,10 +191,9 @@ static lode_status add_impressions(measure_picture *picture, lode_error *error) 
     json_t *counts;
     json_object_foreach(json_object_get(impressions, "rows"), ranker, counts) {
         if (chart.series_count + 1 == LODE_SERIES) break;
-        LODE_TRY(add_shares(picture, &chart, ranker, counts, error));
+        LODE_TRY(add_shares(picture, &chart, ranker, counts, first, error));
     }
-    LODE_TRY(add_shares(picture, &chart, "share of items", json_object_get(impressions, "items"),
-                        error));
+    LODE_TRY(add_shares(picture, &chart, "share of items", items, first, error));
     picture->charts[picture->count++] = chart;
     return LODE_OK;
 }

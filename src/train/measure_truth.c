@@ -79,7 +79,8 @@ lode_status lode__truth_read(lode_truth *truth, const char *path, const lode_dat
     lode_table table = {0};
     lode_input *input = NULL;
     LODE_TRY(lode__input_open(&input, path, LONGEST_LINE, error));
-    lode_status status = lode__table_open(&table, input, NULL, LONGEST_LINE, error);
+    const lode_table_options options = {.max_line = LONGEST_LINE};
+    lode_status status = lode__table_open(&table, input, &options, error);
     if (status != LODE_OK) return status;
     pairs.token = lode__alloc(LONGEST_TOKEN + 1, 1);
     status = pairs.token == NULL ? lode__fail_memory(error)

@@ -331,7 +331,7 @@ static void test_ties_are_against_us(void **state) {
     lode__split_free(&split);
 }
 
-/// One user. Training: clicks 0 1, exposure 2. Test: time 10 exposure 3, click 4; time 20 exposure 5 and click 6 in
+/// One user. Training: clicks 0 1, exposure 2. Test: time 10 exposure 3, click 4; time 20 click 6 and exposure 5 in
 /// one moment; time 30 exposure 4 again, exposure 7, a purchase of 8; time 40 exposure 3 again, click 7.
 static void exposures_make(void) {
     small_log_init(&logs, 2, 12);
@@ -341,8 +341,8 @@ static void exposures_make(void) {
     small_log_add(&logs, 0, 0, 4, LODE_CLICK);
     small_log_add(&logs, 0, 3, 10, LODE_EXPOSURE);
     small_log_add(&logs, 0, 4, 11, LODE_CLICK);
-    small_log_add(&logs, 0, 5, 20, LODE_EXPOSURE);
     small_log_add(&logs, 0, 6, 20, LODE_CLICK);
+    small_log_add(&logs, 0, 5, 20, LODE_EXPOSURE);
     small_log_add(&logs, 0, 4, 30, LODE_EXPOSURE);
     small_log_add(&logs, 0, 7, 31, LODE_EXPOSURE);
     small_log_add(&logs, 0, 8, 32, LODE_BUY);
@@ -383,7 +383,7 @@ static void test_exposures(void **state) {
     // Positions of user 0's clicks: 0 1 0 | 4 6 7. States: 3 and 4 know three clicks; 5 and 6, shown in the moment in
     // which 6 was clicked, know 4 too; 7, shown before it was clicked, knows 6 as well.
     static const uint64_t ends[] = {3, 4, 5}, starts[] = {0, 2, 4, 5};
-    static const uint32_t items[] = {3, 4, 5, 6, 7};
+    static const uint32_t items[] = {3, 4, 6, 5, 7};
     assert_int_equal(own.groups, 3);
     for (size_t g = 0; g < 3; g++) {
         assert_int_equal(own.states[g].end, ends[g]);
@@ -487,11 +487,11 @@ static void test_max_users(void **state) {
     lode__split_free(&split);
 }
 
-/// Item counts of the training: 0 has 8, 1 has 6, 2 has 3, 3 has 2, 4 has 1 of 20 clicks. Test clicks: 1, 3, 4, 9, 9.
+/// Item counts of the training: 0 has 8, 1 has 6, 2 has 3, 3 has 2, 4 has 1 of 20 clicks. Test clicks: 2, 3, 4, 9, 9.
 static void shop_make(void) {
     static const uint32_t train[5][8] = {
         {0, 0, 0, 0, 0, 0, 0, 0}, {1, 1, 1, 1, 1, 1}, {2, 2, 2}, {3, 3}, {4}};
-    static const uint32_t counts[] = {8, 6, 3, 2, 1}, test[] = {1, 3, 4, 9, 9};
+    static const uint32_t counts[] = {8, 6, 3, 2, 1}, test[] = {2, 3, 4, 9, 9};
     small_log_init(&logs, 5, 11);
     for (uint32_t user = 0; user < 5; user++) {
         for (uint32_t i = 0; i < counts[user]; i++) {

@@ -119,9 +119,9 @@ static void test_vectors_file(void **state) {
     shelf_put(w.shelf, "x.ids", "c\nnobody\nd\na\n");
     data[5] = (float)NAN;
     put_npy(w.shelf, "x.npy", data, 4, 2);
-    mining_refuse(&w.mining, "vectors", keys, "row 2 (d)");
+    mining_refuse(&w.mining, "vectors", keys, "row 3 (d)");
     shelf_put(w.shelf, "x.npy", "\x93NUMPY\x01");
-    mining_refuse(&w.mining, "vectors", keys, "numpy.save");
+    mining_refuse(&w.mining, "vectors", keys, "expected a .npy");
     unlink(shelf_path(w.shelf, "x.ids"));
     mining_refuse(&w.mining, "vectors", keys, "x.ids");
     world_close(&w);
