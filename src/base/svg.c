@@ -292,7 +292,7 @@ static void draw_frame(lode_plot *plot) {
     }
     double widest = 20;
     if (!plot->empty) {
-        lode__scale_tick(&plot->sy, 5);
+        lode__scale_tick(&plot->sy, LODE_ROUND_STEPS);
         for (size_t i = 0; i < plot->sy.count; i++)
             widest = LODE_MAX(widest, lode__svg_width(plot->sy.labels[i], LETTER));
     }

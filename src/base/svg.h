@@ -30,6 +30,7 @@ typedef enum lode_chart_kind {
 typedef struct lode_axis {
     const char *label; ///< or NULL
     bool log;          ///< logarithmic
+    bool whole;        ///< ticks at whole numbers only
     bool time;         ///< milliseconds since 1970, shown in UTC
     bool zero;         ///< 0 belongs to the axis (bars and histograms always have it)
 } lode_axis;

@@ -132,6 +132,7 @@ static void widen(lode_scale *scale, double magnitude) {
 
 void lode__scale_fit(lode_scale *scale, const lode_axis *axis, double low, double high, bool round) {
     scale->log = axis->log;
+    scale->whole = axis->whole;
     scale->time = axis->time && low > EARLIEST && high < LATEST;
     if (!axis->log && axis->zero) {
         low = LODE_MIN(low, 0);
@@ -148,9 +149,11 @@ void lode__scale_fit(lode_scale *scale, const lode_axis *axis, double low, doubl
         scale->low = round_log(scale->low, false);
         scale->high = round_log(scale->high, true);
     } else {
-        const double step = round_step((scale->high - scale->low) / 5);
-        scale->low = floor(scale->low / step + 1e-9) * step;
-        scale->high = ceil(scale->high / step - 1e-9) * step;
+        for (int pass = 0; pass < 2; pass++) { // the wider range may want wider steps
+            const double step = round_step((scale->high - scale->low) / LODE_ROUND_STEPS);
+            scale->low = floor(scale->low / step + 1e-9) * step;
+            scale->high = ceil(scale->high / step - 1e-9) * step;
+        }
     }
 }
 
@@ -194,7 +197,8 @@ static void add_tick(lode_scale *scale, double value, double step) {
 static void linear_ticks(lode_scale *scale, size_t wanted) {
     const double low = scale->log ? pow(10, scale->low) : scale->low;
     const double high = scale->log ? pow(10, scale->high) : scale->high;
-    const double step = round_step((high - low) / (double)wanted);
+    double step = round_step((high - low) / (double)wanted);
+    if (scale->whole && step < 1) step = 1;
     const double first = ceil(low / step - 1e-9), last = floor(high / step + 1e-9);
     for (double k = first; k <= last && scale->count < LODE_TICKS; k++) {
         if (!scale->log || k > 0) add_tick(scale, k * step, step);

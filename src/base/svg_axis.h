@@ -5,12 +5,12 @@
 
 #include "base/svg.h"
 
-enum { LODE_TICKS = 32, LODE_TICK_LABEL = 24 };
+enum { LODE_TICKS = 32, LODE_TICK_LABEL = 24, LODE_ROUND_STEPS = 5 };
 
 typedef struct lode_scale {
     double low, high;  ///< what is shown; decimal logarithms on a logarithmic axis
     double begin, end; ///< places of low and high
-    bool log, time;
+    bool log, time, whole;
     double ticks[LODE_TICKS]; ///< increasing
     char labels[LODE_TICKS][LODE_TICK_LABEL];
     size_t count;
@@ -19,7 +19,8 @@ typedef struct lode_scale {
 /// Whether a number has a place on the axis.
 bool lode__axis_takes(const lode_axis *axis, double value);
 
-/// Show low .. high (both drawable, low <= high), widened where they are equal; `round` widens to round numbers.
+/// Show low .. high (both drawable, low <= high), widened where they are equal; `round` widens to ticks of
+/// LODE_ROUND_STEPS wanted ones.
 void lode__scale_fit(lode_scale *scale, const lode_axis *axis, double low, double high, bool round);
 
 /// Choose about `wanted` ticks (at least 2 are aimed at) and write their labels.

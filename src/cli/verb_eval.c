@@ -69,15 +69,15 @@ int cli_eval(int argc, char **argv) {
         {0, "set", CLI_TEXTS, &sets, "KEY=VALUE", "any other key; may be repeated"},
         {0, "json", CLI_FLAG, &json, NULL, "print the report as JSON"},
         CLI_OPTIONS_END};
-    const cli_usage usage = {.verb = "eval",
-                             .arguments = "RUN [options]",
-                             .about =
-                                 "Measure a trained model, with popularity and item-kNN beside it.",
-                             .options = options,
-                             .least = 1,
-                             .most = 1,
-                             .quiet = &quiet,
-                             .keys = "eval"};
+    const cli_usage usage = {
+        .verb = "eval",
+        .arguments = "RUN [options]",
+        .about = "Measure a trained model, with popularity, item-kNN and EASE or ALS beside it.",
+        .options = options,
+        .least = 1,
+        .most = 1,
+        .quiet = &quiet,
+        .keys = "eval"};
     int first = 0, status = cli_parse(&usage, argc, argv, &first);
     if (status == CLI_GO) {
         cli_text yaml = {0};

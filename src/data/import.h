@@ -29,6 +29,9 @@ typedef struct lode_import_options {
 /// Keys of the verbs import, info and synth.
 extern const lode_key lode__import_keys[], lode__info_keys[], lode__synth_keys[];
 
+/// Write the list of formats.
+void lode__import_help(lode_text *text);
+
 /// @param source  a file, a folder, or "-" (standard input)
 /// @param report  JSON: counts, the mapping chosen, what was skipped, seconds; NULL if not wanted
 LODE_CHECK lode_status lode__import(const char *source, const char *output,

@@ -1,5 +1,6 @@
 // The keys of an import, and the public verb.
 #include "data/import.h"
+#include "data/reader.h"
 
 #include <string.h>
 
@@ -111,6 +112,12 @@ const lode_key lode__import_keys[] = {
     COUNT_KEY(user_core, "The k of users where it differs from core; 0 = as core."),
     COUNT_KEY(item_core, "The k of items where it differs from core; 0 = as core."),
     {.name = NULL}};
+
+void lode__import_help(lode_text *text) {
+    lode__text_add(text, "\nFormats, in the order in which they are tried:\n");
+    for (size_t k = 0; lode__reader_at(k); ++k)
+        lode__text_printf(text, "  %-10s %s\n", lode__reader_at(k)->name, lode__reader_at(k)->help);
+}
 
 lode_status lode_import(const char *source, const char *output, const char *options,
                         const lode_hooks *hooks, char **report, lode_error *error) {

@@ -24,7 +24,10 @@ bool lode__attributes_detect(const lode_sample *sample) {
         return at < stop && *at == '"';
     }
     if (!sample->whole) return false;
-    json_t *const object = json_loadb(sample->text, sample->length, 0, NULL);
+    json_error_t problem;
+    json_t *const object = json_loadb(sample->text, sample->length, 0, &problem);
+    if (!object && json_error_code(&problem) == json_error_out_of_memory)
+        return true; // reading will say so
     bool map = json_is_object(object) && json_object_size(object) > 0;
     const char *key;
     json_t *value;

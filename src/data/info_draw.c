@@ -118,7 +118,7 @@ static lode_status add_activity(info_picture *picture, lode_error *error) {
         (lode_chart){.kind = LODE_CHART_LINE,
                      .title = "Activity over time",
                      .x = {.label = span, .time = true},
-                     .y = {.label = label, .zero = true},
+                     .y = {.label = label, .zero = true, .whole = true},
                      .series = {{.x = times, .y = counts, .count = bins}},
                      .series_count = 1};
     return LODE_OK;
@@ -137,7 +137,7 @@ static lode_status add_histogram(info_picture *picture, power_counts *powers, co
     picture->charts[picture->count++] = (lode_chart){.kind = LODE_CHART_HISTOGRAM,
                                                      .title = title,
                                                      .x = {.label = label, .log = true},
-                                                     .y = {.label = counted},
+                                                     .y = {.label = counted, .whole = true},
                                                      .series = {{.x = powers->edges + first,
                                                                  .y = powers->counts + first,
                                                                  .count = powers->used - first}},

@@ -191,3 +191,8 @@ void lode__model_ranker_refresh(lode_ranker *ranker) {
     if (self->binding->cold_count > 0)
         lode__encode_cold(self->encoder, self->binding, self->items + known * self->encoder->dim);
 }
+
+const float *lode__model_ranker_items(const lode_ranker *ranker) {
+    const lode_model_ranker *self = ranker->self;
+    return self->items;
+}

@@ -12,5 +12,7 @@ LODE_CHECK lode_status lode__ranker_model(lode_ranker *ranker, lode_encoder *enc
                                           const lode_binding *binding, size_t k, lode_pool *pool,
                                           lode_error *error);
 void lode__model_ranker_refresh(lode_ranker *ranker);
+/// The refreshed vectors: [vocabulary items, dim] first; the ranker's.
+const float *lode__model_ranker_items(const lode_ranker *ranker);
 
 #endif

@@ -242,6 +242,7 @@ static bool write_topic(lode_text *text, const char *topic) {
     const lode_key *keys = keys_of(topic);
     if (keys != NULL) {
         lode__config_help(text, "", keys);
+        if (strcmp(topic, "import") == 0) lode__import_help(text);
         return true;
     }
     char kind[16] = "";

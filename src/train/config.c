@@ -219,6 +219,55 @@ static const lode_key eval_keys[] = {
      .low = 1,
      .high = 1e6,
      .help = "Neighbours of an item in the item-kNN baseline."},
+    {.name = "baselines",
+     .type = LODE_KEY_TEXTS,
+     AT(baselines),
+     .fallback = "[popularity, item_knn, linear]",
+     .help = "What is measured beside the model: popularity, item_knn, ease, als, or linear (ease "
+             "where eval.ease_items allows, else als; auto is the same)."},
+    {.name = "ease_items",
+     .type = LODE_KEY_INT,
+     AT(ease_items),
+     .fallback = "10000",
+     .low = 1,
+     .high = 1e6,
+     .help = "Training items up to which EASE is fitted: its matrix takes items^2 x 4 bytes, its "
+             "time grows with items^3."},
+    {.name = "ease_regularisation",
+     .type = LODE_KEY_REAL,
+     AT(ease_regularisation),
+     .fallback = "200",
+     .low = 1e-6,
+     .high = 1e9,
+     .help = "lambda in P = (X'X + lambda I)^-1 (Steck 2019)."},
+    {.name = "als_factors",
+     .type = LODE_KEY_INT,
+     AT(als_factors),
+     .fallback = "64",
+     .low = 1,
+     .high = 512,
+     .help = "Width of the vectors of the ALS baseline (Hu, Koren, Volinsky 2008)."},
+    {.name = "als_iterations",
+     .type = LODE_KEY_INT,
+     AT(als_iterations),
+     .fallback = "10",
+     .low = 1,
+     .high = 1000,
+     .help = "Times that ALS solves all users and all items."},
+    {.name = "als_regularisation",
+     .type = LODE_KEY_REAL,
+     AT(als_regularisation),
+     .fallback = "10",
+     .low = 1e-6,
+     .high = 1e9,
+     .help = "L2 of every vector of ALS."},
+    {.name = "als_alpha",
+     .type = LODE_KEY_REAL,
+     AT(als_alpha),
+     .fallback = "10",
+     .low = 0,
+     .high = 1e6,
+     .help = "ALS trusts a click 1 + alpha times as much as a missing one."},
     {.name = "history",
      .type = LODE_KEY_CHOICE,
      AT(details.history),
@@ -340,6 +389,24 @@ static lode_status read_objectives(lode_config *config, lode_error *error) {
     return LODE_OK;
 }
 
+static lode_status check_baselines(const lode_texts *list, lode_error *error) {
+    static const char *const names[] = {"popularity", "item_knn", "linear", "auto", "ease", "als"};
+    enum { NAMES = sizeof names / sizeof *names };
+    for (size_t i = 0; i < list->count; i++) {
+        bool known = false;
+        for (size_t n = 0; n < NAMES; n++)
+            known = known || strcmp(names[n], list->values[i]) == 0;
+        if (known) continue;
+        const char *nearest = lode__nearest(list->values[i], names, NAMES);
+        return lode__fail(error, LODE_E_CONFIG,
+                          "eval.baselines: unknown baseline \"%s\"%s%s%s; there are: popularity "
+                          "item_knn linear ease als",
+                          list->values[i], nearest != NULL ? "; did you mean \"" : "",
+                          nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+    }
+    return LODE_OK;
+}
+
 static lode_status check_protocol(const lode_config *config, lode_error *error) {
     const char *name = config->eval.protocol;
     const lode_protocol *protocol = lode__protocol_find(name);
@@ -386,6 +453,7 @@ static lode_status check_eval(lode_config *config, lode_error *error) {
     }
     for (size_t i = 0; i < eval->metrics.count; i++)
         LODE_TRY(lode__metric_check("eval.metrics", eval->metrics.values[i], error));
+    LODE_TRY(check_baselines(&eval->baselines, error));
     unsigned slices;
     LODE_TRY(lode__config_slices(&eval->slices, "eval.slices", &slices, error));
     return check_protocol(config, error);

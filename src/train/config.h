@@ -35,6 +35,9 @@ typedef struct lode_eval_config {
     lode_texts metrics;
     int exclude_seen; ///< 0 as the protocol says, 1 yes, 2 no
     int64_t neighbours;
+    lode_texts baselines; ///< popularity, item_knn, linear or auto, ease, als
+    int64_t ease_items, als_factors, als_iterations;
+    double ease_regularisation, als_regularisation, als_alpha;
     lode_protocol_details details;
     lode_texts slices;
     int64_t short_history;

@@ -96,8 +96,11 @@ static void add_series(lode_chart *chart, const lode_run_log *log, size_t curve,
 lode_status lode__run_draw(const lode_run_state *run, lode_text *svg, lode_error *error) {
     lode_arena arena = {0};
     lode_chart charts[2] = {
-        {.kind = LODE_CHART_LINE, .title = "Loss", .x = {.label = "epoch"}, .y = {.label = "loss"}},
-        {.kind = LODE_CHART_LINE, .title = "Validation", .x = {.label = "epoch"}}};
+        {.kind = LODE_CHART_LINE,
+         .title = "Loss",
+         .x = {.label = "epoch", .whole = true},
+         .y = {.label = "loss"}},
+        {.kind = LODE_CHART_LINE, .title = "Validation", .x = {.label = "epoch", .whole = true}}};
     const bool twice = run->choosing.count > 0; // a selection, then the model itself
     const lode_run_log *validated = twice ? &run->choosing : &run->log;
     const lode_manifest *best = run->selected ? &run->selection : &run->manifest;

@@ -1,4 +1,4 @@
-/// lode_eval: a bundle under a protocol, with popularity and item-kNN always beside it.
+/// lode_eval: a bundle under a protocol, with baselines beside it.
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,7 +64,7 @@ const lode_key lode__measure_keys[] = {
      .type = LODE_KEY_BOOL,
      AT(baselines),
      .fallback = "true",
-     .help = "Popularity and item-kNN beside the model."},
+     .help = "Those of eval.baselines beside the model."},
     {.name = "svg",
      .type = LODE_KEY_TEXT,
      AT(svg),

@@ -39,6 +39,7 @@ typedef struct lode_measure {
     unsigned slices; ///< bit 1 << lode_slice
     lode_ranker rankers[LODE_RANKERS];
     size_t ranker_count;
+    char linear[256]; ///< which linear baseline, and why; "" = none
     size_t cutoffs[LODE_CUTOFFS], cutoff_count;
     float *percentile;
     const lode_definition **definitions; ///< [definition_count] that tables are printed under too

@@ -3,9 +3,80 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/geometry.h"
+#include "eval/linear.h"
 #include "train/measure.h"
 
 enum { ENCODE_BATCH = 512 };
+
+static bool listed(const lode_measure *measure, const char *name) {
+    const lode_texts *list = &measure->bundle->config.eval.baselines;
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->values[i], name) == 0) return true;
+    }
+    return false;
+}
+
+static lode_status add_ease(lode_measure *measure, bool asked, lode_error *error) {
+    const lode_eval_config *eval = &measure->bundle->config.eval;
+    const uint32_t items = measure->split->train_items;
+    if (asked && (int64_t)items > eval->ease_items) {
+        return lode__fail(
+            error, LODE_E_CONFIG,
+            "eval.baselines has ease, but %u training items are more than "
+            "eval.ease_items %lld (its matrix takes %.3f GB); raise it, or take linear",
+            items, (long long)eval->ease_items, (double)lode__ease_bytes(items) / 1e9);
+    }
+    LODE_TRY(lode__ranker_ease(&measure->rankers[measure->ranker_count], measure->split,
+                               eval->ease_regularisation, measure->pool, error));
+    measure->ranker_count++;
+    return LODE_OK;
+}
+
+static lode_status add_als(lode_measure *measure, size_t longest, lode_error *error) {
+    const lode_eval_config *eval = &measure->bundle->config.eval;
+    const lode_als_options options = {.factors = (size_t)eval->als_factors,
+                                      .iterations = (size_t)eval->als_iterations,
+                                      .regularisation = eval->als_regularisation,
+                                      .alpha = eval->als_alpha,
+                                      .seed = (uint64_t)measure->bundle->config.train.seed};
+    LODE_TRY(lode__ranker_als(&measure->rankers[measure->ranker_count], measure->split, &options,
+                              longest, measure->pool, error));
+    measure->ranker_count++;
+    return LODE_OK;
+}
+
+/// EASE where the catalogue allows its matrix, else ALS; both where both are asked for by name.
+static lode_status add_linear(lode_measure *measure, size_t longest, lode_error *error) {
+    const int64_t most = measure->bundle->config.eval.ease_items;
+    const uint32_t items = measure->split->train_items;
+    const bool either = listed(measure, "linear") || listed(measure, "auto");
+    const bool fits = (int64_t)items <= most;
+    const bool ease = listed(measure, "ease"), als = listed(measure, "als");
+    if (either)
+        (void)snprintf(measure->linear, sizeof measure->linear,
+                       "the linear baseline is %s: %u training items, ease up to %lld "
+                       "(eval.ease_items)",
+                       fits ? "ease" : "als", items, (long long)most);
+    if (ease || (either && fits)) LODE_TRY(add_ease(measure, ease, error));
+    if (als || (either && !fits)) LODE_TRY(add_als(measure, longest, error));
+    return LODE_OK;
+}
+
+static lode_status add_baselines(lode_measure *measure, size_t longest, lode_error *error) {
+    const lode_eval_config *eval = &measure->bundle->config.eval;
+    if (listed(measure, "popularity")) {
+        LODE_TRY(lode__ranker_popularity(&measure->rankers[measure->ranker_count], measure->split,
+                                         error));
+        measure->ranker_count++;
+    }
+    if (listed(measure, "item_knn")) {
+        LODE_TRY(lode__ranker_item_knn(&measure->rankers[measure->ranker_count], measure->split,
+                                       (size_t)eval->neighbours, measure->pool, error));
+        measure->ranker_count++;
+    }
+    return add_linear(measure, longest, error);
+}
 
 lode_status lode__measure_rankers(lode_measure *measure, lode_error *error) {
     const size_t longest = measure->cutoffs[measure->cutoff_count - 1];
@@ -15,14 +86,7 @@ lode_status lode__measure_rankers(lode_measure *measure, lode_error *error) {
                                 measure->pool, error));
     measure->ranker_count = 1;
     lode__model_ranker_refresh(&measure->rankers[0]);
-    if (!measure->options.baselines) return LODE_OK;
-    LODE_TRY(lode__ranker_popularity(&measure->rankers[1], measure->split, error));
-    measure->ranker_count = 2;
-    LODE_TRY(lode__ranker_item_knn(&measure->rankers[2], measure->split,
-                                   (size_t)measure->bundle->config.eval.neighbours, measure->pool,
-                                   error));
-    measure->ranker_count = 3;
-    return LODE_OK;
+    return measure->options.baselines ? add_baselines(measure, longest, error) : LODE_OK;
 }
 
 static bool wanted(const lode_measure *measure, enum lode_metric metric) {
@@ -155,6 +219,25 @@ static bool needs_auc(const lode_measure *measure) {
     return needed;
 }
 
+/// Alignment and uniformity of the model, where they are wanted.
+static lode_status add_geometry(const lode_measure *measure, lode_metrics *metrics,
+                                lode_error *error) {
+    lode_geometry geometry;
+    if (!wanted(measure, LODE_METRIC_ALIGNMENT) && !wanted(measure, LODE_METRIC_UNIFORMITY_USERS) &&
+        !wanted(measure, LODE_METRIC_UNIFORMITY_ITEMS)) {
+        return LODE_OK;
+    }
+    LODE_TRY(lode__geometry_measure(&geometry, &measure->cases, measure->encoder, measure->binding,
+                                    lode__model_ranker_items(&measure->rankers[0]),
+                                    (uint64_t)measure->bundle->config.train.seed, error));
+    metrics->vectors[LODE_METRIC_ALIGNMENT - LODE_METRIC_ALIGNMENT] = geometry.alignment;
+    metrics->vectors[LODE_METRIC_UNIFORMITY_USERS - LODE_METRIC_ALIGNMENT] =
+        geometry.uniformity_users;
+    metrics->vectors[LODE_METRIC_UNIFORMITY_ITEMS - LODE_METRIC_ALIGNMENT] =
+        geometry.uniformity_items;
+    return LODE_OK;
+}
+
 /// @param tables  [1 + definitions] the table, and one under each definition
 static lode_status add_row(const lode_measure *measure, const lode_ranker *ranker, bool exclude,
                            json_t **tables, lode_error *error) {
@@ -171,6 +254,8 @@ static lode_status add_row(const lode_measure *measure, const lode_ranker *ranke
         status =
             lode__evaluate(&measure->cases, ranker, exclude, &metrics, measure->hooks, task, error);
     if (status == LODE_OK) status = lode__metrics_check(&metrics, error);
+    if (status == LODE_OK && ranker == &measure->rankers[0])
+        status = add_geometry(measure, &metrics, error);
     if (status == LODE_OK) {
         (void)json_object_set_new(json_object_get(tables[0], "rows"), ranker->name,
                                   values_of(measure, &metrics));
@@ -252,6 +337,7 @@ static void describe(const lode_measure *measure, bool exclude, json_t *table) {
 lode_status lode__measure_table(const lode_measure *measure, bool exclude, json_t *table,
                                 json_t *also, lode_error *error) {
     json_t **tables = lode__alloc(measure->definition_count + 1, sizeof(json_t *));
+    const bool first = json_array_size(also) == 0; // what holds for all tables is said in the first
     lode_status status = LODE_OK;
     if (tables == NULL) return lode__fail_memory(error);
     tables[0] = table;
@@ -265,6 +351,7 @@ lode_status lode__measure_table(const lode_measure *measure, bool exclude, json_
         describe(measure, exclude, tables[t]);
     for (size_t i = 0; i < measure->ranker_count && status == LODE_OK; i++)
         status = add_row(measure, &measure->rankers[i], exclude, tables, error);
+    if (first && *measure->linear != 0) add_note(table, measure->linear);
     for (size_t t = 0; t <= measure->definition_count && status == LODE_OK; t++)
         note_undefined(measure, t > 0 ? measure->definitions[t - 1] : NULL, tables[t]);
     lode__free(tables);

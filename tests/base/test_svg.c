@@ -35,7 +35,7 @@ static char *draw_small(void) {
     static const lode_chart charts[] = {
         {.kind = LODE_CHART_LINE,
          .title = "Lines & <marks>",
-         .x = {.label = "epoch"},
+         .x = {.label = "epoch", .whole = true},
          .y = {.label = "hit@10", .zero = true},
          .series = {{"model", x, a, 4}, {"popularity", x, b, 4}},
          .series_count = 2,
@@ -205,6 +205,8 @@ static void test_ticks(void **state) {
         {0, 1, {0}, 5, "0.0 0.2 0.4 0.6 0.8 1.0"},
         {0, 12000, {0}, 6, "0 2000 4000 6000 8000 10k 12k"},
         {-3, 4, {0}, 4, "-2 0 2 4"},
+        {1, 3, {.whole = true}, 8, "1 2 3"},
+        {5, 5, {.whole = true}, 8, "5"},
         {1, 1000000, {.log = true}, 8, "1 10 100 1000 10k 100k 1M"},
         {1, 1e12, {.log = true}, 4, "1 1000 1M 1G 1T"},
         {3, 40, {.log = true}, 8, "5 10 20"},
@@ -227,6 +229,24 @@ static void test_ticks(void **state) {
         }
         assert_string_equal(labels.data != NULL ? labels.data : "", cases[k].labels);
         lode__text_release(&labels);
+    }
+}
+
+/// Axes that end at round numbers have a tick at either end.
+static void test_round(void **state) {
+    (void)state;
+    for (uint32_t k = 0; k < 2000; k++) {
+        lode_random random = lode__random(2, LODE_PURPOSE_USER, 0, k);
+        const double size = pow(10, 12 * lode__random_real(&random) - 6);
+        const double low = size * (lode__random_real(&random) - 0.5);
+        const double high = low + size * lode__random_real(&random);
+        lode_scale scale = {.begin = 0, .end = 100};
+        lode__scale_fit(&scale, &(lode_axis){0}, low, high, true);
+        lode__scale_tick(&scale, LODE_ROUND_STEPS);
+        assert_in_range(scale.count, 3, 8);
+        assert_close(scale.ticks[0], scale.low, 1e-9 * size, 0);
+        assert_close(scale.ticks[scale.count - 1], scale.high, 1e-9 * size, 0);
+        assert_true(scale.low <= low + 1e-9 * size && scale.high >= high - 1e-9 * size);
     }
 }
 
@@ -359,7 +379,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_golden),  cmocka_unit_test(test_bars),
         cmocka_unit_test(test_thinned), cmocka_unit_test(test_degenerate),
         cmocka_unit_test(test_texts),   cmocka_unit_test(test_ticks),
-        cmocka_unit_test(test_random),  cmocka_unit_test(test_files)};
+        cmocka_unit_test(test_round),   cmocka_unit_test(test_random),
+        cmocka_unit_test(test_files)};
     if (argc > 1 && strcmp(argv[1], "--draw") == 0) {
         char *svg = draw_small();
         printf("%s", svg);

@@ -24,3 +24,13 @@ also = {table["definitions"]: table["rows"]["model"] for table in json.load(sys.
 print(len(also), also["tzrec"]["hitrate@10"] == also["recbole"]["recall@10"] <= also["mic"]["hr@10"])'
 lodestone eval -q "$SHOP/run" --definitions recbol || echo "exit $?"
 lodestone help definitions | grep PAD
+# Alignment and uniformity stand in the model's row alone, the same at any number of threads.
+for threads in 1 2; do
+    lodestone eval -q "$SHOP/run" --cutoffs 10 --set 'metrics=[alignment, uniformity_users, uniformity_items]' --set threads=$threads --json >geometry.$threads
+done
+cmp geometry.1 geometry.2
+/usr/bin/python3 -c '
+import json
+rows = json.load(open("geometry.1"))["rows"]
+model = rows.pop("model")
+print(sorted(model), 0 < model["alignment"] < 4, -8 < model["uniformity_items"] < 0, not any(rows.values()))'

@@ -6,3 +6,4 @@ for verb in synth import info mine train eval encode recommend experiment help v
     head -1 by_help
 done
 lodestone help import | grep -- --max-errors
+lodestone help import | grep -- 'jsonl  '

@@ -54,7 +54,7 @@ static void test_clrec(void **state) {
     assert_string_equal(text_of(report, "protocol"), "clrec");
     assert_string_equal(text_of(report, "candidates"), "popularity");
     assert_string_equal(text_of(report, "popularity_from"), "all");
-    assert_int_equal(json_object_size(json_object_get(report, "rows")), 3);
+    assert_int_equal(json_object_size(json_object_get(report, "rows")), 4);
     json_t *also = json_object_get(report, "also");
     assert_int_equal(json_array_size(also), 2);
     assert_string_equal(text_of(json_array_get(also, 0), "popularity_from"), "train");

@@ -155,6 +155,22 @@ static void test_refit(void **state) {
     assert_non_null(strstr(svg, ">selection</text>"));
     assert_non_null(strstr(svg, ">Validation</text>"));
     lode__free(svg);
+    static const char *const later[] = {"config.yaml", "manifest.json", "metrics.jsonl",
+                                        "model.safetensors", "vocabulary"};
+    for (size_t k = 0; k < 5; k++) { // as it was while epochs were being chosen
+        char file[PATH_ROOM + 32];
+        (void)snprintf(file, sizeof file, "%s/%s", run, later[k]);
+        assert_int_equal(unlink(file), 0);
+    }
+    info = info_of(run, options);
+    assert_true(json_is_false(json_object_get(info, "finished")));
+    assert_int_equal(json_integer_value(json_object_get(info, "epochs")), 0);
+    assert_int_equal(json_integer_value(json_object_get(info, "selection_epochs")), 2);
+    json_decref(info);
+    svg = read_text(path);
+    (void)check_svg(svg);
+    assert_null(strstr(svg, ">final</text>"));
+    lode__free(svg);
 }
 
 /// A run in progress: no manifest yet, and a last line that is being written.
