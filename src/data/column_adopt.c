@@ -56,6 +56,10 @@ lode_status lode__column_recode(lode_column_builder *builder, const lode_column 
     case LODE_COLUMN_TOKENS:
     case LODE_COLUMN_FLOATS:
         if (column->starts[row] == column->starts[row + 1]) return LODE_OK;
+        if (builder->old) {
+            *word = LODE_OLD_ROW | (uint32_t)row;
+            return LODE_OK;
+        }
         return recode_sequence(builder, column, row, word, error);
     case LODE_COLUMN_TEXT: {
         const size_t length = (size_t)(column->starts[row + 1] - column->starts[row]) - 1;

@@ -188,11 +188,19 @@ static lode_status write_words(work *w, const char *part, lode_error *error) {
     return lode__section_end(w->writer, error);
 }
 
+static bool is_old(const work *w, uint32_t word) {
+    return w->builder->old && word != LODE_CODE_NONE && (word & LODE_OLD_ROW) != 0;
+}
+
 // Parts of text `word`, or its bytes for a text column.
 static uint64_t word_size(const work *w, uint32_t word) {
     if (w->builder->use.type == LODE_COLUMN_TEXT) {
         if (word == LODE_CODE_NONE) return 1;
         return w->builder->texts.offsets[word + 1] - w->builder->texts.offsets[word];
+    }
+    if (is_old(w, word)) {
+        const uint64_t *const starts = w->builder->old->starts + (word & ~LODE_OLD_ROW);
+        return starts[1] - starts[0];
     }
     if (w->builder->vectors.columns > 0)
         return word == LODE_CODE_NONE ? 0 : w->builder->vectors.columns;
@@ -239,6 +247,11 @@ static lode_status write_parts(work *w, const char *part, lode_error *error) {
             const size_t size = (size_t)word_size(w, word);
             if (word == LODE_CODE_NONE)
                 LODE_TRY(lode__section_add(w->writer, "", size, error));
+            else if (is_old(w, word))
+                LODE_TRY(lode__section_add(w->writer,
+                                           w->builder->old->values +
+                                               w->builder->old->starts[word & ~LODE_OLD_ROW],
+                                           size * sizeof(float), error));
             else if (w->builder->vectors.columns > 0)
                 LODE_TRY(write_vector(w, word, error));
             else if (text)

@@ -14,6 +14,8 @@
 
 #define LODE_PART_MARK '\xff' ///< begins each part of a sequence that was taken over
 
+#define LODE_OLD_ROW 0x80000000u ///< words with this bit are rows of `old`
+
 typedef struct lode_column_builder {
     const char *name;
     lode_use use;
@@ -24,7 +26,8 @@ typedef struct lode_column_builder {
     size_t word_count, word_capacity;
     uint64_t differing; ///< values that came after another one of the same row
     lode_spool spool;   ///< of a context column
-    lode_npy vectors;   ///< of a column of vectors: words are its rows; no columns = none
+    const lode_column *old; ///< a table's float_seq that was taken over and outlives the builder, or NULL
+    lode_npy vectors;       ///< of a column of vectors: words are its rows; no columns = none
 } lode_column_builder;
 
 /// NULL when a cell can be encoded, or what was expected instead.

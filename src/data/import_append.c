@@ -62,23 +62,28 @@ lode_status lode__append_check(const lode_importer *importer, lode_error *error)
 
 // ---- columns
 
-static lode_status adopt_columns(lode_builders *builders, const lode_column *columns, size_t count,
-                                 lode_error *error) {
+static lode_status adopt_columns(lode_builders *builders, const lode_builders *context,
+                                 const lode_column *columns, size_t count, lode_error *error) {
     for (size_t k = 0; k < count; ++k) {
         const lode_use use = {.keep = true, .type = columns[k].type};
         lode_column_builder *builder;
         LODE_TRY(lode__builders_add(builders, columns[k].name, use, &builder, error));
         LODE_TRY(lode__column_adopt(builder, &columns[k], error));
+        const bool table = builders != context && columns[k].rows < LODE_OLD_ROW;
+        if (table && columns[k].type == LODE_COLUMN_FLOATS) builder->old = &columns[k];
     }
     return LODE_OK;
 }
 
 lode_status lode__append_columns(lode_importer *importer, lode_error *error) {
     const lode_dataset *const old = importer->old;
+    const lode_builders *const context = &importer->context;
     if (!old) return LODE_OK;
-    LODE_TRY(adopt_columns(&importer->context, old->context, old->context_count, error));
-    LODE_TRY(adopt_columns(&importer->user_columns, old->user_columns, old->user_column_count, error));
-    return adopt_columns(&importer->item_columns, old->item_columns, old->item_column_count, error);
+    LODE_TRY(adopt_columns(&importer->context, context, old->context, old->context_count, error));
+    LODE_TRY(adopt_columns(&importer->user_columns, context, old->user_columns,
+                           old->user_column_count, error));
+    return adopt_columns(&importer->item_columns, context, old->item_columns,
+                         old->item_column_count, error);
 }
 
 // Values of the tables that were read for this append stand; the old ones fill what is missing.
@@ -87,6 +92,7 @@ static lode_status fill_columns(lode_importer *importer, lode_role id, lode_buil
     for (size_t k = 0; k < count; ++k) {
         lode_column_builder *const builder = &builders->list[k];
         const uint32_t missing = lode__column_missing(builder);
+        const uint64_t differing = builder->differing;
         for (uint32_t row = 0; row < columns[k].rows; ++row) {
             uint32_t word;
             LODE_TRY(lode__column_recode(builder, &columns[k], row, &word, error));
@@ -94,6 +100,7 @@ static lode_status fill_columns(lode_importer *importer, lode_role id, lode_buil
             LODE_TRY(lode__column_set(builder, row, word, error));
             LODE_TRY(lode__import_list(importer, id, row, error));
         }
+        builder->differing = differing; // that new values replace old ones is what append is for
     }
     return LODE_OK;
 }

@@ -93,6 +93,19 @@ static lode_role choose_role(const vector_work *w) {
     return strstr(w->file->name, "user") ? LODE_ROLE_USER : LODE_ROLE_ITEM;
 }
 
+// Vectors that are appended to must have one width.
+static lode_status check_width(const vector_work *w, const lode_column *old, lode_error *error) {
+    for (uint64_t row = 0; old && row < old->rows; ++row) {
+        const uint64_t width = old->starts[row + 1] - old->starts[row];
+        if (width == 0 || width == w->npy.columns) continue;
+        return lode__fail(error, LODE_E_INPUT,
+                          "%s: found vectors of width %llu, expected %llu as in the data set",
+                          w->file->path, (unsigned long long)w->npy.columns,
+                          (unsigned long long)width);
+    }
+    return LODE_OK;
+}
+
 static lode_status join_rows(vector_work *w, lode_role role, lode_error *error) {
     lode_importer *const importer = w->importer;
     const bool item = role == LODE_ROLE_ITEM;
@@ -102,10 +115,12 @@ static lode_status join_rows(vector_work *w, lode_role role, lode_error *error) 
     const size_t before = builders->count;
     lode_column_builder *builder;
     LODE_TRY(lode__builders_add(builders, w->file->column, use, &builder, error));
-    if (builders->count == before)
+    const lode_column *const old = builder->old;
+    if (builders->count == before && (!old || builder->word_count > 0))
         return lode__fail(error, LODE_E_INPUT,
                           "%s: found a column %s in another table already, expected one of them",
                           w->file->path, w->file->column);
+    LODE_TRY(check_width(w, old, error));
     uint32_t joined = 0;
     for (uint32_t row = 0; row < w->ids.count; ++row) {
         const char *const token = lode__dictionary_token(&w->ids, row);

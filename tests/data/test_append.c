@@ -154,6 +154,56 @@ static void tables(void **state) {
     lode__dataset_free(&data);
 }
 
+static void put_vectors(shelf *s, const char *name, const float *values, unsigned rows,
+                        unsigned columns) {
+    char file[256] = "\x93NUMPY\x01";
+    char *const head = file + 10;
+    file[8] = 118;
+    const int length = sprintf(head, "{'descr': '<f4', 'fortran_order': False, 'shape': (%u, %u), }",
+                               rows, columns);
+    memset(head + length, ' ', 118 - (size_t)length);
+    head[117] = '\n';
+    memcpy(file + 128, values, rows * columns * sizeof *values);
+    shelf_put_bytes(s, name, file, 128 + rows * columns * sizeof *values);
+}
+
+static void expect_vectors(const lode_dataset *data, const char *expected) {
+    char text[512] = "";
+    const lode_column *const c = &data->item_columns[0];
+    assert_int_equal(data->item_column_count, 1);
+    assert_int_equal(c->type, LODE_COLUMN_FLOATS);
+    for (uint32_t k = 0; k < data->items.count; ++k) {
+        sprintf(text + strlen(text), "%s:", lode__token(&data->items, k));
+        for (uint64_t v = c->starts[k]; v < c->starts[k + 1]; ++v)
+            sprintf(text + strlen(text), " %g", (double)c->values[v]);
+        strcat(text, "\n");
+    }
+    assert_string_equal(text, expected);
+}
+
+static void vectors(void **state) {
+    shelf *s = *state;
+    shelf_put(s, "log.csv", "user,item\nu,x\nu,y\nv,z\n");
+    shelf_put(s, "items.ids", "y\nx\n");
+    put_vectors(s, "items.npy", (const float[]){1, 2, 3, 4}, 2, 2);
+    lode_dataset *data = shelf_import(s, "", NULL);
+    expect_vectors(data, "x: 3 4\ny: 1 2\nz:\n");
+    lode__dataset_free(&data);
+    shelf_put(s, "more.csv", "user,item\nv,w\n");
+    data = shelf_import(s, "more.csv", "append: true");
+    expect_vectors(data, "x: 3 4\ny: 1 2\nz:\nw:\n");
+    lode__dataset_free(&data);
+    put_vectors(s, "items.npy", (const float[]){7, 7, 7, 8, 8, 8}, 2, 3);
+    shelf_refuse(s, "", "{append: true, log: log.csv}", LODE_E_INPUT,
+                 "items.npy: found vectors of width 3, expected 2 as in the data set");
+    put_vectors(s, "items.npy", (const float[]){5, 6, 7, 8}, 2, 2);
+    shelf_put(s, "items.ids", "z\ny\n");
+    unlink(shelf_path(s, "more.csv"));
+    data = shelf_import(s, "", "{append: true, duplicates: first, item_core: 1}");
+    expect_vectors(data, "x: 3 4\ny: 7 8\nz: 5 6\nw:\n");
+    lode__dataset_free(&data);
+}
+
 static void filled(void **state) {
     shelf *s = *state;
     shelf_put(s, "a.csv", "user,item,time,rating,event,place\nu,a,1500000000,4,show,p\n");
@@ -330,7 +380,8 @@ static void killed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(one_log_in_two),       CASE(orders_and_lines), CASE(tables),         CASE(filled),
-        CASE(tokens_of_any_length), CASE(refused),          CASE(the_same_again), CASE(killed)};
+        CASE(one_log_in_two), CASE(orders_and_lines), CASE(tables),
+        CASE(vectors),        CASE(filled),           CASE(tokens_of_any_length),
+        CASE(refused),        CASE(the_same_again),   CASE(killed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
