@@ -229,7 +229,7 @@ static double label_start(const lode_plot *plot, double at, double width) {
 
 /// Whether labels of the x axis stand apart.
 static bool ticks_fit(const lode_plot *plot) {
-    double end = -INFINITY;
+    double end = -(double)INFINITY;
     for (size_t i = 0; i < plot->sx.count; i++) {
         const double width = lode__svg_width(plot->sx.labels[i], LETTER);
         const double start = label_start(plot, lode__scale_at(&plot->sx, plot->sx.ticks[i]), width);
@@ -244,7 +244,7 @@ static void draw_x_ticks(lode_plot *plot) {
         lode__scale_tick(&plot->sx, wanted);
         if (ticks_fit(plot)) break;
     }
-    double end = -INFINITY;
+    double end = -(double)INFINITY;
     for (size_t i = 0; i < plot->sx.count; i++) {
         const double at = lode__scale_at(&plot->sx, plot->sx.ticks[i]);
         const double width = lode__svg_width(plot->sx.labels[i], LETTER);
@@ -498,9 +498,9 @@ void lode__svg_draw(lode_text *out, const lode_picture *picture) {
                       "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"lode\" role=\"img\" "
                       "width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\">\n<title>",
                       width * 1.5, height * 1.5, width, height);
-    lode__svg_text(out, picture->title, LETTER, INFINITY);
+    lode__svg_text(out, picture->title, LETTER, (double)INFINITY);
     lode__text_add(out, "</title>\n<desc>");
-    lode__svg_text(out, picture->description, LETTER, INFINITY);
+    lode__svg_text(out, picture->description, LETTER, (double)INFINITY);
     lode__text_add(out, "</desc>\n");
     draw_style(out);
     lode__text_printf(out, "<rect class=\"bg\" width=\"%.0f\" height=\"%.0f\"/>\n", width, height);
