@@ -88,7 +88,7 @@ static bool sample_make(sample *own, uint64_t seed) {
 }
 
 static void encode_sample(sample *own) {
-    lode_log_source source = {own->binding, &own->cases->split->log, own->states};
+    lode_log_source source = {own->binding, &own->cases->split->log, own->states, false};
     const lode_user_source users = lode__log_source(&source);
     for (size_t done = 0; done < own->count; done += own->encoder->batch) {
         const size_t batch = LODE_MIN(own->count - done, own->encoder->batch);

@@ -4,7 +4,9 @@
 
 #include <math.h>
 
-enum { NO_PLACE = UINT32_MAX, SCORE_GROUPS = 16 };
+#define NO_PLACE UINT32_MAX
+
+enum { SCORE_GROUPS = 16 };
 
 typedef struct lode_model_ranker {
     lode_encoder *encoder;
@@ -47,8 +49,12 @@ static lode_status collect_excluded(lode_model_ranker *self, const lode_log *log
     return LODE_OK;
 }
 
-static void encode_states(lode_model_ranker *self, const lode_log *log, size_t count) {
-    lode_log_source source = {self->binding, log, self->states};
+static void encode_states(lode_model_ranker *self, const lode_cases *cases, size_t count) {
+    lode_log_source source = {.binding = self->binding,
+                              .log = &cases->split->log,
+                              .states = self->states,
+                              .no_context = cases->truth_items != NULL ||
+                                            cases->protocol.candidates == LODE_CANDIDATES_EXPOSURES};
     const lode_user_source users = lode__log_source(&source);
     lode__encode_users(self->encoder, &users, count, self->users);
 }
@@ -66,7 +72,7 @@ static lode_status rank(void *context, const lode_cases *cases, size_t begin, si
         const size_t batch = LODE_MIN(count - done, self->encoder->batch);
         for (size_t i = 0; i < batch; i++)
             self->states[i] = cases->list[begin + done + i].state;
-        encode_states(self, log, batch);
+        encode_states(self, cases, batch);
         if (exclude_seen) LODE_TRY(collect_excluded(self, log, batch, error));
         const lode_excluded excluded = {exclude_seen ? self->starts : NULL, self->excluded};
         lode__topk_search(self->topk, self->users, batch, k, &excluded, lists + done * k,
@@ -108,7 +114,7 @@ static lode_status score(void *context, const lode_cases *cases, const lode_scor
         self->group_count = LODE_MIN(scoring->count - first, self->encoder->batch);
         for (size_t g = 0; g < self->group_count; g++)
             self->states[g] = scoring->states[first + g];
-        encode_states(self, &cases->split->log, self->group_count);
+        encode_states(self, cases, self->group_count);
         lode__pool_run(self->pool, (self->group_count + SCORE_GROUPS - 1) / SCORE_GROUPS,
                        score_task, self);
     }

@@ -141,6 +141,9 @@ void lode__protocol_override(lode_protocol *protocol, const lode_protocol_detail
     if (details->candidates > 0) {
         protocol->candidates = (lode_candidate_mode)(details->candidates - 1);
     }
+    if (protocol->candidates == LODE_CANDIDATES_CATALOGUE && protocol->unseen == LODE_UNSEEN_MISS) {
+        protocol->unseen = LODE_UNSEEN_ENCODE; // what is a candidate can be found
+    }
     if (details->negatives > 0) {
         protocol->negatives = (size_t)details->negatives;
     }

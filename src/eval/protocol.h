@@ -59,6 +59,7 @@ typedef struct lode_protocol_details {
     int64_t seed;        ///< -1, or the seed
 } lode_protocol_details;
 
+/// candidates: catalogue turns unseen: miss into encode, since what is a candidate can be found.
 void lode__protocol_override(lode_protocol *protocol, const lode_protocol_details *details);
 /// "frozen", "miss", "catalogue" ...: the words that keys use.
 const char *lode__history_name(lode_history_mode mode);

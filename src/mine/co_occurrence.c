@@ -20,7 +20,6 @@
 /// Threads walk runs of users and claim places of a row by an atomic counter. The order within a row depends
 /// on chance, what is counted does not: the same bytes at any thread count and memory.
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "mine/mine.h"
@@ -70,7 +69,7 @@ static const lode_key keys[] = {
      .type = LODE_KEY_INT,
      AT(membership),
      .fallback = "268435456",
-     .low = 64,
+     .low = 1,
      .high = 1e12,
      .help = "Bytes for the whole relation, which negatives are checked against: exact lists while "
              "4 bytes a pair fit, else a filter of this size that takes a few unrelated pairs for "
@@ -82,9 +81,9 @@ static const lode_key keys[] = {
 typedef struct worker {
     lode_session_walk walk;
     lode_pair_finder finder;
-    uint32_t *counts;    ///< [items] all 0 between rows
-    uint32_t *touched;   ///< [items]
-    lode_entry *entries; ///< [items]
+    uint32_t *counts;          ///< [items] all 0 between rows
+    uint32_t *touched, *spare; ///< [items]
+    lode_entry *entries;       ///< [items]
 } worker;
 
 typedef struct counting {
@@ -235,9 +234,29 @@ static uint32_t row_count(counting *c, worker *own, uint32_t anchor) {
     return met;
 }
 
-static int u32_compare(const void *a, const void *b) {
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
+/// Rising; by insertion while few, else by bytes from the lowest on. `spare` [count], `limit` above all values.
+static void sort_numbers(uint32_t *values, uint32_t *spare, size_t count, uint32_t limit) {
+    uint32_t *from = values, *to = spare;
+    for (size_t k = 1; count <= 64 && k < count; k++) {
+        const uint32_t moved = values[k];
+        size_t at = k;
+        for (; at > 0 && values[at - 1] > moved; at--)
+            values[at] = values[at - 1];
+        values[at] = moved;
+    }
+    for (int shift = 0; count > 64 && shift < 32 && limit >> shift > 0; shift += 8) {
+        size_t starts[257] = {0};
+        for (size_t k = 0; k < count; k++)
+            starts[(from[k] >> shift & 255) + 1]++;
+        for (int byte = 0; byte < 256; byte++)
+            starts[byte + 1] += starts[byte];
+        for (size_t k = 0; k < count; k++)
+            to[starts[from[k] >> shift & 255]++] = from[k];
+        uint32_t *const swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != values) memcpy(values, from, count * sizeof *values);
 }
 
 /// The partners above the anchor, rising, into the front of its row (and from there to the membership).
@@ -248,7 +267,7 @@ static void keep_related(counting *c, worker *own, uint32_t anchor, uint32_t met
         if (own->touched[k] > anchor) own->touched[above++] = own->touched[k];
     }
     if (above > 1 && !is_dense(c, anchor))
-        qsort(own->touched, above, sizeof *own->touched, u32_compare);
+        sort_numbers(own->touched, own->spare, above, c->mined->items);
     for (uint32_t k = 0; k < above; k++) {
         atomic_store_explicit(&row[k], own->touched[k], memory_order_relaxed);
         if (c->filter != NULL)
@@ -289,6 +308,7 @@ static void rows_task(void *context, size_t task, size_t thread) {
 /// From exact lists to a filter: all pairs so far go into it.
 static lode_status to_filter(counting *c, lode_error *error) {
     c->filter_blocks = LODE_MIN((uint64_t)c->config->membership / 64, (uint64_t)UINT32_MAX);
+    c->filter_blocks = LODE_MAX(c->filter_blocks, 1);
     c->filter = lode__arena_alloc(&c->mined->arena, c->filter_blocks, 64);
     if (c->filter == NULL) return lode__fail_memory(error);
     uint32_t item = 0;
@@ -358,7 +378,7 @@ static uint32_t blocks_count(counting *c) {
 /// Rows get what is left of the memory; at least the largest of them fits.
 static lode_status rows_plan(counting *c, lode_error *error) {
     const uint64_t items = c->mined->items;
-    const uint64_t fixed = items * (4 * 8 + c->threads * 16), memory = c->input->memory;
+    const uint64_t fixed = items * (4 * 8 + c->threads * 20), memory = c->input->memory;
     uint64_t largest = 1, total = 0;
     for (uint32_t item = 0; item < items; item++) {
         largest = LODE_MAX(largest, row_room(c, item));
@@ -425,8 +445,10 @@ static lode_status workers_make(counting *c, lode_error *error) {
                                         error));
         own->counts = lode__arena_alloc(&c->scratch, items, sizeof *own->counts);
         own->touched = lode__arena_alloc(&c->scratch, items, sizeof *own->touched);
+        own->spare = lode__arena_alloc(&c->scratch, items, sizeof *own->spare);
         own->entries = lode__arena_alloc(&c->scratch, items, sizeof *own->entries);
-        if (!own->counts || !own->touched || !own->entries) return lode__fail_memory(error);
+        if (!own->counts || !own->touched || !own->spare || !own->entries)
+            return lode__fail_memory(error);
     }
     return LODE_OK;
 }

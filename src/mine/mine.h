@@ -106,6 +106,8 @@ typedef struct lode_miner_type {
                             lode_error *error);
     lode_status (*mine)(const void *config, const lode_mine_input *input, lode_mined *mined,
                         lode_error *error);
+    /// The item column whose codes number the groups; NULL for miners of pairs.
+    const lode_column *(*column)(const void *config, const lode_dataset *data);
 } lode_miner_type;
 
 /// The registry, ended by NULL.

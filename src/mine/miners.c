@@ -4,9 +4,10 @@
 #include "base/dictionary.h"
 #include "mine/cache.h"
 
-extern const lode_miner_type lode__miner_sessions;
+extern const lode_miner_type lode__miner_sessions, lode__miner_vectors, lode__miner_taxonomy;
 
-const lode_miner_type *const lode__miners[] = {&lode__miner_sessions, NULL};
+const lode_miner_type *const lode__miners[] = {&lode__miner_sessions, &lode__miner_vectors,
+                                               &lode__miner_taxonomy, NULL};
 
 const lode_key lode__mine_keys[] = {
     {.name = "cache",
@@ -64,14 +65,14 @@ void lode__miner_release(lode_miner *miner) {
 // ------------------------------------------------------------------------------------------------
 
 /// Everything that the result depends on. The split is taken as it is, position by position, so that two ways
-/// of writing the same split share their results.
+/// of writing the same cut share their results.
 static lode_status key_make(lode_text *key, const lode_miner *miner, const lode_mine_input *input,
                             lode_error *error) {
     const lode_split *split = input->split;
     const uint64_t cut = lode__hash(split->train_end, split->log.users * sizeof *split->train_end, 0);
-    lode__text_printf(key, "data: %016llx\nsplit: %016llx\nminer: %s\n",
-                      (unsigned long long)input->data->fingerprint, (unsigned long long)cut,
-                      miner->type->name);
+    lode__text_printf(key, "data: %016llx\nsplit: %s %016llx\nminer: %s\n",
+                      (unsigned long long)input->data->fingerprint, lode__split_name(split->type),
+                      (unsigned long long)cut, miner->type->name);
     lode__config_write(key, 0, miner->type->keys, miner->config);
     if (miner->type->identify != NULL)
         LODE_TRY(miner->type->identify(miner->config, input, key, error));

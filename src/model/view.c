@@ -168,6 +168,7 @@ static size_t log_values(void *context, size_t index, size_t number, size_t limi
     uint64_t entity = state->user;
     if (!user) {
         const bool logged =
+            !self->no_context &&
             state->end < self->log->offsets[state->user + 1]; // else: a moment after all
         entity = !logged                  ? UINT64_MAX
                  : self->log->row != NULL ? self->log->row[state->end]

@@ -58,6 +58,7 @@ typedef struct lode_log_source {
     const lode_binding *binding;
     const lode_log *log;
     const lode_state *states;
+    bool no_context; ///< context fields are unknown: the click at the state's end is not what is predicted
 } lode_log_source;
 
 lode_user_source lode__log_source(lode_log_source *self);

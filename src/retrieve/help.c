@@ -6,6 +6,7 @@
 #include "eval/definitions.h"
 #include "retrieve/model.h"
 #include "train/experiment.h"
+#include "train/mining.h"
 
 static const char *side_name(lode_side side) {
     return side == LODE_SIDE_ITEM ? "item" : "user";
@@ -21,13 +22,16 @@ static void list_topics(lode_text *text) {
     lode__text_add(text, "\n  objective [NAME]     objectives:");
     for (size_t i = 0; lode__objectives[i] != NULL; i++)
         lode__text_printf(text, " %s", lode__objectives[i]->name);
+    lode__text_add(text, "\n  miner [NAME]         miners:");
+    for (size_t i = 0; lode__miners[i] != NULL; i++)
+        lode__text_printf(text, " %s", lode__miners[i]->name);
     lode__text_add(text, "\n  protocol [NAME]      protocols:");
     for (size_t i = 0; lode__protocol_at(i) != NULL; i++)
         lode__text_printf(text, " %s", lode__protocol_at(i)->name);
     lode__text_add(
         text, "\n  metrics              what is measured, and how it is defined\n"
               "  definitions          what projects and papers mean by their metric names\n"
-              "  import, synth, info, eval, encode    options of these verbs\n"
+              "  import, synth, info, mine, eval, encode    options of these verbs\n"
               "  experiment           keys of an experiment's file, and options of the verb\n");
 }
 
@@ -51,6 +55,18 @@ static void help_objective(lode_text *text, const lode_objective_type *objective
         "objective %s\n  %s\n\nKeys (in an element of objectives, beside type: %s and weight):\n",
         objective->name, objective->help, objective->name);
     lode__config_help(text, "", objective->keys);
+}
+
+static void help_miner(lode_text *text, const lode_miner_type *miner) {
+    lode__text_printf(text, "miner %s\n  %s\n\nKeys (beside miner: %s):\n", miner->name,
+                      miner->help, miner->name);
+    lode__config_help(text, "", miner->keys);
+}
+
+static void help_mine(lode_text *text) {
+    lode__config_help(text, "", lode__mining_keys);
+    lode__config_help(text, "", lode__mine_keys);
+    lode__text_add(text, "\nMiners have keys of their own: help miner NAME.\n");
 }
 
 static const char *candidates_help(const lode_protocol *protocol) {
@@ -98,8 +114,8 @@ static void help_protocol(lode_text *text, const lode_protocol *protocol) {
 
 static void help_metrics(lode_text *text) {
     static const char *const headings[] = {
-        "R = true items of a case, L = its list cut at K, h = how many of R stand in L.\n\nOf "
-        "lists:\n",
+        ("R = true items of a case, L = its list cut at K, h = how many of R stand in L.\n\n"
+         "Of lists:\n"),
         "\nOf all lists together:\n",
         "\nOf the scores of given candidates (not under full ranking):\n",
         "\nOf the model's vectors (lengths made 1; drawn pairs):\n"};
@@ -150,7 +166,7 @@ static void help_experiment(lode_text *text) {
 /// "tower" alone lists all, "tower ican" explains one. False where the kind is another.
 static bool help_registry(lode_text *text, const char *kind, const char *name, bool *found) {
     const bool tower = strcmp(kind, "tower") == 0, objective = strcmp(kind, "objective") == 0;
-    const bool protocol = strcmp(kind, "protocol") == 0;
+    const bool protocol = strcmp(kind, "protocol") == 0, miner = strcmp(kind, "miner") == 0;
     for (size_t i = 0; tower && lode__towers[i] != NULL; i++) {
         if (name == NULL) {
             lode__text_printf(text, "  %-12s (%s) %s\n", lode__towers[i]->name,
@@ -167,12 +183,19 @@ static bool help_registry(lode_text *text, const char *kind, const char *name, b
             help_objective(text, lode__objectives[i]);
         }
     }
+    for (size_t i = 0; miner && lode__miners[i] != NULL; i++) {
+        if (name == NULL) {
+            lode__text_printf(text, "  %-12s %s\n", lode__miners[i]->name, lode__miners[i]->help);
+        } else if (strcmp(lode__miners[i]->name, name) == 0) {
+            help_miner(text, lode__miners[i]);
+        }
+    }
     for (size_t i = 0; protocol && lode__protocol_at(i) != NULL; i++) {
         if (name == NULL || lode__protocol_find(name) == lode__protocol_at(i))
             help_protocol(text, lode__protocol_at(i));
     }
     *found = text->length > 0;
-    return tower || objective || protocol;
+    return tower || objective || protocol || miner;
 }
 
 static const lode_key *keys_of(const char *topic) {
@@ -206,6 +229,10 @@ static bool write_topic(lode_text *text, const char *topic) {
     }
     if (strcmp(topic, "definitions") == 0) {
         help_definitions(text);
+        return true;
+    }
+    if (strcmp(topic, "mine") == 0) {
+        help_mine(text);
         return true;
     }
     if (strcmp(topic, "experiment") == 0) {

@@ -249,8 +249,8 @@ lode_status lode_session_encode(lode_session *session, const lode_query *queries
     LODE_TRY(find_users(session, queries, count, error));
     lode_query_source self = {.session = session, .queries = queries};
     if (session->model->data != NULL) {
-        self.known =
-            (lode_log_source){session->model->binding, &session->model->split->log, session->states};
+        self.known = (lode_log_source){session->model->binding, &session->model->split->log,
+                                       session->states, false};
     }
     const lode_user_source source = {&self, query_history, query_values};
     lode__encode_users(session->encoder, &source, count, vectors);

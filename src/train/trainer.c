@@ -252,7 +252,7 @@ static lode_status run_scene(lode_trainer *trainer, size_t number, size_t count,
     }
     LODE_TRY(draw(trainer, number, count, error));
     lode__item_view_fill(scene->items);
-    lode_log_source source = {trainer->binding, &trainer->split->log, trainer->states};
+    lode_log_source source = {trainer->binding, &trainer->split->log, trainer->states, false};
     const lode_user_source users = lode__log_source(&source);
     lode__user_view_fill(scene->users, &users, count);
     lode__graph_forward(scene->graph);

@@ -712,6 +712,10 @@ static void test_override(void **state) {
     const lode_protocol_details none = {.max_users = -1, .seed = -1};
     lode__protocol_override(&protocol, &none);
     assert_memory_equal(&protocol, &before, sizeof before);
+    const lode_protocol_details catalogue = {
+        .candidates = LODE_CANDIDATES_CATALOGUE + 1, .max_users = -1, .seed = -1};
+    lode__protocol_override(&protocol, &catalogue);
+    assert_int_equal(protocol.unseen, LODE_UNSEEN_ENCODE); // what is a candidate is no miss
     const lode_protocol_details all = {.history = LODE_HISTORY_ROLLING + 1,
                                        .unseen = LODE_UNSEEN_ENCODE + 1,
                                        .candidates = LODE_CANDIDATES_POPULARITY + 1,

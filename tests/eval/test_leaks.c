@@ -5,7 +5,7 @@
 /// find one, the same is done with a split that lets the held-out clicks in.
 #include "../check.h"
 #include "eval/protocol.h"
-#include "model/vocabulary.h"
+#include "model/view.h"
 
 #include "../data/small_log.h"
 
@@ -169,10 +169,35 @@ static void test_a_leak_is_found(void **state) {
     }
 }
 
+/// The context of the click at a state's end is known where that click is what is predicted, and not where the state
+/// ends before something else: an exposure, an item of a given truth.
+static void test_context(void **state) {
+    (void)state;
+    static lode_vocabulary vocabulary;
+    static lode_binding binding = {.vocabulary = &vocabulary};
+    static uint64_t starts[] = {0, 1, 2, 3}, offsets[] = {0, 3};
+    static uint32_t codes[] = {5, 6, 7}, rows[1];
+    vocabulary.count = 1;
+    vocabulary.fields[0] = (lode_field){.side = LODE_SIDE_CONTEXT, .longest = 1};
+    binding.context[0] = (lode_codes){starts, codes};
+    const lode_log log = {.users = 1, .items = 1, .offsets = offsets};
+    const lode_state states[] = {{0, 1}, {0, 3}};
+    lode_log_source self = {&binding, &log, states, false};
+    const lode_user_source source = lode__log_source(&self);
+    assert_int_equal(source.values(source.self, 0, 0, 1, rows), 1);
+    assert_int_equal(rows[0], 6);
+    assert_int_equal(source.values(source.self, 1, 0, 1, rows), 1);
+    assert_int_equal(rows[0], 0); // after all clicks
+    self.no_context = true;
+    assert_int_equal(source.values(source.self, 0, 0, 1, rows), 1);
+    assert_int_equal(rows[0], 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_training_sees_nothing),
         cmocka_unit_test(test_a_leak_is_found),
+        cmocka_unit_test(test_context),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -255,6 +255,32 @@ static void test_same_bytes(void **state) {
     lode__split_free(&split);
 }
 
+// One long session of many items, in falling order: lists cut ties by item, memberships are sorted.
+static void test_many_partners(void **state) {
+    (void)state;
+    enum { MANY = 300, CATALOGUE = SMALL_ITEMS };
+    small_log_init(&small, 1, CATALOGUE);
+    small.data.session = column;
+    for (uint32_t k = 0; k < MANY; k++)
+        click(0, 3 * (MANY - 1 - k), 0, k);
+    click(0, 1, 90, HOUR);
+    click(0, 1, 90, HOUR + 1);
+    lode_split *split = split_of("leave_one_out");
+    mining m = {.data = &small.data, .split = split, .sessions = {0, HOUR}};
+    lode_mined *mined = mining_run(&m, "sessions", "{k: 3}");
+    expect_list(mined, 3, "0x1 6x1 9x1");
+    assert_int_equal(mined->related_pairs, MANY * (MANY - 1) / 2);
+    for (uint32_t i = 0; i < MANY; i++) {
+        for (uint64_t at = mined->related_starts[3 * i]; at < mined->related_starts[3 * i + 1]; at++)
+            assert_int_equal(mined->related[at],
+                             3 * (i + 1 + (uint32_t)(at - mined->related_starts[3 * i])));
+    }
+    assert_true(lode__mined_related(mined, 3 * 299, 3 * 3));
+    assert_false(lode__mined_related(mined, 4, 3));
+    lode__mined_free(&mined);
+    lode__split_free(&split);
+}
+
 // The filter lets few unrelated pairs through when it has room, and says about how many.
 static void test_filter(void **state) {
     (void)state;
@@ -311,7 +337,7 @@ static void test_refused(void **state) {
     mining_refuse(&m, "sessions", "{window: soon}", "duration");
     mining_refuse(&m, "sessions", "{longest: 1}", "2 to");
     mining_refuse(&m, "sessions", "{min_count: 0}", "1 to");
-    mining_refuse(&m, "sessions", "{membership: 1}", "64 to");
+    mining_refuse(&m, "sessions", "{membership: 0}", "1 to");
     mining_refuse(&m, "sessions", "{windw: 1h}", "did you mean \"window\"?");
     small.data.time_kind = LODE_TIME_ORDER;
     mining_refuse(&m, "sessions", "{}", "no sessions");
@@ -328,7 +354,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_hand),     cmocka_unit_test(test_no_leak),
         cmocka_unit_test(test_clicks_only), cmocka_unit_test(test_brute_force),
-        cmocka_unit_test(test_same_bytes),  cmocka_unit_test(test_filter),
-        cmocka_unit_test(test_draws),       cmocka_unit_test(test_refused)};
+        cmocka_unit_test(test_same_bytes),  cmocka_unit_test(test_many_partners),
+        cmocka_unit_test(test_filter),      cmocka_unit_test(test_draws),
+        cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

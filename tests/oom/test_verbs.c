@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,14 @@ static lode_status recommend(void *cookie, lode_error *error) {
         status = lode_session_recommend(session, &query, 1, 3, found, &count, error);
     lode_session_free(&session);
     lode_model_free(&model);
+    return status;
+}
+
+static lode_status mine(void *cookie, lode_error *error) {
+    char *report = NULL;
+    const lode_status status =
+        lode_mine(SAMPLE "shop.lode", "data: {sessions: {gap: 1h}}\n", cookie, NULL, &report, error);
+    lode_text_free(&report);
     return status;
 }
 
@@ -245,6 +254,33 @@ static void test_recommend(void **state) {
     alloc_sweep(recommend, NULL, 20);
 }
 
+static void test_mine(void **state) {
+    (void)state;
+    char folder[] = "/tmp/lode-oom-mine-XXXXXX", options[256], path[256];
+    char sessions[] = "miner: sessions\ncache: none\nthreads: 1\nsample: 2\nk: 3\n";
+    char taxonomy[] = "miner: taxonomy\ncolumn: category\ncache: none\nthreads: 1\nsample: 2\n";
+    alloc_sweep(mine, sessions, 10);
+    alloc_sweep(mine, taxonomy, 10);
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(options, sizeof options,
+                   "cache: %s\nthreads: 1\nmembership: 8\noutput: %s/pairs.tsv\n", folder, folder);
+    alloc_sweep(mine, options, 10);
+    (void)snprintf(path, sizeof path, "%s/pairs.tsv", folder);
+    assert_int_equal(unlink(path), 0);
+    size_t kept = 0;
+    DIR *entries = opendir(folder);
+    assert_non_null(entries);
+    for (const struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+        if (entry->d_name[0] == '.') continue;
+        (void)snprintf(path, sizeof path, "%s/%.200s", folder, entry->d_name);
+        assert_int_equal(unlink(path), 0);
+        kept++;
+    }
+    (void)closedir(entries);
+    assert_int_equal(kept, 1);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void test_measure(void **state) {
     (void)state;
     alloc_sweep(measure, NULL, 20);
@@ -263,6 +299,7 @@ int main(void) {
         cmocka_unit_test(test_synth),          cmocka_unit_test(test_import),
         cmocka_unit_test(test_import_spilled), cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_recommend),      cmocka_unit_test(test_measure),
-        cmocka_unit_test(test_draw),           cmocka_unit_test(test_train)};
+        cmocka_unit_test(test_draw),           cmocka_unit_test(test_mine),
+        cmocka_unit_test(test_train)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
