@@ -116,12 +116,15 @@ LODE_API LODE_CHECK lode_status lode_import(const char *source, const char *outp
                                             const char *options, const lode_hooks *hooks,
                                             char **report, lode_error *error);
 
-/// Make a small shop with planted structure, as raw files in folder `output`.
+/// Make a shop whose truth is known, as raw files: a log with tables, and beside them what is true (docs/synth.md).
+/// @param output  a folder; or "-" (standard output), a pipe or a device, which gets the log alone as it is made
 LODE_API LODE_CHECK lode_status lode_synth(const char *output, const char *options,
                                            const lode_hooks *hooks, char **report, lode_error *error);
 
-/// Describe a data set: counts, fields, sessions, time span, popularity.
-LODE_API LODE_CHECK lode_status lode_info(const char *data, const char *options, char **report,
+/// Describe a data set: counts, fields, sessions, time span, popularity. Or a run folder, finished or in progress:
+/// data, model, epochs, best metric, sizes.
+/// @param path  a data set or a run folder; the option `svg: FILE` draws it too (popularity, time, lengths; curves)
+LODE_API LODE_CHECK lode_status lode_info(const char *path, const char *options, char **report,
                                           lode_error *error);
 
 /// Merge a configuration text with `key.path=value` settings, check every key and write every default out.
@@ -133,13 +136,19 @@ LODE_API LODE_CHECK lode_status lode_config_resolve(const char *yaml, const char
                                                     const char *const *sets, size_t set_count,
                                                     char **resolved, lode_error *error);
 
+/// Find items that belong together (clicked in one session, near by their vectors, sharing a token), in the
+/// training part of a data set, and tell about some of them. Options: the miner, its keys, what to show.
+/// @param config  configuration text, for its data.split and data.sessions, or NULL for all defaults
+LODE_API LODE_CHECK lode_status lode_mine(const char *data, const char *config, const char *options,
+                                          const lode_hooks *hooks, char **report, lode_error *error);
+
 /// Train a model and write the bundle `run`. Options: `resume: true` continues a run that was stopped.
 /// @param config  configuration text (need not be resolved), or NULL for all defaults
 LODE_API LODE_CHECK lode_status lode_train(const char *data, const char *run, const char *config,
                                            const char *options, const lode_hooks *hooks,
                                            char **report, lode_error *error);
 
-/// Measure a bundle and the baselines beside it.
+/// Measure a bundle and the baselines beside it. The option `svg: FILE` draws the report too.
 LODE_API LODE_CHECK lode_status lode_eval(const char *run, const char *options,
                                           const lode_hooks *hooks, char **report, lode_error *error);
 

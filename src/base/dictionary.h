@@ -13,7 +13,7 @@ typedef struct lode_dictionary {
     size_t byte_count, byte_capacity;
     uint64_t *offsets; ///< [count + 1] starts in `bytes`
     size_t offset_capacity;
-    uint32_t *slots; ///< index + 1, 0 = free
+    struct lode_dictionary_slot *slots;
     size_t slot_count;
     uint32_t count;
 } lode_dictionary;
@@ -24,8 +24,12 @@ LODE_CHECK lode_status lode__dictionary_add(lode_dictionary *dictionary, const c
                                             size_t length, uint32_t *index, lode_error *error);
 /// Index of a token, or LODE_DICTIONARY_NONE.
 uint32_t lode__dictionary_find(const lode_dictionary *dictionary, const char *token, size_t length);
+/// Ask for the memory that looking a token up will touch; nothing else.
+void lode__dictionary_prefetch(const lode_dictionary *dictionary, const char *token, size_t length);
 /// The token (0-terminated) of an index < count; valid until the next add.
 const char *lode__dictionary_token(const lode_dictionary *dictionary, uint32_t index);
+/// Give up finding and adding; tokens stay. Saves most of the memory.
+void lode__dictionary_seal(lode_dictionary *dictionary);
 void lode__dictionary_release(lode_dictionary *dictionary);
 
 /// 64-bit hash of bytes (XXH64 with the given seed).

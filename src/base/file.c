@@ -208,16 +208,13 @@ lode_status lode__writer_patch(lode_writer *writer, uint64_t offset, const void 
 }
 
 /// Make a rename durable. File systems that cannot sync folders (EINVAL) are left to their ways.
-static lode_status folder_sync(const char *path, lode_error *error) {
-    char *name = folder_of(path);
-    if (name == NULL) return lode__fail_memory(error);
+static lode_status folder_sync(const char *name, lode_error *error) {
     lode_status status = LODE_OK;
     const int folder = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder >= 0 && fsync(folder) != 0 && errno != EINVAL) {
         status = lode__fail_errno(error, "cannot sync the folder %s", name);
     }
     if (folder >= 0) close(folder);
-    lode__free(name);
     return status;
 }
 
@@ -225,7 +222,9 @@ lode_status lode__writer_commit(lode_writer *writer, lode_error *error) {
     if (writer->temporary == NULL) {
         return lode__fail(error, LODE_E_USAGE, "a file was committed that is not open");
     }
-    lode_status status = writer_flush(writer, error);
+    char *folder =
+        folder_of(writer->path); // now: nothing may fail for want of memory once it is renamed
+    lode_status status = folder != NULL ? writer_flush(writer, error) : lode__fail_memory(error);
     if (status == LODE_OK && fsync(writer->descriptor) != 0 && errno != EINVAL) {
         status = lode__fail_errno(error, "cannot write %s", writer->path);
     }
@@ -235,8 +234,9 @@ lode_status lode__writer_commit(lode_writer *writer, lode_error *error) {
     if (status == LODE_OK) {
         lode__free(writer->temporary); // its name is gone: nothing to remove from here on
         writer->temporary = NULL;
-        status = folder_sync(writer->path, error);
+        status = folder_sync(folder, error);
     }
+    lode__free(folder);
     lode__writer_abort(writer);
     return status;
 }
@@ -309,6 +309,16 @@ void lode__mapping_close(lode_mapping *mapping) {
         munmap((void *)(uintptr_t)mapping->data, mapping->size);
     }
     *mapping = (lode_mapping){0};
+}
+
+void lode__mapping_forget(const lode_mapping *mapping, const void *from, size_t bytes) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), base = (uintptr_t)mapping->data;
+    const uintptr_t begin = ((uintptr_t)from + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)from + bytes) / page * page;
+    if ((uintptr_t)from < base || bytes > mapping->size ||
+        (uintptr_t)from - base > mapping->size - bytes || begin >= end)
+        return;
+    (void)madvise((void *)begin, end - begin, MADV_DONTNEED); // of a file nothing is lost
 }
 
 /// Read until the end, which may have moved since the size was asked for; at most one byte over the limit.

@@ -44,6 +44,9 @@ typedef struct lode_mapping {
 
 LODE_CHECK lode_status lode__mapping_open(lode_mapping *mapping, const char *path, lode_error *error);
 void lode__mapping_close(lode_mapping *mapping);
+/// Give the memory behind whole pages of a stretch back to the system; they are read again when they are next
+/// touched. For long walks that do not come back soon. Nothing happens for memory outside the mapping.
+void lode__mapping_forget(const lode_mapping *mapping, const void *from, size_t bytes);
 
 /// The whole file in memory, with a 0 byte after its end; free with lode__free.
 /// @param limit  refuse files that are larger

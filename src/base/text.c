@@ -80,7 +80,25 @@ static bool number_text(const char *text, size_t length, char out[LONGEST_NUMBER
     return true;
 }
 
+/// Up to 18 plain digits, which is what most numbers are; false for anything else.
+static bool plain_digits(const char *text, size_t length, uint64_t *out) {
+    if (length == 0 || length > 18) return false;
+    uint64_t value = 0;
+    for (size_t k = 0; k < length; k++) {
+        const unsigned digit = (unsigned)(unsigned char)text[k] - '0';
+        if (digit > 9) return false;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return true;
+}
+
 bool lode__parse_i64(const char *text, size_t length, int64_t *out) {
+    uint64_t plain;
+    if (plain_digits(text, length, &plain)) {
+        *out = (int64_t)plain;
+        return true;
+    }
     char copy[LONGEST_NUMBER + 1], *end;
     if (!number_text(text, length, copy)) return false;
     errno = 0;
@@ -91,6 +109,7 @@ bool lode__parse_i64(const char *text, size_t length, int64_t *out) {
 }
 
 bool lode__parse_u64(const char *text, size_t length, uint64_t *out) {
+    if (plain_digits(text, length, out)) return true;
     char copy[LONGEST_NUMBER + 1], *end;
     if (!number_text(text, length, copy) || copy[0] == '-') return false;
     errno = 0;
@@ -101,6 +120,11 @@ bool lode__parse_u64(const char *text, size_t length, uint64_t *out) {
 }
 
 bool lode__parse_real(const char *text, size_t length, double *out) {
+    uint64_t plain;
+    if (length <= 15 && plain_digits(text, length, &plain)) { // below 2^53: exact
+        *out = (double)plain;
+        return true;
+    }
     char copy[LONGEST_NUMBER + 1], *end;
     if (!number_text(text, length, copy)) return false;
     for (const char *c = copy; *c != 0; c++) {

@@ -33,6 +33,7 @@ const cli_verb *cli_verb_find(const char *name);
 int cli_synth(int argc, char **argv);
 int cli_import(int argc, char **argv);
 int cli_info(int argc, char **argv);
+int cli_mine(int argc, char **argv);
 int cli_train(int argc, char **argv);
 int cli_eval(int argc, char **argv);
 int cli_encode(int argc, char **argv);

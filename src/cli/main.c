@@ -9,6 +9,7 @@ const cli_verb cli_verbs[] = {
     {"synth", cli_synth, "make up a shop with planted structure, as raw files"},
     {"import", cli_import, "turn logs with item and user tables into one data set"},
     {"info", cli_info, "describe a data set"},
+    {"mine", cli_mine, "items that belong together: met in sessions, near, or of one kind"},
     {"train", cli_train, "train a model on a data set"},
     {"eval", cli_eval, "measure a model beside its baselines"},
     {"encode", cli_encode, "write item and user vectors as .npy"},

@@ -138,6 +138,7 @@ static void print_map(json_t *map, size_t depth) {
 }
 
 void cli_report_any(json_t *report) {
+    json_object_del(report, "notices"); // they were said while the work went on
     if (json_is_object(report)) print_map(report, 0);
 }
 
@@ -188,8 +189,10 @@ static void print_block(json_t *rows, const metric_name *names, size_t count) {
             const double number = json_number_value(value);
             if (!json_is_number(value)) {
                 cli_cell(&table, "-");
-            } else if (json_is_integer(value) || number > 1) {
+            } else if (json_is_integer(value) || number >= 100) {
                 cli_cell(&table, "%.0f", number);
+            } else if (number > 1) {
+                cli_cell(&table, "%.3f", number);
             } else {
                 cli_cell(&table, "%.4f", number);
             }

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 
 typedef struct import_options {
-    const char *output, *format, *columns, *label, *log, *temporary, *memory, *max_errors;
+    const char *output, *format, *columns, *label, *log, *temporary, *memory, *max_errors,
+        *duplicates, *min_count, *core;
     cli_list sets;
-    bool json, quiet;
+    bool append, json, quiet;
 } import_options;
 
 static bool write_options(cli_text *yaml, const import_options *o) {
@@ -16,6 +17,10 @@ static bool write_options(cli_text *yaml, const import_options *o) {
     cli_yaml(yaml, "log", o->log);
     cli_yaml(yaml, "temporary", o->temporary);
     cli_yaml(yaml, "max_errors", o->max_errors);
+    cli_yaml(yaml, "append", o->append ? "true" : NULL);
+    cli_yaml(yaml, "duplicates", o->duplicates);
+    cli_yaml(yaml, "min_count", o->min_count);
+    cli_yaml(yaml, "core", o->core);
     if (!cli_yaml_bytes(yaml, "memory", o->memory)) {
         (void)cli_wrong_usage(
             "import", "--memory takes a number of bytes such as 512M or 2G, not '%s'", o->memory);
@@ -58,6 +63,13 @@ int cli_import(int argc, char **argv) {
         {0, "memory", CLI_TEXT, &o.memory, "SIZE", "rows held before a run is written, such as 512M"},
         {0, "max-errors", CLI_TEXT, &o.max_errors, "N",
          "bad lines to skip and count; default: the first one stops"},
+        {0, "append", CLI_FLAG, &o.append, NULL,
+         "add to FILE.lode: rows of both logs, values of new tables before old ones"},
+        {0, "duplicates", CLI_TEXT, &o.duplicates, "WHICH",
+         "keep (default), first, last or exact: which of several rows of one user and item stay"},
+        {0, "min-count", CLI_TEXT, &o.min_count, "K", "remove items with fewer than K clicks"},
+        {0, "core", CLI_TEXT, &o.core, "K",
+         "remove users and items with fewer than K clicks until none is left (k-core)"},
         {0, "set", CLI_TEXTS, &o.sets, "KEY=VALUE", "any other key; may be repeated"},
         {0, "json", CLI_FLAG, &o.json, NULL, "print the report as JSON"},
         CLI_OPTIONS_END};

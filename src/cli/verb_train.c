@@ -36,6 +36,9 @@ static void print_report(json_t *report) {
             cli_text_release(&number);
         }
     }
+    cli_cell(&facts, "curves");
+    cli_cell(&facts, "lodestone info %s --svg curves.svg",
+             json_string_value(json_object_get(report, "run")));
     cli_table_print(&facts, stdout, "");
     json_t *best = json_object_get(report, "best");
     if (json_object_size(best) > 0) {

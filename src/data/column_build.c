@@ -83,7 +83,11 @@ lode_status lode__column_set(lode_column_builder *builder, uint32_t row, uint32_
         while (builder->word_count <= row)
             builder->words[builder->word_count++] = missing;
     }
-    if (builder->words[row] == missing) builder->words[row] = word;
+    uint32_t *const held = &builder->words[row];
+    if (*held == missing)
+        *held = word;
+    else
+        builder->differing += word != missing && word != *held;
     return LODE_OK;
 }
 
@@ -115,6 +119,7 @@ void lode__column_settle(lode_column_builder *builder) {
     for (uint32_t k = 0; k < builder->texts.count; ++k) {
         const char *const text = lode__dictionary_token(&builder->texts, k);
         float value;
+        if (*text == LODE_PART_MARK) continue;
         bars = bars || has_bar(text);
         commas = commas || strchr(text, ',');
         numbers = numbers && parse_float(text, strlen(text), &value);
@@ -183,12 +188,22 @@ static lode_status write_words(work *w, const char *part, lode_error *error) {
     return lode__section_end(w->writer, error);
 }
 
+static bool is_old(const work *w, uint32_t word) {
+    return w->builder->old && word != LODE_CODE_NONE && (word & LODE_OLD_ROW) != 0;
+}
+
 // Parts of text `word`, or its bytes for a text column.
 static uint64_t word_size(const work *w, uint32_t word) {
     if (w->builder->use.type == LODE_COLUMN_TEXT) {
         if (word == LODE_CODE_NONE) return 1;
         return w->builder->texts.offsets[word + 1] - w->builder->texts.offsets[word];
     }
+    if (is_old(w, word)) {
+        const uint64_t *const starts = w->builder->old->starts + (word & ~LODE_OLD_ROW);
+        return starts[1] - starts[0];
+    }
+    if (w->builder->vectors.columns > 0)
+        return word == LODE_CODE_NONE ? 0 : w->builder->vectors.columns;
     return word == LODE_CODE_NONE ? 0 : w->starts[word + 1] - w->starts[word];
 }
 
@@ -210,6 +225,14 @@ static lode_status write_starts(work *w, lode_error *error) {
     return lode__section_end(w->writer, error);
 }
 
+static lode_status write_vector(work *w, uint32_t row, lode_error *error) {
+    for (uint64_t k = 0; k < w->builder->vectors.columns; ++k) {
+        const float value = lode__npy_value(&w->builder->vectors, row, k);
+        LODE_TRY(lode__section_add(w->writer, &value, sizeof value, error));
+    }
+    return LODE_OK;
+}
+
 // What the starts point into: bytes of texts, or codes or floats of sequences.
 static lode_status write_parts(work *w, const char *part, lode_error *error) {
     const bool text = w->builder->use.type == LODE_COLUMN_TEXT;
@@ -224,6 +247,13 @@ static lode_status write_parts(work *w, const char *part, lode_error *error) {
             const size_t size = (size_t)word_size(w, word);
             if (word == LODE_CODE_NONE)
                 LODE_TRY(lode__section_add(w->writer, "", size, error));
+            else if (is_old(w, word))
+                LODE_TRY(lode__section_add(w->writer,
+                                           w->builder->old->values +
+                                               w->builder->old->starts[word & ~LODE_OLD_ROW],
+                                           size * sizeof(float), error));
+            else if (w->builder->vectors.columns > 0)
+                LODE_TRY(write_vector(w, word, error));
             else if (text)
                 LODE_TRY(lode__section_add(
                     w->writer, lode__dictionary_token(&w->builder->texts, word), size, error));
@@ -243,9 +273,10 @@ static lode_status split_texts(work *w, lode_error *error) {
     for (uint32_t k = 0; k < texts->count; ++k) {
         const char *const text = lode__dictionary_token(texts, k);
         const size_t size = strlen(text);
+        const char separator = *text == LODE_PART_MARK ? LODE_PART_MARK : w->builder->use.separator;
         size_t position = 0, length;
         const char *part;
-        while (next_part(text, size, w->builder->use.separator, &position, &part, &length)) {
+        while (next_part(text, size, separator, &position, &part, &length)) {
             if (!lode__grow((void **)&w->parts, &w->part_capacity, w->part_count + 1,
                             sizeof *w->parts))
                 return lode__fail_memory(error);
@@ -281,7 +312,7 @@ static lode_status write_column(work *w, lode_error *error) {
         LODE_TRY(write_parts(w, "codes", error));
         return write_dictionary(w, &w->tokens, error);
     case LODE_COLUMN_FLOATS:
-        LODE_TRY(split_texts(w, error));
+        if (w->builder->vectors.columns == 0) LODE_TRY(split_texts(w, error));
         LODE_TRY(write_starts(w, error));
         return write_parts(w, "values", error);
     case LODE_COLUMN_TEXT:
@@ -300,6 +331,8 @@ lode_status lode__column_write(lode_column_builder *builder, lode_container_writ
     w->prefix = prefix;
     w->number = number;
     w->rows = rows;
+    w->tokens = builder->parts;
+    builder->parts = (lode_dictionary){0};
     const lode_status status = write_column(w, error);
     lode__dictionary_release(&w->tokens);
     lode__free(w->starts);
@@ -310,6 +343,9 @@ lode_status lode__column_write(lode_column_builder *builder, lode_container_writ
 
 void lode__column_release(lode_column_builder *builder) {
     lode__dictionary_release(&builder->texts);
+    lode__dictionary_release(&builder->parts);
+    lode__text_release(&builder->key);
     lode__free(builder->words);
+    lode__npy_close(&builder->vectors);
     lode__spool_release(&builder->spool);
 }

@@ -7,16 +7,27 @@
 #define LODE_DATA_COLUMN_BUILD_H
 
 #include "base/dictionary.h"
+#include "base/text.h"
 #include "data/columns.h"
+#include "data/npy_read.h"
 #include "data/spool.h"
+
+#define LODE_PART_MARK '\xff' ///< begins each part of a sequence that was taken over
+
+#define LODE_OLD_ROW 0x80000000u ///< words with this bit are rows of `old`
 
 typedef struct lode_column_builder {
     const char *name;
     lode_use use;
     lode_dictionary texts;
-    uint32_t *words; ///< of a table: [word_count], rows beyond are missing
+    lode_dictionary parts; ///< codes of a token_seq that was taken over; new parts come behind them
+    lode_text key;         ///< private: scratch of lode__column_recode
+    uint32_t *words;       ///< of a table: [word_count], rows beyond are missing
     size_t word_count, word_capacity;
-    lode_spool spool; ///< of a context column
+    uint64_t differing; ///< values that came after another one of the same row
+    lode_spool spool;   ///< of a context column
+    const lode_column *old; ///< a table's float_seq that was taken over and outlives the builder, or NULL
+    lode_npy vectors;       ///< of a column of vectors: words are its rows; no columns = none
 } lode_column_builder;
 
 /// NULL when a cell can be encoded, or what was expected instead.
@@ -38,6 +49,12 @@ LODE_CHECK lode_status lode__column_write(lode_column_builder *builder,
 LODE_CHECK lode_status lode__tokens_write(const lode_dictionary *dictionary,
                                           lode_container_writer *writer, const char *name,
                                           const char *starts, lode_error *error);
+/// Take over the dictionary of a column of an existing data set: before anything is encoded.
+LODE_CHECK lode_status lode__column_adopt(lode_column_builder *builder, const lode_column *column,
+                                          lode_error *error);
+/// The word of a row of a column that was taken over.
+LODE_CHECK lode_status lode__column_recode(lode_column_builder *builder, const lode_column *column,
+                                           uint64_t row, uint32_t *word, lode_error *error);
 void lode__column_release(lode_column_builder *builder);
 
 #endif

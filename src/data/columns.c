@@ -18,7 +18,7 @@ static const char *const item_names[] = {
     "itemidx",        "adid",   "anime",      "animeid", NULL};
 static const char *const time_names[] = {
     "time",     "timestamp", "ts",     "clicktimestamp", "eventtime", "clicktime", "unixreviewtime",
-    "datetime", "date",      "timems", "eventtimestamp", "createdat", NULL};
+    "datetime", "date",      "timems", "eventtimestamp", "createdat", "eventdate", NULL};
 static const char *const label_names[] = {"rating",  "label",   "score", "stars", "overall",
                                           "isclick", "clicked", "click", NULL};
 static const char *const session_names[] = {"session", "sessionid", "sid", NULL};
@@ -26,8 +26,10 @@ static const char *const behaviour_names[] = {"behaviour",    "behavior",   "beh
                                               "behaviortype", "event",      "eventtype",
                                               "action",       "actiontype", NULL};
 static const char *const weight_names[] = {"weight", "confidence", "playcount", "plays", NULL};
+static const char *const part_names[] = {"split", "part", "fold", "subset", "partition", NULL};
 static const char *const from_names[] = {"validfrom", NULL};
 static const char *const until_names[] = {"validuntil", "validto", NULL};
+static const char *const offset_names[] = {"timeframe", NULL};
 static const char *const about_session_names[] = {"sessionstart", "sessionsize", "sessionlength",
                                                   "sessionend", NULL};
 
@@ -42,8 +44,10 @@ static const struct role_names {
                        [LODE_ROLE_SESSION] = {"session", session_names},
                        [LODE_ROLE_BEHAVIOUR] = {"behaviour", behaviour_names},
                        [LODE_ROLE_WEIGHT] = {"weight", weight_names},
+                       [LODE_ROLE_PART] = {"part", part_names},
                        [LODE_ROLE_VALID_FROM] = {"valid_from", from_names},
                        [LODE_ROLE_VALID_UNTIL] = {"valid_until", until_names},
+                       [LODE_ROLE_OFFSET] = {"offset", offset_names},
                        [LODE_ROLE_ABOUT_SESSION] = {"about_session", about_session_names}};
 
 static const char *const type_names[] = {[LODE_COLUMN_TOKEN] = "token",
@@ -53,6 +57,25 @@ static const char *const type_names[] = {[LODE_COLUMN_TOKEN] = "token",
                                          [LODE_COLUMN_TEXT] = "text"};
 
 #define TYPE_COUNT ((int)(sizeof type_names / sizeof *type_names))
+
+int lode__part_of(const char *word, size_t length) {
+    static const struct {
+        const char *word;
+        lode_given part;
+    } words[] = {{"train", LODE_GIVEN_TRAIN}, {"training", LODE_GIVEN_TRAIN},
+                 {"valid", LODE_GIVEN_VALID}, {"validation", LODE_GIVEN_VALID},
+                 {"val", LODE_GIVEN_VALID},   {"dev", LODE_GIVEN_VALID},
+                 {"test", LODE_GIVEN_TEST},   {"testing", LODE_GIVEN_TEST}};
+    for (size_t k = 0; k < sizeof words / sizeof *words; ++k)
+        if (strlen(words[k].word) == length && strncasecmp(words[k].word, word, length) == 0)
+            return (int)words[k].part;
+    return -1;
+}
+
+const char *lode__part_name(lode_given part) {
+    static const char *const names[LODE_GIVEN_PARTS] = {"train", "valid", "test"};
+    return names[part];
+}
 
 const char *lode__role_name(lode_role role) {
     return roles[role].name;
@@ -173,15 +196,19 @@ static lode_status node_column(const lode_map_request *request, const lode_node 
 static lode_use use_of(const lode_table *table, size_t column, bool guess) {
     const lode_heading *const heading = &table->headings[column];
     const bool title = lode__is_title_name(heading->name), typed = heading->type >= 0;
-    lode_use use = {true, guess && !typed && !title, LODE_COLUMN_TOKEN, typed ? ' ' : 0};
+    lode_use use = {.keep = true,
+                    .guess = guess && !typed && !title,
+                    .about = heading->about,
+                    .type = LODE_COLUMN_TOKEN,
+                    .separator = typed && !heading->separator ? ' ' : heading->separator};
     if (typed) use.type = (lode_column_type)heading->type;
     if (title && (use.type == LODE_COLUMN_TOKENS || (guess && !typed))) use.type = LODE_COLUMN_TEXT;
     return use;
 }
 
-// "NAME" or "NAME:TYPE" of a context list.
-static lode_status read_context(lode_column_map *map, const lode_map_request *request,
-                                const lode_node *item, lode_error *error) {
+// "NAME" or "NAME:TYPE" of a list of context, item or user columns.
+static lode_status read_column(lode_column_map *map, const lode_map_request *request,
+                               const lode_node *item, lode_about about, lode_error *error) {
     if (item->kind != LODE_NODE_SCALAR)
         return lode__fail(error, LODE_E_CONFIG, "%s: expected a list of columns",
                           lode__node_where(request->arena, item));
@@ -201,17 +228,25 @@ static lode_status read_context(lode_column_map *map, const lode_map_request *re
                               lode__node_where(request->arena, item), colon + 1);
     }
     if (column == LODE_NO_COLUMN) return fail_node(request, item, error, item->text);
-    map->uses[column] = use_of(request->table, column, false);
+    map->uses[column] = use_of(request->table, column, about != LODE_ABOUT_ROW && type < 0);
+    map->uses[column].about = about;
     if (type >= 0) map->uses[column].type = (lode_column_type)type;
     return LODE_OK;
 }
 
 static bool is_log_role(lode_role role) {
-    return role >= LODE_ROLE_USER && role <= LODE_ROLE_WEIGHT;
+    return role >= LODE_ROLE_USER && role <= LODE_ROLE_LOG_LAST;
 }
 
 static bool *columns_used(const lode_map_request *request) {
     return lode__arena_alloc(request->arena, request->table->heading_count, sizeof(bool));
+}
+
+// What the columns of a list of the section `log` describe, or LODE_ABOUT_NOTHING.
+static lode_about list_about(const char *key) {
+    if (strcmp(key, "context") == 0) return LODE_ABOUT_ROW;
+    if (strcmp(key, "item_columns") == 0) return LODE_ABOUT_ITEM;
+    return strcmp(key, "user_columns") == 0 ? LODE_ABOUT_USER : LODE_ABOUT_NOTHING;
 }
 
 // The `log` section of a columns file; `used` marks columns whose fate is settled.
@@ -231,14 +266,16 @@ static lode_status read_log_section(lode_column_map *map, const lode_map_request
                 LODE_TRY(node_column(request, item, &column, error));
                 used[column] = true;
             }
-        } else if (strcmp(node->key, "context") == 0) {
+        } else if (list_about(node->key) < LODE_ABOUT_NOTHING) {
             for (const lode_node *item = node->child; item; item = item->next)
-                LODE_TRY(read_context(map, request, item, error));
-        } else {
-            return lode__fail(error, LODE_E_CONFIG,
-                              "%s: found the key '%s', expected user, item, time, label, session, "
-                              "behaviour, weight, context or ignore",
-                              lode__node_where(request->arena, node), node->key);
+                LODE_TRY(read_column(map, request, item, list_about(node->key), error));
+        } else if (strcmp(node->key, "names") != 0) {
+            return lode__fail(
+                error, LODE_E_CONFIG,
+                "%s: found the key '%s', expected user, item, time, label, session, "
+                "behaviour, weight, part, context, item_columns, user_columns, names or "
+                "ignore",
+                lode__node_where(request->arena, node), node->key);
         }
     }
     return LODE_OK;
@@ -252,6 +289,17 @@ static lode_status require(const lode_column_map *map, const lode_map_request *r
                       "columns file: log: {%s: NAME}",
                       request->table->name, lode__heading_list(request->table, request->arena),
                       lode__role_name(role), lode__role_name(role));
+}
+
+// Why a column of a log is not kept, or NULL.
+static const char *why_left_out(const lode_table *table, size_t column) {
+    const lode_heading *const heading = &table->headings[column];
+    if (heading->about == LODE_ABOUT_NOTHING) return heading->reason;
+    if (lode__role_of(heading->name, NULL) == LODE_ROLE_ABOUT_SESSION)
+        return "it describes the session";
+    if (heading->type == LODE_COLUMN_TEXT && heading->about == LODE_ABOUT_ROW)
+        return "it holds free text";
+    return NULL;
 }
 
 lode_status lode__map_log(lode_column_map *map, const lode_map_request *request, lode_error *error) {
@@ -268,21 +316,35 @@ lode_status lode__map_log(lode_column_map *map, const lode_map_request *request,
         map->role[role] = column;
         used[column] = true;
     }
+    if (map->role[LODE_ROLE_USER] == LODE_NO_COLUMN &&
+        map->role[LODE_ROLE_SESSION] != LODE_NO_COLUMN) {
+        map->role[LODE_ROLE_USER] = map->role[LODE_ROLE_SESSION];
+        lode__notice(request->hooks, "%s: no column holds users; every session counts as a user",
+                     table->name);
+    }
     LODE_TRY(require(map, request, LODE_ROLE_USER, error));
     LODE_TRY(require(map, request, LODE_ROLE_ITEM, error));
     const bool chosen = lode__node_get(section, "context") != NULL;
+    const size_t offset = lode__heading_role(table, LODE_ROLE_OFFSET);
+    if (map->role[LODE_ROLE_TIME] != LODE_NO_COLUMN && offset != LODE_NO_COLUMN && !used[offset] &&
+        !map->uses[offset].keep) {
+        map->role[LODE_ROLE_OFFSET] = offset;
+        used[offset] = true;
+        lode__notice(request->hooks, "%s: column %s is added to the time, as milliseconds",
+                     table->name, table->headings[offset].name);
+    }
     for (size_t k = 0; k < table->heading_count; ++k) {
         if (used[k]) {
             map->uses[k].keep = false;
             continue;
         }
-        if (chosen) continue;
-        if (lode__role_of(table->headings[k].name, NULL) == LODE_ROLE_ABOUT_SESSION) {
-            lode__notice(request->hooks, "%s: column %s describes the session and is left out",
-                         table->name, table->headings[k].name);
-            continue;
-        }
-        map->uses[k] = use_of(table, k, false);
+        if (chosen || map->uses[k].keep) continue;
+        const char *const reason = why_left_out(table, k);
+        if (reason)
+            lode__notice(request->hooks, "%s: column %s is left out: %s", table->name,
+                         table->headings[k].name, reason);
+        else
+            map->uses[k] = use_of(table, k, table->headings[k].about != LODE_ABOUT_ROW);
     }
     return LODE_OK;
 }
@@ -324,7 +386,8 @@ lode_status lode__map_table(lode_column_map *map, const lode_map_request *reques
     map->role[id] = column;
     used[column] = true;
     for (const lode_node *node = section ? section->child : NULL; node; node = node->next)
-        if (strcmp(node->key, "id") != 0)
+        if (strcmp(node->key, "id") != 0 && strcmp(node->key, "names") != 0 &&
+            node->kind == LODE_NODE_SCALAR)
             LODE_TRY(read_table_column(map, request, node, used, error));
     for (int role = LODE_ROLE_VALID_FROM; role <= LODE_ROLE_VALID_UNTIL; ++role) {
         const size_t found = lode__heading_role(table, (lode_role)role);
@@ -332,7 +395,13 @@ lode_status lode__map_table(lode_column_map *map, const lode_map_request *reques
         map->role[role] = found;
         used[found] = true;
     }
-    for (size_t k = 0; k < table->heading_count; ++k)
-        if (!used[k]) map->uses[k] = use_of(table, k, true);
+    for (size_t k = 0; k < table->heading_count; ++k) {
+        if (used[k]) continue;
+        if (table->headings[k].about == LODE_ABOUT_NOTHING)
+            lode__notice(request->hooks, "%s: column %s is left out: %s", table->name,
+                         table->headings[k].name, table->headings[k].reason);
+        else
+            map->uses[k] = use_of(table, k, true);
+    }
     return LODE_OK;
 }

@@ -2,8 +2,10 @@
 ///
 /// A table of header synonyms gives every column a role; a columns file overrides it:
 ///
-///     log:  {user: visitor, item: sku, time: at, context: [device, "price:float"], ignore: [row]}
-///     item: {id: sku, brand: token, tags: token_seq, price: float, notes: ignore}
+///     log:  {user: visitor, item: sku, time: at, context: [device, "price:float"], ignore: [row],
+///            item_columns: [category], user_columns: [city], names: [visitor, sku, at, ...]}
+///     item: {id: sku, brand: token, tags: token_seq, price: float, notes: ignore, names: [sku, brand, ...],
+///            content: {npy: vectors.npy, ids: vectors.ids}}
 ///     user: {id: visitor, age: token}
 #ifndef LODE_DATA_COLUMNS_H
 #define LODE_DATA_COLUMNS_H
@@ -20,11 +22,15 @@ typedef enum lode_role {
     LODE_ROLE_SESSION,
     LODE_ROLE_BEHAVIOUR,
     LODE_ROLE_WEIGHT,
+    LODE_ROLE_PART, ///< train, valid or test
     LODE_ROLE_VALID_FROM,
     LODE_ROLE_VALID_UNTIL,
+    LODE_ROLE_OFFSET, ///< milliseconds that a coarse time leaves out, since the session began
     LODE_ROLE_ABOUT_SESSION, ///< describes the session, not the click (its start, its size): left out
     LODE_ROLES
 } lode_role;
+
+#define LODE_ROLE_LOG_LAST LODE_ROLE_PART ///< roles from LODE_ROLE_USER to here are of a log
 
 /// "user", "item", "time", ...
 const char *lode__role_name(lode_role role);
@@ -32,6 +38,11 @@ const char *lode__role_name(lode_role role);
 /// The role of a header by the synonyms (userId, user_id, UserID are one), or LODE_ROLE_NONE.
 /// @param rank  receives how far down the list the synonym stands, lower is better; or NULL
 lode_role lode__role_of(const char *heading, size_t *rank);
+
+/// The part that a word such as train, val, dev or test names, or -1.
+int lode__part_of(const char *word, size_t length);
+/// "train", "valid", "test".
+const char *lode__part_name(lode_given part);
 
 /// True for title, name, and names that end in _title or _name.
 bool lode__is_title_name(const char *name);
@@ -44,6 +55,7 @@ int lode__column_type_find(const char *name);
 typedef struct lode_use {
     bool keep;  ///< it becomes a typed column
     bool guess; ///< nobody said its type: a table's column may turn out to be token_seq or float
+    lode_about about; ///< of a log's column: whether it goes to the context, the items or the users
     lode_column_type type;
     char separator; ///< of token_seq and float_seq; 0 = found from the values: | or , or blank
 } lode_use;
@@ -64,8 +76,8 @@ typedef struct lode_map_request {
     lode_arena *arena;
 } lode_map_request;
 
-/// The columns of a log: the user and item columns must be found (LODE_E_CONFIG otherwise); all others that
-/// have no role become context columns.
+/// The columns of a log: the item column and a user or session column must be found; without a user column every
+/// session is a user. All others that have no role become context columns, or columns of the items or users.
 LODE_CHECK lode_status lode__map_log(lode_column_map *map, const lode_map_request *request,
                                      lode_error *error);
 

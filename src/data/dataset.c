@@ -107,6 +107,8 @@ static lode_status check_log(const opening *o) {
             return damaged(o, "log.weight", "holds a wrong weight");
         if (data->session && data->session[k] >= n)
             return damaged(o, "log.session", "holds a wrong session");
+        if (data->part && data->part[k] >= LODE_GIVEN_PARTS)
+            return damaged(o, "log.part", "holds a wrong part");
         if (data->label && isinf(data->label[k]))
             return damaged(o, "log.label", "holds an infinite label");
     }
@@ -144,7 +146,7 @@ static lode_status open_log(opening *o) {
         if (strcmp(kind, kinds[k]) == 0) found = k;
     if (found < 0) return damaged(o, "meta", "holds no kind of time");
     data->time_kind = (lode_time_kind)found;
-    const void *offsets, *item, *time, *behaviour, *weight, *session, *label, *valid;
+    const void *offsets, *item, *time, *behaviour, *weight, *session, *label, *part, *valid;
     LODE_TRY(array(o, "log.offsets", sizeof(uint64_t), (uint64_t)data->users.count + 1, &offsets));
     LODE_TRY(array(o, "log.item", sizeof(uint32_t), n, &item));
     LODE_TRY(optional(o, "log.time", sizeof(int64_t), n, &time));
@@ -152,6 +154,7 @@ static lode_status open_log(opening *o) {
     LODE_TRY(optional(o, "log.weight", sizeof(float), n, &weight));
     LODE_TRY(optional(o, "log.session", sizeof(uint32_t), n, &session));
     LODE_TRY(optional(o, "log.label", sizeof(float), n, &label));
+    LODE_TRY(optional(o, "log.part", sizeof(uint8_t), n, &part));
     LODE_TRY(optional(o, "item.valid", 2 * sizeof(int64_t), data->items.count, &valid));
     data->offsets = offsets;
     data->item = item;
@@ -160,6 +163,7 @@ static lode_status open_log(opening *o) {
     data->weight = weight;
     data->session = session;
     data->label = label;
+    data->part = part;
     data->valid = valid;
     if ((data->time == NULL) != (data->time_kind == LODE_TIME_NONE))
         return damaged(o, "log.time", "does not fit the kind of time in meta");

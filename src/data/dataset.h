@@ -13,6 +13,7 @@
 ///     log.weight ?             f32 [n]; absent = all 1
 ///     log.session ?            u32 [n] dense session numbers, unique over the whole log
 ///     log.label ?              f32 [n] the rating or label as it stood in the log
+///     log.part ?               u8 [n] lode_given: the split that came with the log; absent = none came
 ///     context.K.*, user.column.K.*, item.column.K.*    typed columns, K = 0, 1, ... as listed in meta:
 ///         .codes   u32          token: [rows]; token_seq: [starts[rows]]; UINT32_MAX = missing
 ///         .starts  u64 [rows + 1]   token_seq, float_seq: into codes / values; text: into bytes
@@ -41,6 +42,14 @@ typedef enum lode_behaviour {
     LODE_BUY,
     LODE_BEHAVIOURS
 } lode_behaviour;
+
+/// Where the one who published the log put a row.
+typedef enum lode_given {
+    LODE_GIVEN_TRAIN,
+    LODE_GIVEN_VALID,
+    LODE_GIVEN_TEST,
+    LODE_GIVEN_PARTS
+} lode_given;
 
 typedef enum lode_time_kind {
     LODE_TIME_NONE,  ///< input order only; log.time absent
@@ -89,6 +98,7 @@ typedef struct lode_dataset {
     const float *weight;      ///< NULL = all 1
     const uint32_t *session;  ///< NULL without sessions
     const float *label;       ///< NULL without ratings or labels
+    const uint8_t *part;      ///< lode_given of each row; NULL when the log came without a split
     lode_time_kind time_kind;
     const int64_t *valid; ///< [items, 2] or NULL
     lode_column *context, *user_columns, *item_columns;

@@ -3,11 +3,13 @@
 #include "data/importer.h"
 
 #include "base/text.h"
+#include "data/dataset_limits.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -164,17 +166,21 @@ static bool has_role(const lode_importer *importer, lode_role role) {
 
 static lode_status prepare_context(lode_importer *importer, lode_error *error) {
     const lode_table *const log = &importer->log;
-    importer->context_column =
-        lode__arena_alloc(&importer->arena, log->heading_count, sizeof(size_t));
+    const size_t most = importer->context.count + log->heading_count;
+    importer->context_column = lode__arena_alloc(&importer->arena, most, sizeof(size_t));
     if (!importer->context_column) return lode__fail_memory(error);
+    for (size_t k = 0; k < most; ++k)
+        importer->context_column[k] = LODE_NO_COLUMN;
     for (size_t k = 0; k < log->heading_count; ++k) {
-        if (!importer->map.uses[k].keep) continue;
+        if (!importer->map.uses[k].keep || importer->map.uses[k].about != LODE_ABOUT_ROW) continue;
         lode_column_builder *builder;
-        importer->context_column[importer->context.count] = k;
         LODE_TRY(lode__builders_add(&importer->context, log->headings[k].name,
                                     importer->map.uses[k], &builder, error));
-        builder->spool.folder = importer->folder;
+        LODE_TRY(lode__import_same_type(importer, log, builder, &importer->map.uses[k], error));
+        importer->context_column[builder - importer->context.list] = k;
     }
+    for (size_t k = 0; k < importer->context.count; ++k)
+        importer->context.list[k].spool.folder = importer->folder;
     importer->slots.context = importer->slots.words;
     importer->slots.words += importer->context.count;
     return LODE_OK;
@@ -183,13 +189,21 @@ static lode_status prepare_context(lode_importer *importer, lode_error *error) {
 // Say which column became what.
 static void notice_mapping(const lode_importer *importer) {
     lode_text text = {0};
-    for (int role = LODE_ROLE_USER; role <= LODE_ROLE_WEIGHT; ++role)
+    for (int role = LODE_ROLE_USER; role <= LODE_ROLE_LOG_LAST; ++role)
         if (has_role(importer, (lode_role)role))
             lode__text_printf(&text, "%s%s = %s", text.length ? ", " : "",
                               lode__role_name((lode_role)role),
                               importer->log.headings[importer->map.role[role]].name);
     for (size_t k = 0; k < importer->context.count; ++k)
         lode__text_printf(&text, "%s%s", k ? ", " : "; context: ", importer->context.list[k].name);
+    const lode_builders *const sides[] = {&importer->item_columns, &importer->user_columns};
+    for (size_t s = 0; s < 2; ++s)
+        for (size_t k = 0; k < sides[s]->count; ++k)
+            lode__text_printf(&text, "%s%s",
+                              k   ? ", "
+                              : s ? "; of users: "
+                                  : "; of items: ",
+                              sides[s]->list[k].name);
     if (!text.failed)
         lode__notice(importer->hooks, "%s (%s): %s", importer->log.name, importer->log.reader->name,
                      text.data);
@@ -197,10 +211,8 @@ static void notice_mapping(const lode_importer *importer) {
 }
 
 static lode_status open_log(lode_importer *importer, lode_error *error) {
-    const size_t max_line = (size_t)importer->options->max_line;
-    lode_input *input;
-    LODE_TRY(lode__input_open(&input, importer->plan.log, max_line, error));
-    LODE_TRY(lode__table_open(&importer->log, input, importer->reader, max_line, error));
+    LODE_TRY(lode__import_open(importer, importer->plan.log, "log", &importer->log, error));
+    importer->log_next = 1;
     const lode_map_request request = {&importer->log, importer->columns, importer->hooks,
                                       &importer->arena};
     LODE_TRY(lode__map_log(&importer->map, &request, error));
@@ -216,17 +228,25 @@ static lode_status open_log(lode_importer *importer, lode_error *error) {
     }
     lode_slots *const slots = &importer->slots;
     slots->words = LODE_ROW_REST;
-    slots->behaviour = take_slot(slots, condition->name || has_role(importer, LODE_ROLE_BEHAVIOUR));
-    slots->weight = take_slot(slots, has_role(importer, LODE_ROLE_WEIGHT));
+    const lode_dataset *const old = importer->old;
+    slots->behaviour = take_slot(slots, condition->name || (old && old->behaviour) ||
+                                            has_role(importer, LODE_ROLE_BEHAVIOUR));
+    slots->weight = take_slot(slots, (old && old->weight) || has_role(importer, LODE_ROLE_WEIGHT));
     slots->session = take_slot(slots, has_role(importer, LODE_ROLE_SESSION));
-    slots->label = take_slot(slots, has_role(importer, LODE_ROLE_LABEL));
+    slots->label = take_slot(slots, (old && old->label) || has_role(importer, LODE_ROLE_LABEL));
+    slots->part =
+        take_slot(slots, importer->plan.logs[0].part >= 0 || has_role(importer, LODE_ROLE_PART));
+    LODE_TRY(lode__append_columns(importer, error));
     LODE_TRY(prepare_context(importer, error));
+    LODE_TRY(lode__import_side_prepare(importer, error));
     importer->row = lode__arena_alloc(&importer->arena, slots->words, sizeof *importer->row);
     if (!importer->row) return lode__fail_memory(error);
     lode__sorter_begin(&importer->sorter, slots->words, (size_t)importer->options->memory,
                        importer->folder);
+    const lode_filter_rules rules = lode__import_rules(importer->options);
+    lode__filter_begin(&importer->filter, &rules, slots->words, slots->behaviour, importer->folder);
     notice_mapping(importer);
-    return LODE_OK;
+    return lode__append_check(importer, error);
 }
 
 // ---- rows
@@ -312,32 +332,53 @@ static lode_status check_token(const lode_importer *importer, lode_role role, lo
                             "found no %s, expected a token", lode__role_name(role));
 }
 
+// Milliseconds that a coarse time leaves out: diginetica's date with its timeframe.
+static lode_status add_offset(const lode_importer *importer, int64_t *time, lode_error *error) {
+    const lode_cell *const cell = role_cell(importer, LODE_ROLE_OFFSET);
+    int64_t offset = 0;
+    if (cell->length > 0 && (!lode__parse_i64(cell->text, cell->length, &offset) || offset < 0 ||
+                             offset > 864000000 || *time > LODE_TIME_LIMIT - offset))
+        return lode__import_fail_cell(&importer->log, cell, "milliseconds of at most ten days",
+                                      error);
+    *time += offset;
+    return LODE_OK;
+}
+
+static void float_word(uint32_t *word, float value) {
+    memcpy(word, &value, sizeof value);
+}
+
 // Everything that may be wrong with a row, before anything of it is kept.
 static lode_status check_row(lode_importer *importer, lode_error *error) {
     uint32_t *const row = importer->row;
     const lode_slots *const slots = &importer->slots;
     int64_t time = 0;
-    LODE_TRY(check_token(importer, LODE_ROLE_USER, error));
+    if (importer->user.length == 0) LODE_TRY(check_token(importer, LODE_ROLE_USER, error));
     LODE_TRY(check_token(importer, LODE_ROLE_ITEM, error));
     if (slots->session != NO_SLOT) LODE_TRY(check_token(importer, LODE_ROLE_SESSION, error));
-    if (slots->label != NO_SLOT)
+    if (slots->label != NO_SLOT) float_word(&row[slots->label], NAN);
+    if (slots->weight != NO_SLOT) float_word(&row[slots->weight], 1.0f);
+    if (has_role(importer, LODE_ROLE_LABEL))
         LODE_TRY(read_number(importer, role_cell(importer, LODE_ROLE_LABEL), -3.5e38,
                              &row[slots->label], error));
-    if (slots->weight != NO_SLOT) {
+    if (has_role(importer, LODE_ROLE_WEIGHT)) {
         const lode_cell *const cell = role_cell(importer, LODE_ROLE_WEIGHT);
         if (cell->length == 0)
             return lode__import_fail_cell(&importer->log, cell, "a number from 0 on", error);
         LODE_TRY(read_number(importer, cell, 0, &row[slots->weight], error));
     }
+    if (slots->part != NO_SLOT) LODE_TRY(lode__import_part(importer, &row[slots->part], error));
     if (slots->behaviour != NO_SLOT) row[slots->behaviour] = LODE_CLICK;
     if (has_role(importer, LODE_ROLE_BEHAVIOUR))
         LODE_TRY(read_behaviour(importer, &row[slots->behaviour], error));
     if (importer->condition.name) LODE_TRY(read_label(importer, &row[slots->behaviour], error));
     for (size_t k = 0; k < importer->context.count; ++k) {
+        if (importer->context_column[k] == LODE_NO_COLUMN) continue;
         const lode_cell *const cell = &importer->log.cells[importer->context_column[k]];
         const char *const expected = lode__column_check(&importer->context.list[k], cell);
         if (expected) return lode__import_fail_cell(&importer->log, cell, expected, error);
     }
+    LODE_TRY(lode__import_side_check(importer, error));
     if (has_role(importer, LODE_ROLE_TIME)) { // last: it remembers what it has seen
         const lode_cell *const cell = role_cell(importer, LODE_ROLE_TIME);
         const int64_t high = importer->times.high;
@@ -350,21 +391,10 @@ static lode_status check_row(lode_importer *importer, lode_error *error) {
             importer->times.high_column = cell->column;
         }
     }
+    if (has_role(importer, LODE_ROLE_OFFSET)) LODE_TRY(add_offset(importer, &time, error));
     row[LODE_ROW_TIME] = (uint32_t)(uint64_t)time;
     row[LODE_ROW_TIME + 1] = (uint32_t)((uint64_t)time >> 32);
     return LODE_OK;
-}
-
-// The index of a token; logs often repeat the token of the row before.
-static lode_status add_token(lode_dictionary *dictionary, const char *token, size_t length,
-                             uint32_t *index, lode_error *error) {
-    if (*index < dictionary->count) {
-        const uint64_t start = dictionary->offsets[*index];
-        if (dictionary->offsets[*index + 1] - start == length + 1 &&
-            memcmp(dictionary->bytes + start, token, length) == 0)
-            return LODE_OK;
-    }
-    return lode__dictionary_add(dictionary, token, length, index, error);
 }
 
 // Sessions are numbered by (user, session): loggers that count per user stay apart.
@@ -379,35 +409,42 @@ static lode_status number_session(lode_importer *importer, lode_error *error) {
                           importer->log.name, (unsigned long long)importer->log.line, cell->column,
                           cell->length);
     memcpy(key + head, cell->text, cell->length);
-    return add_token(&importer->sessions, key, (size_t)head + cell->length,
-                     &importer->row[importer->slots.session], error);
-}
-
-static lode_status grow_users(lode_importer *importer, lode_error *error) {
-    const size_t before = importer->user_capacity;
-    if (!lode__grow((void **)&importer->user_rows, &importer->user_capacity, importer->users.count,
-                    sizeof *importer->user_rows))
-        return lode__fail_memory(error);
-    for (size_t k = before; k < importer->user_capacity; ++k)
-        importer->user_rows[k] = 0;
+    uint32_t *const word = &importer->row[importer->slots.session];
+    uint32_t index = 0;
+    LODE_TRY(
+        lode__dictionary_add(&importer->sessions, key, (size_t)head + cell->length, &index, error));
+    if (index >= LODE_DICTIONARY_NONE - importer->session_base)
+        return lode__fail(error, LODE_E_INPUT, "found more than %u sessions", UINT32_MAX - 1);
+    *word = importer->session_base + index;
     return LODE_OK;
 }
 
 static lode_status add_row(lode_importer *importer, lode_error *error) {
     uint32_t *const row = importer->row;
-    LODE_TRY(check_row(importer, error));
-    const lode_cell *const user = role_cell(importer, LODE_ROLE_USER);
+    LODE_TRY(lode__import_user(importer, &importer->user, error));
+    const lode_cell *const user = &importer->user;
     const lode_cell *const item = role_cell(importer, LODE_ROLE_ITEM);
-    LODE_TRY(add_token(&importer->users, user->text, user->length, &row[LODE_ROW_USER], error));
-    LODE_TRY(add_token(&importer->items, item->text, item->length, &row[LODE_ROW_ITEM], error));
-    LODE_TRY(grow_users(importer, error));
+    lode__dictionary_prefetch(&importer->users, user->text, user->length);
+    lode__dictionary_prefetch(&importer->items, item->text, item->length);
+    LODE_TRY(check_row(importer, error));
+    LODE_TRY(lode__dictionary_add(&importer->users, user->text, user->length, &row[LODE_ROW_USER],
+                                  error));
+    LODE_TRY(lode__dictionary_add(&importer->items, item->text, item->length, &row[LODE_ROW_ITEM],
+                                  error));
     if (importer->slots.session != NO_SLOT) LODE_TRY(number_session(importer, error));
-    for (size_t k = 0; k < importer->context.count; ++k)
-        LODE_TRY(lode__column_encode(&importer->context.list[k],
-                                     &importer->log.cells[importer->context_column[k]],
-                                     &row[importer->slots.context + k], error));
+    for (size_t k = 0; k < importer->context.count; ++k) {
+        uint32_t *const word = &row[importer->slots.context + k];
+        const size_t column = importer->context_column[k];
+        if (column == LODE_NO_COLUMN)
+            *word = lode__column_missing(&importer->context.list[k]);
+        else
+            LODE_TRY(lode__column_encode(&importer->context.list[k], &importer->log.cells[column],
+                                         word, error));
+    }
+    LODE_TRY(lode__import_side_add(importer, error));
     LODE_TRY(lode__sorter_add(&importer->sorter, row, error));
-    ++importer->user_rows[row[LODE_ROW_USER]];
+    importer->anonymous += user->text == importer->session_user;
+    if (importer->slots.part != NO_SLOT) ++importer->parts[row[importer->slots.part]];
     ++importer->behaviours[importer->slots.behaviour == NO_SLOT ? LODE_CLICK
                                                                 : row[importer->slots.behaviour]];
     ++importer->rows;
@@ -417,31 +454,39 @@ static lode_status add_row(lode_importer *importer, lode_error *error) {
 static lode_status check_times(const lode_importer *importer, lode_error *error) {
     const lode_time_reader *const times = &importer->times;
     if (times->unit != LODE_UNIT_ORDER) return LODE_OK;
+    const bool real = importer->old && importer->old->time_kind == LODE_TIME_REAL;
     const uint64_t span = (uint64_t)(times->high - times->low);
-    if (times->low <= 1 && span < importer->rows + importer->errors) return LODE_OK;
-    return lode__table_fail(
-        &importer->log, times->high_line, times->high_column, error,
-        "found the time %lld, expected seconds, milliseconds or microseconds "
-        "since 1970 (from 1973 on), or consecutive numbers from 0 or 1; if it is "
-        "no time, put it under ignore in a columns file",
-        (long long)times->high);
+    if (!real && times->low <= 1 && span < importer->rows + importer->errors) return LODE_OK;
+    return lode__table_fail(&importer->log, times->high_line, times->high_column, error,
+                            "found the time %lld, expected seconds, milliseconds or microseconds "
+                            "since 1970 (from 1973 on)%s; if it is "
+                            "no time, put it under ignore in a columns file",
+                            (long long)times->high,
+                            real ? " as in the data set" : ", or consecutive numbers from 0 or 1");
 }
 
 static lode_status read_log(lode_importer *importer, lode_error *error) {
     for (bool end = false;;) {
         lode_error problem = {0};
         lode_status status = lode__table_read(&importer->log, &end, &problem);
-        if (status == LODE_OK && end) break;
+        if (status == LODE_OK && end) {
+            LODE_TRY(lode__import_next_log(importer, &end, error));
+            if (end) break;
+            continue;
+        }
         if (status == LODE_OK) status = add_row(importer, &problem);
         LODE_TRY(lode__import_forgive(importer, &importer->log, status, &problem, error));
         if ((importer->rows & 0xffff) == 0)
             LODE_TRY(lode__import_progress(importer, "import", importer->rows, 0, error));
     }
-    if (importer->rows == 0)
+    importer->new_rows = importer->rows - importer->old_rows;
+    if (importer->new_rows == 0)
         return lode__fail(error, LODE_E_INPUT, "%s:%llu:1: found no %srows, expected at least one",
                           importer->log.name, (unsigned long long)importer->log.line,
                           importer->errors ? "good " : "");
     importer->log_items = importer->items.count;
+    importer->session_count = importer->session_base + importer->sessions.count;
+    lode__dictionary_release(&importer->sessions);
     return check_times(importer, error);
 }
 
@@ -471,11 +516,12 @@ static lode_status prepare(lode_importer *importer, const char *source, const ch
     if (importer->options->format > 0)
         importer->reader = lode__reader_find(lode__import_keys[0].choices[importer->options->format]);
     LODE_TRY(read_columns_file(importer, error));
-    const lode_plan_request request = {source,           importer->options,
-                                       importer->reader, importer->columns,
-                                       importer->hooks,  &importer->arena};
-    LODE_TRY(lode__plan_make(&importer->plan, &request, error));
+    importer->request =
+        (lode_plan_request){source,          importer->options, importer->reader, importer->columns,
+                            importer->hooks, &importer->arena};
+    LODE_TRY(lode__plan_make(&importer->plan, &importer->request, error));
     LODE_TRY(check_output(importer, output, error));
+    LODE_TRY(lode__append_open(importer, output, error));
     LODE_TRY(open_log(importer, error));
     importer->output = output;
     lode_writer probe; // an output that cannot be written is found now, not after an hour
@@ -494,6 +540,8 @@ static void importer_free(lode_importer *importer) {
     lode__container_abort(&importer->writer);
     if (importer->log.input) lode__table_close(&importer->log);
     lode__sorter_release(&importer->sorter);
+    lode__import_filter_release(importer);
+    lode__dataset_free(&importer->old);
     builders_release(&importer->context);
     builders_release(&importer->user_columns);
     builders_release(&importer->item_columns);
@@ -502,6 +550,8 @@ static void importer_free(lode_importer *importer) {
     lode__dictionary_release(&importer->sessions);
     lode__free(importer->user_rows);
     lode__free(importer->valid);
+    lode__free(importer->session_user);
+    json_decref(importer->notices);
     lode__arena_release(&importer->arena);
     lode__free(importer);
 }
@@ -512,6 +562,26 @@ static json_t *describe_columns(const lode_builders *builders) {
         json_array_append_new(list, json_pack("{s:s, s:s}", "name", builders->list[k].name, "type",
                                               lode__column_type_name(builders->list[k].use.type)));
     return list;
+}
+
+static json_t *describe_logs(const lode_plan *plan) {
+    json_t *const list = json_array();
+    for (size_t k = 0; k < plan->log_count; ++k) {
+        json_t *const entry = json_pack("{s:s}", "file", plan->logs[k].name);
+        if (plan->logs[k].part >= 0)
+            json_object_set_new(entry, "part",
+                                json_string(lode__part_name((lode_given)plan->logs[k].part)));
+        json_array_append_new(list, entry);
+    }
+    return list;
+}
+
+static json_t *describe_parts(const lode_importer *importer) {
+    if (importer->slots.part == NO_SLOT) return json_null();
+    return json_pack("{s:I, s:I, s:I, s:I}", "train", (json_int_t)importer->parts[LODE_GIVEN_TRAIN],
+                     "valid", (json_int_t)importer->parts[LODE_GIVEN_VALID], "test",
+                     (json_int_t)importer->parts[LODE_GIVEN_TEST], "conflicts",
+                     (json_int_t)importer->part_conflicts);
 }
 
 static json_t *describe_files(const lode_plan_list *files, bool reasons) {
@@ -525,34 +595,45 @@ static json_t *describe_files(const lode_plan_list *files, bool reasons) {
 
 static lode_status write_report(const lode_importer *importer, char **out, lode_error *error) {
     json_t *const roles = json_object();
-    for (int role = LODE_ROLE_USER; role <= LODE_ROLE_WEIGHT; ++role)
+    for (int role = LODE_ROLE_USER; role <= LODE_ROLE_LOG_LAST; ++role)
         if (has_role(importer, (lode_role)role))
             json_object_set_new(roles, lode__role_name((lode_role)role),
                                 json_string(importer->log.headings[importer->map.role[role]].name));
     uint64_t users = 0;
-    for (uint32_t u = 0; u < importer->users.count && u < importer->user_capacity; ++u)
+    for (uint32_t u = 0; u < importer->users.count; ++u)
         users += importer->user_rows[u] > 0;
+    const double seconds = lode__clock() - importer->started;
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
     char fingerprint[17];
     snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)importer->fingerprint);
     json_t *const report = json_pack(
         "{s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, "
-        "s:I, s:I, s:f}",
+        "s:I, s:I, s:f, s:f, s:I}",
         "users", (json_int_t)users, "items", (json_int_t)importer->log_items, "catalogue_users",
         (json_int_t)importer->users.count, "catalogue", (json_int_t)importer->items.count,
         "interactions", (json_int_t)importer->rows, "clicks",
         (json_int_t)importer->behaviours[LODE_CLICK], "time",
         importer->times.count ? lode__time_unit_name(importer->times.unit) : "none", "format",
-        importer->log.reader->name, "log", lode__path_base(importer->log.name), "columns", roles,
-        "context", describe_columns(&importer->context), "item_columns",
+        importer->log.reader->name, "log", importer->plan.logs[0].name, "columns", roles, "context",
+        describe_columns(&importer->context), "item_columns",
         describe_columns(&importer->item_columns), "user_columns",
         describe_columns(&importer->user_columns), "item_tables",
         describe_files(&importer->plan.item_tables, false), "user_tables",
         describe_files(&importer->plan.user_tables, false), "skipped",
         describe_files(&importer->plan.skipped, true), "bad_lines", (json_int_t)importer->errors,
-        "duplicates", (json_int_t)importer->duplicates, "runs",
-        (json_int_t)LODE_MAX(importer->sorter.run_count, (size_t)1), "seconds",
-        lode__clock() - importer->started);
+        "duplicates", (json_int_t)importer->duplicates, "runs", (json_int_t)importer->runs,
+        "seconds", seconds, "rows_per_second", (double)importer->new_rows / fmax(seconds, 1e-9),
+        "peak_rss_bytes", (json_int_t)usage.ru_maxrss * 1024);
     if (!report) return lode__fail_memory(error);
+    if (json_object_set_new(report, "filters", lode__import_describe_filters(importer)) != 0 ||
+        json_object_set_new(report, "appended", lode__append_describe(importer)) != 0) {
+        json_decref(report);
+        return lode__fail_memory(error);
+    }
+    json_object_set(report, "notices", importer->notices);
+    json_object_set_new(report, "logs", describe_logs(&importer->plan));
+    json_object_set_new(report, "parts", describe_parts(importer));
     json_object_set_new(report, "fingerprint", json_string(fingerprint));
     char *const text = json_dumps(report, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     json_decref(report);
@@ -566,26 +647,23 @@ lode_status lode__import(const char *source, const char *output, const lode_impo
     lode_importer *const importer = lode__alloc(1, sizeof *importer);
     if (!importer) return lode__fail_memory(error);
     importer->options = options;
-    importer->hooks = hooks;
     importer->started = lode__clock();
     char *text = NULL;
     lode_status status;
+    LODE_GOTO(status, lode__import_listen(importer, hooks, error), done);
     LODE_GOTO(status, prepare(importer, source, output, error), done);
+    LODE_GOTO(status, lode__append_rows(importer, error), done);
     LODE_GOTO(status, read_log(importer, error), done);
-    const lode_plan *const plan = &importer->plan;
-    for (size_t k = 0; k < plan->item_tables.count; ++k)
-        LODE_GOTO(status,
-                  lode__import_table(importer, plan->item_tables.files[k].path, LODE_ROLE_ITEM, error),
-                  done);
-    for (size_t k = 0; k < plan->user_tables.count; ++k)
-        LODE_GOTO(status,
-                  lode__import_table(importer, plan->user_tables.files[k].path, LODE_ROLE_USER, error),
-                  done);
+    LODE_GOTO(status, lode__import_tables(importer, error), done);
+    LODE_GOTO(status, lode__append_tables(importer, error), done);
     LODE_GOTO(status, lode__import_write(importer, error), done);
-    if (importer->duplicates > 0)
-        lode__notice(hooks,
+    lode__append_say(importer);
+    if (importer->duplicates > 0 && !importer->old)
+        lode__notice(importer->hooks,
                      "%llu row(s) repeat the user, item and time of another one; they are kept",
                      (unsigned long long)importer->duplicates);
+    lode__import_say_parts(importer);
+    lode__import_side_say(importer);
     if (report) LODE_GOTO(status, write_report(importer, &text, error), done);
     if (report) *report = text;
 done:

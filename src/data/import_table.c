@@ -16,6 +16,19 @@ typedef struct table_work {
     lode_time_reader times;
 } table_work;
 
+lode_status lode__import_same_type(const lode_importer *importer, const lode_table *table,
+                                   lode_column_builder *builder, const lode_use *use,
+                                   lode_error *error) {
+    if (builder->use.separator == 0) builder->use.separator = use->separator;
+    if (builder->use.type == use->type || (use->guess && !builder->use.guess)) return LODE_OK;
+    return lode__fail(
+        error, LODE_E_INPUT,
+        "%s:1:1: found column %s with type %s, expected %s as in the %s; set one type "
+        "in a columns file",
+        table->name, builder->name, lode__column_type_name(use->type),
+        lode__column_type_name(builder->use.type), importer->old ? "data set" : "table before");
+}
+
 static lode_status prepare_columns(table_work *w, lode_error *error) {
     lode_arena *const arena = &w->importer->arena;
     w->builder = lode__arena_alloc(arena, w->table.heading_count, sizeof *w->builder);
@@ -26,12 +39,7 @@ static lode_status prepare_columns(table_work *w, lode_error *error) {
         if (!name) return lode__fail_memory(error);
         lode_column_builder *builder;
         LODE_TRY(lode__builders_add(w->builders, name, w->map.uses[k], &builder, error));
-        if (builder->use.type != w->map.uses[k].type)
-            return lode__fail(error, LODE_E_INPUT,
-                              "%s:1:1: found column %s with type %s, expected %s as in the table "
-                              "before; set one type in a columns file",
-                              w->table.name, name, lode__column_type_name(w->map.uses[k].type),
-                              lode__column_type_name(builder->use.type));
+        LODE_TRY(lode__import_same_type(w->importer, &w->table, builder, &w->map.uses[k], error));
         w->builder[k] = (size_t)(builder - w->builders->list);
     }
     return LODE_OK;
@@ -51,8 +59,8 @@ static lode_status read_end(table_work *w, lode_role role, int64_t open, int64_t
     return LODE_OK;
 }
 
-static lode_status set_valid(lode_importer *importer, uint32_t item, const int64_t ends[2],
-                             lode_error *error) {
+lode_status lode__import_set_valid(lode_importer *importer, uint32_t item, const int64_t ends[2],
+                                   lode_error *error) {
     if (!lode__grow((void **)&importer->valid, &importer->valid_capacity, 2 * ((size_t)item + 1),
                     sizeof *importer->valid))
         return lode__fail_memory(error);
@@ -87,6 +95,7 @@ static lode_status add_table_row(table_work *w, lode_error *error) {
     uint32_t row = 0;
     LODE_TRY(lode__dictionary_add(w->id == LODE_ROLE_ITEM ? &importer->items : &importer->users,
                                   id->text, id->length, &row, error));
+    LODE_TRY(lode__import_list(importer, w->id, row, error));
     for (size_t k = 0; k < w->table.heading_count; ++k) {
         if (!w->map.uses[k].keep) continue;
         lode_column_builder *const builder = &w->builders->list[w->builder[k]];
@@ -94,7 +103,7 @@ static lode_status add_table_row(table_work *w, lode_error *error) {
         LODE_TRY(lode__column_encode(builder, &w->table.cells[k], &word, error));
         LODE_TRY(lode__column_set(builder, row, word, error));
     }
-    if (has_valid) LODE_TRY(set_valid(importer, row, ends, error));
+    if (has_valid) LODE_TRY(lode__import_set_valid(importer, row, ends, error));
     ++w->rows;
     return LODE_OK;
 }
@@ -111,23 +120,149 @@ static lode_status read_rows(table_work *w, lode_error *error) {
     }
 }
 
+static lode_status read_table(table_work *w, lode_error *error) {
+    lode_importer *const importer = w->importer;
+    w->builders = w->id == LODE_ROLE_ITEM ? &importer->item_columns : &importer->user_columns;
+    const lode_map_request request = {&w->table, importer->columns, importer->hooks,
+                                      &importer->arena};
+    LODE_TRY(lode__map_table(&w->map, &request, w->id, error));
+    LODE_TRY(prepare_columns(w, error));
+    LODE_TRY(read_rows(w, error));
+    lode__notice(importer->hooks, "%s (%s): %s = %s, %llu rows", w->table.name,
+                 w->table.reader->name, lode__role_name(w->id),
+                 w->table.headings[w->map.role[w->id]].name, (unsigned long long)w->rows);
+    return LODE_OK;
+}
+
 lode_status lode__import_table(lode_importer *importer, const char *path, lode_role id,
                                lode_error *error) {
     table_work w = {.importer = importer, .id = id};
-    w.builders = id == LODE_ROLE_ITEM ? &importer->item_columns : &importer->user_columns;
-    const size_t max_line = (size_t)importer->options->max_line;
-    lode_input *input;
-    LODE_TRY(lode__input_open(&input, path, max_line, error));
-    LODE_TRY(lode__table_open(&w.table, input, importer->reader, max_line, error));
-    const lode_map_request request = {&w.table, importer->columns, importer->hooks, &importer->arena};
-    lode_status status;
-    LODE_GOTO(status, lode__map_table(&w.map, &request, id, error), done);
-    LODE_GOTO(status, prepare_columns(&w, error), done);
-    LODE_GOTO(status, read_rows(&w, error), done);
-    lode__notice(importer->hooks, "%s (%s): %s = %s, %llu rows", w.table.name, w.table.reader->name,
-                 lode__role_name(id), w.table.headings[w.map.role[id]].name,
-                 (unsigned long long)w.rows);
-done:
-    lode__table_close(&w.table);
+    LODE_TRY(lode__import_open(importer, path, NULL, &w.table, error));
+    if (!w.table.named) { // its columns stand in the columns file
+        lode__table_close(&w.table);
+        LODE_TRY(lode__import_open(importer, path, lode__role_name(id), &w.table, error));
+    }
+    const lode_status status = read_table(&w, error);
+    lode__import_close(importer, &w.table);
     return status;
+}
+
+// ---- tables without a header
+
+/// What the sample of such a table shows.
+typedef struct first_column {
+    size_t rows, items, users;
+} first_column;
+
+static lode_status look_up(const table_work *w, first_column *out, lode_error *error) {
+    lode_sample sample;
+    LODE_TRY(lode__input_peek(w->table.input, &sample.text, &sample.length, &sample.whole, error));
+    size_t position = 0, length;
+    const char *text;
+    while (out->rows < 1000 && lode__sample_line(&sample, &position, &text, &length)) {
+        const char *const cut = memchr(text, w->table.separator, length);
+        if (!cut) continue;
+        const size_t size = (size_t)(cut - text);
+        ++out->rows;
+        out->items += lode__dictionary_find(&w->importer->items, text, size) != LODE_DICTIONARY_NONE;
+        out->users += lode__dictionary_find(&w->importer->users, text, size) != LODE_DICTIONARY_NONE;
+    }
+    return LODE_OK;
+}
+
+// Names of the columns behind the first: a cate of ComiRec, a title where most values have several words.
+static lode_status name_columns(table_work *w, const char *file, lode_error *error) {
+    enum { MOST = 1000 };
+    lode_table *const table = &w->table;
+    lode_sample sample;
+    LODE_TRY(lode__input_peek(table->input, &sample.text, &sample.length, &sample.whole, error));
+    table->headings[0].name = lode__role_name(w->id);
+    if (table->heading_count == 2 && strstr(file, "_cate")) table->headings[1].name = "category";
+    size_t *const wordy = lode__arena_alloc(&table->arena, table->heading_count, sizeof *wordy);
+    lode_cell *const cells = lode__arena_alloc(&table->arena, table->heading_count, sizeof *cells);
+    if (!wordy || !cells) return lode__fail_memory(error);
+    size_t position = 0, length, rows = 0;
+    const char *text;
+    while (rows < MOST && lode__sample_line(&sample, &position, &text, &length)) {
+        const lode_line line = {.text = (char *)(uintptr_t)text, .length = length};
+        if (lode__line_split(&line, table->separator, cells, table->heading_count) !=
+            table->heading_count)
+            continue;
+        ++rows;
+        for (size_t k = 0; k < table->heading_count; ++k) {
+            size_t blanks = 0;
+            for (size_t at = 0; at < cells[k].length; ++at)
+                blanks += cells[k].text[at] == ' ';
+            wordy[k] += blanks >= 2;
+        }
+    }
+    for (size_t k = 1; k < table->heading_count; ++k)
+        if (rows > 0 && 2 * wordy[k] > rows) {
+            table->headings[k].name = "title";
+            break;
+        }
+    return LODE_OK;
+}
+
+lode_status lode__import_unknown(lode_importer *importer, const lode_plan_file *file,
+                                 lode_error *error) {
+    table_work w = {.importer = importer};
+    first_column first = {0};
+    LODE_TRY(lode__import_open(importer, file->path, NULL, &w.table, error));
+    lode_status status;
+    LODE_GOTO(status, look_up(&w, &first, error), done);
+    const bool items = 2 * first.items >= first.rows, users = 2 * first.users >= first.rows;
+    const bool says_user = strstr(file->name, "user") && !strstr(file->name, "item");
+    if (w.table.separator && first.rows > 0 && (items || users)) {
+        w.id = LODE_ROLE_ITEM;
+        if (users &&
+            (!items || says_user || (first.users > first.items && !strstr(file->name, "item"))))
+            w.id = LODE_ROLE_USER;
+    }
+    if (w.id == LODE_ROLE_NONE) {
+        lode_plan_list *const skipped = &importer->plan.skipped;
+        lode_plan_file *const out = &skipped->files[skipped->count++];
+        *out = *file;
+        out->reason =
+            "it has no header, and its first column holds neither items nor users of the log";
+        lode__notice(importer->hooks, "%s is skipped: %s", out->name, out->reason);
+        goto done;
+    }
+    lode__notice(
+        importer->hooks,
+        "%s has no header: %zu of the first %zu values of its first column are %ss of the log",
+        file->name, w.id == LODE_ROLE_ITEM ? first.items : first.users, first.rows,
+        lode__role_name(w.id));
+    LODE_GOTO(status, name_columns(&w, file->name, error), done);
+    status = read_table(&w, error);
+done:
+    lode__import_close(importer, &w.table);
+    return status;
+}
+
+static lode_status each_file(lode_importer *importer, const lode_plan_list *list,
+                             lode_status (*import)(lode_importer *, const lode_plan_file *,
+                                                   lode_error *),
+                             lode_error *error) {
+    for (size_t k = 0; k < list->count; ++k)
+        LODE_TRY(import(importer, &list->files[k], error));
+    return LODE_OK;
+}
+
+static lode_status item_table(lode_importer *importer, const lode_plan_file *file, lode_error *error) {
+    return lode__import_table(importer, file->path, LODE_ROLE_ITEM, error);
+}
+
+static lode_status user_table(lode_importer *importer, const lode_plan_file *file, lode_error *error) {
+    return lode__import_table(importer, file->path, LODE_ROLE_USER, error);
+}
+
+lode_status lode__import_tables(lode_importer *importer, lode_error *error) {
+    const lode_plan *const plan = &importer->plan;
+    LODE_TRY(each_file(importer, &plan->item_tables, item_table, error));
+    LODE_TRY(each_file(importer, &plan->user_tables, user_table, error));
+    LODE_TRY(each_file(importer, &plan->unknown, lode__import_unknown, error));
+    LODE_TRY(each_file(importer, &plan->tags, lode__import_tags, error));
+    LODE_TRY(each_file(importer, &plan->attributes, lode__import_attributes, error));
+    return each_file(importer, &plan->vectors, lode__import_vectors, error);
 }

@@ -18,11 +18,12 @@ typedef enum log_column {
     LOG_WEIGHT,
     LOG_SESSION,
     LOG_LABEL,
+    LOG_PART,
     LOG_COLUMNS
 } log_column;
 
-static const char *const section_names[LOG_COLUMNS] = {"log.item",   "log.time",    "log.behaviour",
-                                                       "log.weight", "log.session", "log.label"};
+static const char *const section_names[LOG_COLUMNS] = {
+    "log.item", "log.time", "log.behaviour", "log.weight", "log.session", "log.label", "log.part"};
 
 /// Writing one data set.
 typedef struct writing {
@@ -30,27 +31,40 @@ typedef struct writing {
     lode_spool spools[LOG_COLUMNS];
     bool wanted[LOG_COLUMNS];
     lode_time_kind time_kind;
-    uint32_t group[64]; ///< items of the current user and time, for counting duplicates
-    size_t group_count;
-    uint32_t group_user;
-    int64_t group_time;
+    lode_repeat_window window;
+    bool *seen; ///< [items] that have rows, when appending
 } writing;
 
-// Rows that repeat user, item and time; of very large groups the last 64 are looked at.
-static void count_duplicate(writing *w, const uint32_t *row) {
+bool lode__repeat_seen(lode_repeat_window *window, const uint32_t *row, uint8_t part,
+                       bool *elsewhere) {
     const int64_t time = lode__row_time(row);
     const uint32_t item = row[LODE_ROW_ITEM];
-    if (w->group_count == 0 || w->group_user != row[LODE_ROW_USER] || w->group_time != time)
-        w->group_count = 0;
-    w->group_user = row[LODE_ROW_USER];
-    w->group_time = time;
-    const size_t held = LODE_MIN(w->group_count, (size_t)64);
-    for (size_t k = 0; k < held; ++k)
-        if (w->group[k] == item) {
-            ++w->importer->duplicates;
-            break;
-        }
-    w->group[w->group_count++ % 64] = item;
+    if (window->count == 0 || window->user != row[LODE_ROW_USER] || window->time != time)
+        window->count = 0;
+    window->user = row[LODE_ROW_USER];
+    window->time = time;
+    const size_t held = LODE_MIN(window->count, (size_t)64);
+    bool again = false;
+    for (size_t k = 0; k < held; ++k) {
+        if (window->items[k] != item) continue;
+        again = true;
+        if (elsewhere && window->parts[k] != part) *elsewhere = true;
+    }
+    window->items[window->count % 64] = item;
+    window->parts[window->count++ % 64] = part;
+    return again;
+}
+
+// Rows that repeat user, item and time, and those of them that stand in another part of the given split (without
+// times, all rows of a user are at one time).
+static void count_duplicate(writing *w, const uint32_t *row) {
+    lode_importer *const importer = w->importer;
+    const uint8_t part = w->wanted[LOG_PART] ? (uint8_t)row[importer->slots.part] : 0;
+    bool elsewhere = false;
+    const bool again = lode__repeat_seen(&w->window, row, part, &elsewhere);
+    importer->duplicates += again && w->time_kind != LODE_TIME_NONE;
+    importer->new_repeats += again;
+    importer->part_conflicts += elsewhere;
 }
 
 static lode_status spool_row(writing *w, const uint32_t *row, lode_error *error) {
@@ -69,6 +83,10 @@ static lode_status spool_row(writing *w, const uint32_t *row, lode_error *error)
         LODE_TRY(lode__spool_add(&w->spools[LOG_SESSION], &row[slots->session], 4, error));
     if (w->wanted[LOG_LABEL])
         LODE_TRY(lode__spool_add(&w->spools[LOG_LABEL], &row[slots->label], 4, error));
+    if (w->wanted[LOG_PART]) {
+        const uint8_t part = (uint8_t)row[slots->part];
+        LODE_TRY(lode__spool_add(&w->spools[LOG_PART], &part, 1, error));
+    }
     for (size_t k = 0; k < w->importer->context.count; ++k)
         LODE_TRY(lode__spool_add(&w->importer->context.list[k].spool, &row[slots->context + k], 4,
                                  error));
@@ -77,16 +95,32 @@ static lode_status spool_row(writing *w, const uint32_t *row, lode_error *error)
 
 static lode_status spool_rows(writing *w, lode_error *error) {
     lode_importer *const importer = w->importer;
+    const bool filtered = lode__filter_active(&importer->filter.rules);
     LODE_TRY(lode__sorter_finish(&importer->sorter, error));
+    if (filtered) LODE_TRY(lode__import_filter(importer, error));
+    if (importer->old) w->seen = lode__alloc(importer->items.count, sizeof *w->seen);
+    if (importer->old && !w->seen) return lode__fail_memory(error);
+    importer->user_rows = lode__alloc(importer->users.count, sizeof *importer->user_rows);
+    if (!importer->user_rows) return lode__fail_memory(error);
     uint64_t done = 0;
     for (const uint32_t *row;;) {
-        LODE_TRY(lode__sorter_next(&importer->sorter, &row, error));
+        LODE_TRY(filtered ? lode__import_filtered(importer, &row, error)
+                          : lode__sorter_next(&importer->sorter, &row, error));
         if (!row) break;
-        if (w->time_kind != LODE_TIME_NONE) count_duplicate(w, row);
+        if (w->time_kind != LODE_TIME_NONE || w->wanted[LOG_PART] || importer->old)
+            count_duplicate(w, row);
+        if (importer->old) w->seen[row[LODE_ROW_ITEM]] = true;
+        ++importer->user_rows[row[LODE_ROW_USER]];
         LODE_TRY(spool_row(w, row, error));
         if ((++done & 0xffff) == 0)
             LODE_TRY(lode__import_progress(importer, "import: sort", done, importer->rows, error));
     }
+    w->wanted[LOG_BEHAVIOUR] = importer->behaviours[LODE_CLICK] != importer->rows;
+    importer->new_repeats -= LODE_MIN(importer->new_repeats, importer->old_repeats);
+    if (!importer->old) return LODE_OK;
+    importer->log_items = 0;
+    for (uint32_t k = 0; k < importer->items.count; ++k)
+        importer->log_items += w->seen[k];
     return LODE_OK;
 }
 
@@ -105,9 +139,9 @@ static lode_status write_meta(writing *w, lode_error *error) {
         "{s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o}", "users",
         (json_int_t)importer->users.count, "items", (json_int_t)importer->items.count,
         "interactions", (json_int_t)importer->rows, "time", kinds[w->time_kind], "time_unit",
-        lode__time_unit_name(importer->times.unit), "format", importer->log.reader->name,
-        "sessions", (json_int_t)importer->sessions.count, "duplicates",
-        (json_int_t)importer->duplicates, "bad_lines", (json_int_t)importer->errors, "context",
+        lode__time_unit_name(importer->times.unit), "format", importer->log.reader->name, "sessions",
+        (json_int_t)importer->session_count, "duplicates", (json_int_t)importer->duplicates,
+        "bad_lines", (json_int_t)lode__append_bad_lines(importer), "context",
         list_columns(&importer->context), "user_columns", list_columns(&importer->user_columns),
         "item_columns", list_columns(&importer->item_columns));
     char *const text = meta ? json_dumps(meta, JSON_COMPACT) : NULL;
@@ -119,42 +153,77 @@ static lode_status write_meta(writing *w, lode_error *error) {
     return status;
 }
 
+/// A token by its first 8 bytes, as a number that orders like them.
+typedef struct token_key {
+    uint64_t head;
+    uint32_t index;
+} token_key;
+
+static bool token_before(const lode_dictionary *dictionary, const token_key *a, const token_key *b) {
+    if (a->head != b->head) return a->head < b->head;
+    if ((a->head & 0xff) == 0) return false; // both end within the head: there are no two alike
+    return strcmp(lode__dictionary_token(dictionary, a->index) + 8,
+                  lode__dictionary_token(dictionary, b->index) + 8) < 0;
+}
+
+static uint64_t token_head(const lode_dictionary *dictionary, uint32_t index) {
+    const char *const token = lode__dictionary_token(dictionary, index);
+    const uint64_t length = dictionary->offsets[index + 1] - dictionary->offsets[index] - 1;
+    unsigned char head[8] = {0};
+    memcpy(head, token, (size_t)LODE_MIN(length, (uint64_t)8));
+    uint64_t value = 0;
+    for (size_t k = 0; k < 8; ++k)
+        value = value << 8 | head[k];
+    return value;
+}
+
+static void merge_tokens(const lode_dictionary *dictionary, const token_key *from, token_key *into,
+                         size_t width) {
+    const size_t count = dictionary->count;
+    for (size_t at = 0; at < count; at += 2 * width) {
+        const size_t middle = LODE_MIN(at + width, count), end = LODE_MIN(at + 2 * width, count);
+        size_t a = at, b = middle;
+        for (size_t k = at; k < end; ++k) {
+            const bool left =
+                a < middle && (b >= end || !token_before(dictionary, &from[b], &from[a]));
+            into[k] = left ? from[a++] : from[b++];
+        }
+    }
+}
+
 // Bottom-up merge sort of indices by their tokens.
 static lode_status sort_tokens(const lode_dictionary *dictionary, uint32_t **out, lode_error *error) {
     const size_t count = dictionary->count;
-    uint32_t *from = lode__alloc(count, sizeof *from), *into = lode__alloc(count, sizeof *into);
-    if (!from || !into) {
-        lode__free(from);
-        lode__free(into);
-        return lode__fail_memory(error);
+    token_key *from = lode__alloc(count, sizeof *from), *into = lode__alloc(count, sizeof *into);
+    uint32_t *const sorted = lode__alloc(count, sizeof *sorted);
+    lode_status status = LODE_OK;
+    if (!from || !into || !sorted) {
+        status = lode__fail_memory(error);
+        lode__free(sorted);
+        goto done;
     }
     for (size_t k = 0; k < count; ++k)
-        from[k] = (uint32_t)k;
+        from[k] = (token_key){token_head(dictionary, (uint32_t)k), (uint32_t)k};
     for (size_t width = 1; width < count; width *= 2) {
-        for (size_t at = 0; at < count; at += 2 * width) {
-            const size_t middle = LODE_MIN(at + width, count), end = LODE_MIN(at + 2 * width, count);
-            size_t a = at, b = middle;
-            for (size_t k = at; k < end; ++k) {
-                const bool left =
-                    a < middle &&
-                    (b >= end || strcmp(lode__dictionary_token(dictionary, from[b]),
-                                        lode__dictionary_token(dictionary, from[a])) > 0);
-                into[k] = left ? from[a++] : from[b++];
-            }
-        }
-        uint32_t *const swap = from;
+        merge_tokens(dictionary, from, into, width);
+        token_key *const swap = from;
         from = into;
         into = swap;
     }
+    for (size_t k = 0; k < count; ++k)
+        sorted[k] = from[k].index;
+    *out = sorted;
+done:
+    lode__free(from);
     lode__free(into);
-    *out = from;
-    return LODE_OK;
+    return status;
 }
 
-static lode_status write_tokens(lode_importer *importer, const lode_dictionary *dictionary,
+static lode_status write_tokens(lode_importer *importer, lode_dictionary *dictionary,
                                 const char *const names[3], lode_error *error) {
     LODE_TRY(lode__tokens_write(dictionary, &importer->writer, names[0], names[1], error));
     uint32_t *sorted = NULL;
+    lode__dictionary_seal(dictionary);
     LODE_TRY(sort_tokens(dictionary, &sorted, error));
     const lode_status status = lode__section_write(
         &importer->writer, names[2], sorted, (size_t)dictionary->count * sizeof *sorted, error);
@@ -167,8 +236,7 @@ static lode_status write_offsets(lode_importer *importer, lode_error *error) {
     LODE_TRY(lode__section_begin(&importer->writer, "log.offsets", error));
     for (uint32_t u = 0; u <= importer->users.count; ++u) {
         LODE_TRY(lode__section_add(&importer->writer, &offset, sizeof offset, error));
-        if (u < importer->users.count && u < importer->user_capacity)
-            offset += importer->user_rows[u];
+        if (u < importer->users.count) offset += importer->user_rows[u];
     }
     return lode__section_end(&importer->writer, error);
 }
@@ -215,13 +283,16 @@ static lode_status write_sections(writing *w, lode_error *error) {
     const size_t columns =
         importer->context.count + importer->user_columns.count + importer->item_columns.count;
     LODE_TRY(lode__container_begin(&importer->writer, importer->output, LODE_DATA_KIND,
-                                   LODE_DATA_VERSION, (uint32_t)(16 + 4 * columns), error));
+                                   LODE_DATA_VERSION, (uint32_t)(20 + 4 * columns), error));
     LODE_TRY(write_meta(w, error));
     LODE_TRY(write_tokens(importer, &importer->users, user_names, error));
     LODE_TRY(write_tokens(importer, &importer->items, item_names, error));
     LODE_TRY(write_offsets(importer, error));
     for (int k = 0; k < LOG_COLUMNS; ++k)
-        if (w->wanted[k]) LODE_TRY(write_spool(importer, section_names[k], &w->spools[k], error));
+        if (w->wanted[k]) {
+            LODE_TRY(write_spool(importer, section_names[k], &w->spools[k], error));
+            lode__spool_release(&w->spools[k]); // its place on the disk is wanted by what comes next
+        }
     LODE_TRY(write_builders(importer, &importer->context, "context", importer->rows, error));
     LODE_TRY(write_builders(importer, &importer->user_columns, "user.column", importer->users.count,
                             error));
@@ -248,6 +319,7 @@ lode_status lode__import_write(lode_importer *importer, lode_error *error) {
     w->wanted[LOG_WEIGHT] = slots->weight != SIZE_MAX;
     w->wanted[LOG_SESSION] = slots->session != SIZE_MAX;
     w->wanted[LOG_LABEL] = slots->label != SIZE_MAX;
+    w->wanted[LOG_PART] = slots->part != SIZE_MAX;
     lode_builders *const builders[] = {&importer->context, &importer->user_columns,
                                        &importer->item_columns};
     for (size_t b = 0; b < 3; ++b)
@@ -255,10 +327,14 @@ lode_status lode__import_write(lode_importer *importer, lode_error *error) {
             lode__column_settle(&builders[b]->list[k]);
     lode_status status;
     LODE_GOTO(status, spool_rows(w, error), done);
+    importer->runs = LODE_MAX(importer->sorter.run_count, (size_t)1);
+    lode__sorter_release(&importer->sorter);
+    lode__spool_release(&importer->filter.rows);
     status = write_sections(w, error);
 done:
     for (int k = 0; k < LOG_COLUMNS; ++k)
         lode__spool_release(&w->spools[k]);
+    lode__free(w->seen);
     lode__free(w);
     return status;
 }

@@ -1,34 +1,35 @@
-// What a data set holds, as one JSON document.
-#include "base/config.h"
+// What a data set holds, in numbers.
+#include "data/info.h"
 #include "data/columns.h"
 #include "data/dataset.h"
 #include "data/import.h"
+#include "data/sessions.h"
 #include "data/times.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct info_options {
-    bool verify;
-    int64_t session_gap;
-} info_options;
-
 const lode_key lode__info_keys[] = {
     {.name = "verify",
      .type = LODE_KEY_BOOL,
-     .offset = offsetof(info_options, verify),
+     .offset = offsetof(lode_info_options, verify),
      .fallback = "true",
      .help = "Check the checksum of every section too."},
     {.name = "session_gap",
      .type = LODE_KEY_DURATION,
-     .offset = offsetof(info_options, session_gap),
+     .offset = offsetof(lode_info_options, session_gap),
      .fallback = "30m",
      .low = 1,
      .high = 1e15,
      .help = "A pause of more than this ends a session, where the log has times but no sessions."},
+    {.name = "svg",
+     .type = LODE_KEY_TEXT,
+     .offset = offsetof(lode_info_options, svg),
+     .help =
+         "A picture to write: popularity, clicks over time, lengths of histories and sessions; of "
+         "a run its curves."},
     {.name = NULL}};
 
 static int by_value(const void *a, const void *b) {
@@ -123,25 +124,20 @@ static void describe_time(const lode_dataset *data, json_t *out) {
     json_object_set_new(out, "time", time);
 }
 
-static void describe_sessions(const lode_dataset *data, const info_options *options, json_t *out) {
-    json_t *const sessions = json_object();
+static lode_status describe_sessions(const lode_dataset *data, const lode_info_options *options,
+                                     json_t *out, lode_error *error) {
+    const bool known = data->session != NULL || data->time_kind == LODE_TIME_REAL;
+    const lode_session_options by = {LODE_SESSIONS_AUTO, options->session_gap};
     uint64_t count = 0;
-    const char *source = "none";
-    if (data->session) {
-        source = "column";
-        for (uint64_t k = 0; k < data->interactions; ++k)
-            count = LODE_MAX(count, (uint64_t)data->session[k] + 1);
-    } else if (data->time_kind == LODE_TIME_REAL) {
-        source = "gap";
-        for (uint32_t u = 0; u < data->users.count; ++u)
-            for (uint64_t k = data->offsets[u]; k < data->offsets[u + 1]; ++k)
-                count += k == data->offsets[u] ||
-                         data->time[k] - data->time[k - 1] > options->session_gap;
+    if (known) LODE_TRY(lode__sessions_count(data, &by, &count, error));
+    const char *const source = !known ? "none" : data->session ? "column" : "gap";
+    json_t *const sessions = json_object();
+    if (known && !data->session)
         json_object_set_new(sessions, "gap_ms", json_integer(options->session_gap));
-    }
     json_object_set_new(sessions, "count", json_integer((json_int_t)count));
     json_object_set_new(sessions, "source", json_string(source));
     json_object_set_new(out, "sessions", sessions);
+    return LODE_OK;
 }
 
 static void describe_behaviours(const lode_dataset *data, json_t *out) {
@@ -156,6 +152,18 @@ static void describe_behaviours(const lode_dataset *data, json_t *out) {
         if (counts[k] > 0)
             json_object_set_new(behaviours, names[k], json_integer((json_int_t)counts[k]));
     json_object_set_new(out, "behaviours", behaviours);
+}
+
+static void describe_parts(const lode_dataset *data, json_t *out) {
+    uint64_t counts[LODE_GIVEN_PARTS] = {0};
+    if (!data->part) return;
+    for (uint64_t k = 0; k < data->interactions; ++k)
+        ++counts[data->part[k]];
+    json_t *const parts = json_object();
+    for (int k = 0; k < LODE_GIVEN_PARTS; ++k)
+        json_object_set_new(parts, lode__part_name((lode_given)k),
+                            json_integer((json_int_t)counts[k]));
+    json_object_set_new(out, "parts", parts);
 }
 
 // Rows that have a value.
@@ -195,8 +203,8 @@ static json_t *describe_columns(const lode_column *columns, size_t count) {
     return list;
 }
 
-static lode_status describe(const lode_dataset *data, const info_options *options, json_t *out,
-                            lode_error *error) {
+lode_status lode__info_describe(const lode_dataset *data, const lode_info_options *options,
+                                json_t *out, lode_error *error) {
     char fingerprint[17];
     snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)data->fingerprint);
     json_object_set_new(out, "users", json_integer(data->active_users));
@@ -209,15 +217,16 @@ static lode_status describe(const lode_dataset *data, const info_options *option
         json_real(share(data->interactions, (uint64_t)data->active_users * data->active_items)));
     json_object_set_new(out, "fingerprint", json_string(fingerprint));
     describe_behaviours(data, out);
+    describe_parts(data, out);
     describe_time(data, out);
-    describe_sessions(data, options, out);
+    LODE_TRY(describe_sessions(data, options, out, error));
     LODE_TRY(describe_popularity(data, out, error));
     LODE_TRY(describe_histories(data, out, error));
     const bool extra[] = {data->label != NULL, data->weight != NULL, data->session != NULL,
-                          data->valid != NULL};
-    static const char *const names[] = {"label", "weight", "session", "valid"};
+                          data->valid != NULL, data->part != NULL};
+    static const char *const names[] = {"label", "weight", "session", "valid", "part"};
     json_t *const has = json_array();
-    for (size_t k = 0; k < 4; ++k)
+    for (size_t k = 0; k < sizeof extra / sizeof *extra; ++k)
         if (extra[k]) json_array_append_new(has, json_string(names[k]));
     json_object_set_new(out, "has", has);
     json_object_set_new(out, "context", describe_columns(data->context, data->context_count));
@@ -226,33 +235,4 @@ static lode_status describe(const lode_dataset *data, const info_options *option
     json_object_set_new(out, "item_columns",
                         describe_columns(data->item_columns, data->item_column_count));
     return LODE_OK;
-}
-
-lode_status lode_info(const char *path, const char *options, char **report, lode_error *error) {
-    if (!path || !*path) return lode__fail(error, LODE_E_USAGE, "info needs a data set");
-    lode_arena arena = {0};
-    lode_node *root = NULL;
-    info_options parsed = {0};
-    lode_dataset *data = NULL;
-    json_t *const out = json_object();
-    char *text = NULL;
-    lode_status status;
-    if (!options) options = "";
-    LODE_GOTO(status,
-              lode__yaml_parse(&arena, options, strlen(options), "info options", &root, error), done);
-    LODE_GOTO(status, lode__config_read(&arena, root, "", lode__info_keys, NULL, &parsed, error),
-              done);
-    LODE_GOTO(status, lode__dataset_open(&data, path, parsed.verify, error), done);
-    LODE_GOTO(status, describe(data, &parsed, out, error), done);
-    if (report) {
-        text = json_dumps(out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-        *report = text ? lode__strdup(text) : NULL;
-        if (!*report) status = lode__fail_memory(error);
-    }
-done:
-    free(text);
-    json_decref(out);
-    lode__dataset_free(&data);
-    lode__arena_release(&arena);
-    return status;
 }

@@ -35,6 +35,11 @@ struct lode_input {
     bool finished, broken;
     uint64_t lines;
     size_t max_line;
+    lode_encoding encoding;
+    bool fallback;
+    uint64_t converted;
+    char *wide; ///< the line as UTF-8, where it was converted
+    size_t wide_capacity;
 };
 
 static void *gzip_alloc(void *unused, unsigned count, unsigned size) {
@@ -233,7 +238,17 @@ void lode__input_free(lode_input **address) {
     lode__free(input->name);
     lode__free(input->raw);
     lode__free(input->text);
+    lode__free(input->wide);
     lode__free(input);
+}
+
+void lode__input_encode(lode_input *input, lode_encoding encoding, bool fallback) {
+    input->encoding = encoding;
+    input->fallback = fallback;
+}
+
+uint64_t lode__input_converted(const lode_input *input) {
+    return input->converted;
 }
 
 const char *lode__input_name(const lode_input *input) {
@@ -295,9 +310,36 @@ static lode_status check_line(const lode_input *input, const lode_line *line, lo
     const size_t at = bad_byte(line->text, line->length);
     return lode__fail(error, LODE_E_INPUT,
                       "%s:%llu:%zu: found byte 0x%02x, which is not UTF-8; "
-                      "convert the file (iconv -f latin1 -t utf-8)",
+                      "convert the file, or set encoding: latin1",
                       input->name, (unsigned long long)line->number, at + 1,
                       at < line->length ? (unsigned)(unsigned char)line->text[at] : 0u);
+}
+
+// ISO-8859-1 to UTF-8: every byte from 0x80 on becomes two.
+static lode_status convert_line(lode_input *input, lode_line *line, lode_error *error) {
+    if (!lode__grow((void **)&input->wide, &input->wide_capacity, 2 * line->length + 1, 1))
+        return lode__fail_memory(error);
+    size_t length = 0;
+    for (size_t k = 0; k < line->length; ++k) {
+        const unsigned char c = (unsigned char)line->text[k];
+        if (c < 0x80) {
+            input->wide[length++] = (char)c;
+        } else {
+            input->wide[length++] = (char)(0xc0 | c >> 6);
+            input->wide[length++] = (char)(0x80 | (c & 0x3f));
+        }
+    }
+    line->text = input->wide;
+    line->length = length;
+    ++input->converted;
+    return LODE_OK;
+}
+
+static bool is_latin1(const lode_input *input, const lode_line *line) {
+    if (input->encoding == LODE_ENCODING_UTF8) return false;
+    if (input->encoding == LODE_ENCODING_LATIN1) return !is_ascii(line->text, line->length);
+    return input->fallback && !is_ascii(line->text, line->length) &&
+           !lode__utf8_valid(line->text, line->length);
 }
 
 // Consume up to the next line end without keeping anything.
@@ -343,5 +385,6 @@ lode_status lode__input_line(lode_input *input, lode_line *line, bool *end, lode
     }
     input->begin += line->length + (stop != NULL);
     if (line->length > 0 && text[line->length - 1] == '\r') --line->length;
+    if (is_latin1(input, line)) LODE_TRY(convert_line(input, line, error));
     return check_line(input, line, error);
 }

@@ -22,6 +22,18 @@ LODE_CHECK lode_status lode__input_memory(lode_input **out, const void *bytes, s
                                           const char *name, size_t max_line, lode_error *error);
 void lode__input_free(lode_input **input);
 
+typedef enum lode_encoding {
+    LODE_ENCODING_AUTO,  ///< UTF-8, unless the reader of a format knows better
+    LODE_ENCODING_UTF8,  ///< a line of anything else is an error
+    LODE_ENCODING_LATIN1 ///< every line is ISO-8859-1
+} lode_encoding;
+
+/// How lines are read from here on; AUTO is strict.
+/// @param fallback  lines that are not UTF-8 are read as ISO-8859-1 instead of being refused
+void lode__input_encode(lode_input *input, lode_encoding encoding, bool fallback);
+/// Lines that were converted from ISO-8859-1.
+uint64_t lode__input_converted(const lode_input *input);
+
 /// What the input is called in messages.
 const char *lode__input_name(const lode_input *input);
 /// Lines handed out so far.

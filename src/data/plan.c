@@ -2,44 +2,25 @@
 // headings are looked at: user and item columns make a log, one of them alone makes a table, and tables of
 // the folder are joined to the log. A second log stays out when the first one alone has ratings and both
 // name users and items alike; otherwise the folder holds several sets, and the user has to choose.
-#include "data/plan.h"
+#include "data/plan_survey.h"
 
 #include <string.h>
 #include <strings.h>
 
-typedef enum file_kind { KIND_SKIP, KIND_LOG, KIND_ITEM, KIND_USER } file_kind;
-
-/// A file of a folder.
-typedef struct candidate {
-    const char *name, *path, *stem; ///< stem: name without .gz, .zst and the RecBole ending
-    file_kind kind;
-    const char *reason; ///< of KIND_SKIP
-    bool labelled;
-    const char *user, *item; ///< headings of a log
-} candidate;
-
-/// The look through a folder.
-typedef struct survey {
-    const lode_plan_request *request;
-    candidate *files;
-    size_t count;
-    bool recbole;
-    lode_error *error;
-} survey;
-
-static bool has_ending(const char *name, const char *ending) {
+bool lode__name_ends(const char *name, const char *ending) {
     const size_t a = strlen(name), b = strlen(ending);
     return a > b && strcasecmp(name + a - b, ending) == 0;
 }
 
-static const char *without(lode_arena *arena, const char *name, const char *ending) {
-    return has_ending(name, ending) ? lode__arena_strndup(arena, name, strlen(name) - strlen(ending))
-                                    : name;
+const char *lode__name_without(lode_arena *arena, const char *name, const char *ending) {
+    return lode__name_ends(name, ending)
+               ? lode__arena_strndup(arena, name, strlen(name) - strlen(ending))
+               : name;
 }
 
-static const char *without_codec(lode_arena *arena, const char *name) {
-    name = without(arena, name, ".gz");
-    return name ? without(arena, name, ".zst") : NULL;
+const char *lode__name_plain(lode_arena *arena, const char *name) {
+    name = lode__name_without(arena, name, ".gz");
+    return name ? lode__name_without(arena, name, ".zst") : NULL;
 }
 
 // The kind of a RecBole file by its ending, and its set.
@@ -47,12 +28,24 @@ static file_kind recbole_kind(lode_arena *arena, const char *name, const char **
     static const char *const endings[] = {".inter", ".item", ".user"};
     static const file_kind kinds[] = {KIND_LOG, KIND_ITEM, KIND_USER};
     for (size_t k = 0; k < 3; ++k)
-        if (has_ending(name, endings[k])) {
-            *stem = without(arena, name, endings[k]);
+        if (lode__name_ends(name, endings[k])) {
+            *stem = lode__name_without(arena, name, endings[k]);
             return kinds[k];
         }
     *stem = name;
     return KIND_SKIP;
+}
+
+int lode__name_part(lode_arena *arena, const char *plain, const char **set) {
+    const char *const dot = strrchr(plain, '.');
+    const char *const stop = dot && dot > plain ? dot : plain + strlen(plain);
+    const char *start = stop;
+    while (start > plain && !strchr("._- ", start[-1]))
+        --start;
+    const int part = lode__part_of(start, (size_t)(stop - start));
+    const size_t head = start > plain ? (size_t)(start - plain) - 1 : 0;
+    *set = part < 0 ? plain : lode__arena_printf(arena, "%.*s%s", (int)head, plain, stop);
+    return part;
 }
 
 static bool is_prose(const char *name) {
@@ -72,13 +65,17 @@ static lode_status skip(survey *s, candidate *file, const char *reason) {
 // Look at the headings of a file that is open.
 static lode_status classify(survey *s, candidate *file, const lode_table *table) {
     const lode_plan_request *const r = s->request;
-    const size_t user = lode__heading_id(table, r->columns, "log", LODE_ROLE_USER);
+    size_t user = lode__heading_id(table, r->columns, "log", LODE_ROLE_USER);
     const size_t item = lode__heading_id(table, r->columns, "log", LODE_ROLE_ITEM);
+    if (user == LODE_NO_COLUMN) // sessions may stand for users
+        user = lode__heading_id(table, r->columns, "log", LODE_ROLE_SESSION);
     if (user != LODE_NO_COLUMN && item != LODE_NO_COLUMN) {
         file->kind = KIND_LOG;
         file->user = lode__arena_strdup(r->arena, table->headings[user].name);
         file->item = lode__arena_strdup(r->arena, table->headings[item].name);
         file->labelled = lode__heading_role(table, LODE_ROLE_LABEL) != LODE_NO_COLUMN;
+        file->tagged = lode__heading_find(table, "tag") != LODE_NO_COLUMN;
+        file->guessed = table->note && !table->has_header && table->separator;
         return file->user && file->item ? LODE_OK : lode__fail_memory(s->error);
     }
     const bool item_table =
@@ -89,23 +86,86 @@ static lode_status classify(survey *s, candidate *file, const lode_table *table)
         file->kind = item_table ? KIND_ITEM : KIND_USER;
         return LODE_OK;
     }
+    if (!table->named && table->heading_count >= 2) {
+        file->kind = KIND_UNKNOWN;
+        return LODE_OK;
+    }
     return skip(s, file,
                 lode__arena_printf(r->arena, "none of its columns %s holds users or items",
                                    lode__heading_list(table, r->arena)));
 }
 
+static bool has_file(const survey *s, const char *name) {
+    for (size_t k = 0; k < s->count; ++k)
+        if (strcmp(s->files[k].name, name) == 0) return true;
+    return false;
+}
+
+// Files of MovieLens that are neither log nor table, by name; or NULL.
+static const char *movielens_extra(const survey *s, const char *name) {
+    if (strncmp(name, "genome-", 7) == 0) return "relevances of tags are not read";
+    if (strncmp(name, "links.", 6) == 0) return "it links to other sites and describes nothing";
+    if (!has_file(s, "u.data")) return NULL;
+    if (strcmp(name, "u.info") == 0 || strcmp(name, "u.genre") == 0 ||
+        strcmp(name, "u.occupation") == 0)
+        return "it lists what u.item and u.user hold already";
+    const bool fold = *name == 'u' && name[1] && strchr("12345ab", name[1]) && name[2] == '.';
+    return fold ? "it is a fold of u.data" : NULL;
+}
+
+// A file that holds one JSON object and is no table of JSON lines: a map from items to values.
+static lode_status is_attribute_map(const lode_plan_request *r, const char *path, bool *found,
+                                    lode_error *error) {
+    lode_input *input;
+    lode_sample sample;
+    lode_status status = lode__input_open(&input, path, (size_t)r->options->max_line, error);
+    if (status != LODE_OK) return status;
+    status = lode__input_peek(input, &sample.text, &sample.length, &sample.whole, error);
+    *found = status == LODE_OK && lode__attributes_detect(&sample);
+    lode__input_free(&input);
+    return status;
+}
+
+// Which section's names a file without a header takes: the first one that lists as many.
+static const char *section_of(const survey *s, const candidate *file, const lode_table *table) {
+    static const char *const sections[] = {"log", "item", "user"};
+    const lode_plan_request *const r = s->request;
+    if (table->has_header) return NULL;
+    for (size_t k = 0; k < 3; ++k) {
+        const lode_node *const section = lode__node_get(r->columns, sections[k]);
+        const lode_node *const names = section ? lode__node_get(section, "names") : NULL;
+        const bool other = k == 0 && r->options->log && strcmp(r->options->log, file->name) != 0;
+        if (names && !other && lode__node_count(names) == table->heading_count) return sections[k];
+    }
+    return NULL;
+}
+
 static lode_status inspect(survey *s, candidate *file) {
     const lode_plan_request *const r = s->request;
+    const char *const extra = movielens_extra(s, file->name);
     if (is_prose(file->name)) return skip(s, file, "it is no data");
-    if (has_ending(file->stem, ".json") || has_ending(file->stem, ".jsonl"))
-        return skip(s, file, "JSON is not read yet");
-    if (has_ending(file->stem, ".lode")) return skip(s, file, "it is a data set already");
+    if (extra) return skip(s, file, extra);
+    if (lode__name_ends(file->stem, ".yaml") || lode__name_ends(file->stem, ".yml"))
+        return skip(s, file, "it is a configuration");
+    if (lode__name_ends(file->stem, ".lode")) return skip(s, file, "it is a data set already");
+    if (lode__name_ends(file->stem, ".json")) {
+        bool map = false;
+        lode_error unused = {0};
+        if (is_attribute_map(r, file->path, &map, &unused) == LODE_E_MEMORY)
+            return lode__fail_memory(s->error);
+        if (map) {
+            file->kind = KIND_ATTRIBUTES;
+            return LODE_OK;
+        }
+    }
     lode_error problem = {0};
-    lode_input *input = NULL;
     lode_table table = {0};
-    const size_t max_line = (size_t)r->options->max_line;
-    lode_status status = lode__input_open(&input, file->path, max_line, &problem);
-    if (status == LODE_OK) status = lode__table_open(&table, input, r->reader, max_line, &problem);
+    lode_status status = lode__plan_open(r, file->path, NULL, &table, &problem);
+    const char *const section = status == LODE_OK ? section_of(s, file, &table) : NULL;
+    if (section) {
+        lode__table_close(&table);
+        status = lode__plan_open(r, file->path, section, &table, &problem);
+    }
     if (status == LODE_OK) {
         status = classify(s, file, &table);
         lode__table_close(&table);
@@ -113,6 +173,24 @@ static lode_status inspect(survey *s, candidate *file) {
     }
     if (status == LODE_E_MEMORY) return lode__fail_memory(s->error);
     return skip(s, file, lode__arena_strdup(r->arena, problem.message));
+}
+
+// X.npy and X.ids, which `lodestone encode` writes.
+static bool find_vectors(const survey *s, candidate *file) {
+    char other[512];
+    const size_t length = strlen(file->name);
+    const bool npy = lode__name_ends(file->name, ".npy"), ids = lode__name_ends(file->name, ".ids");
+    if ((!npy && !ids) || length >= sizeof other) return false;
+    memcpy(other, file->name, length + 1);
+    memcpy(other + length - 3, npy ? "ids" : "npy", 3);
+    if (!has_file(s, other)) {
+        file->kind = KIND_SKIP;
+        file->reason = npy ? "there is no file of its ids beside it, with the ending .ids"
+                           : "there is no .npy beside it";
+        return true;
+    }
+    file->kind = npy ? KIND_VECTORS : KIND_IDS;
+    return true;
 }
 
 static lode_status survey_folder(survey *s) {
@@ -129,132 +207,97 @@ static lode_status survey_folder(survey *s) {
         if (!file->path) return lode__fail_memory(s->error);
         if (names[k][0] == '.' || strstr(names[k], ".tmp.") || lode__is_folder(file->path))
             continue;
-        const char *const plain = without_codec(r->arena, names[k]);
+        const char *const plain = lode__name_plain(r->arena, names[k]);
         if (plain) file->kind = recbole_kind(r->arena, plain, &file->stem);
-        if (!plain || !file->stem) return lode__fail_memory(s->error);
+        if (plain) file->part = lode__name_part(r->arena, plain, &file->set);
+        if (!plain || !file->stem || !file->set) return lode__fail_memory(s->error);
+        if (file->kind == KIND_LOG && file->part >= 0) // X.train.inter belongs to X
+            file->stem = lode__name_without(r->arena, file->set, ".inter");
+        if (!file->stem) return lode__fail_memory(s->error);
         s->recbole = s->recbole || file->kind == KIND_LOG;
         ++s->count;
     }
     for (size_t k = 0; k < s->count; ++k) {
-        if (s->recbole && s->files[k].kind == KIND_SKIP)
-            LODE_TRY(skip(s, &s->files[k], "the folder holds RecBole files, and it is none of them"));
-        else if (!s->recbole)
-            LODE_TRY(inspect(s, &s->files[k]));
-    }
-    return LODE_OK;
-}
-
-static lode_status fail_several(const survey *s) {
-    const lode_plan_request *const r = s->request;
-    const char *list = "";
-    for (size_t k = 0; k < s->count && list; ++k)
-        if (s->files[k].kind == KIND_LOG)
-            list = lode__arena_printf(r->arena, "%s%s%s", list, *list ? ", " : "", s->files[k].name);
-    return lode__fail(s->error, LODE_E_USAGE,
-                      "%s: found several sets: %s; pass one of these files, or name it with the "
-                      "option log",
-                      r->source, list ? list : "...");
-}
-
-static lode_status fail_none(const survey *s) {
-    const lode_plan_request *const r = s->request;
-    const char *list = "";
-    for (size_t k = 0; k < s->count && k < 4 && list; ++k)
-        list = lode__arena_printf(r->arena, "%s; %s: %s", list, s->files[k].name,
-                                  s->files[k].reason ? s->files[k].reason : "a table");
-    return lode__fail(s->error, LODE_E_INPUT,
-                      "%s: found no log (a file with a user and an item column) among %zu file%s%s",
-                      r->source, s->count, s->count == 1 ? "" : "s", list ? list : "");
-}
-
-// The log of a folder.
-static lode_status choose_log(const survey *s, candidate **log) {
-    const char *const wanted = s->request->options->log;
-    candidate *first = NULL, *labelled = NULL;
-    size_t logs = 0, with_label = 0;
-    bool alike = true;
-    for (size_t k = 0; k < s->count; ++k) {
         candidate *const file = &s->files[k];
-        if (wanted && strcmp(file->name, wanted) == 0) {
-            *log = file;
-            return LODE_OK;
-        }
-        if (file->kind != KIND_LOG) continue;
-        ++logs;
-        with_label += file->labelled;
-        if (file->labelled) labelled = file;
-        if (!first)
-            first = file;
-        else if (s->recbole || strcmp(first->user, file->user) != 0 ||
-                 strcmp(first->item, file->item) != 0)
-            alike = false;
-    }
-    if (wanted)
-        return lode__fail(s->error, LODE_E_MISSING,
-                          "%s: found no file '%s', which the option log names", s->request->source,
-                          wanted);
-    if (logs == 0) return fail_none(s);
-    *log = first;
-    if (logs == 1) return LODE_OK;
-    *log = labelled;
-    return alike && with_label == 1 ? LODE_OK : fail_several(s);
-}
-
-static void list_add(lode_plan_list *list, const candidate *file, const char *reason) {
-    list->files[list->count++] = (lode_plan_file){file->path, file->name, reason};
-}
-
-static lode_status plan_folder(lode_plan *plan, survey *s) {
-    const lode_plan_request *const r = s->request;
-    LODE_TRY(survey_folder(s));
-    candidate *log = NULL;
-    LODE_TRY(choose_log(s, &log));
-    lode_plan_list *const lists[] = {&plan->item_tables, &plan->user_tables, &plan->skipped};
-    for (size_t k = 0; k < 3; ++k) {
-        lists[k]->files = lode__arena_alloc(r->arena, s->count, sizeof *lists[k]->files);
-        if (!lists[k]->files) return lode__fail_memory(s->error);
-    }
-    plan->log = log->path;
-    for (size_t k = 0; k < s->count; ++k) {
-        const candidate *const file = &s->files[k];
-        if (file == log) continue;
-        const bool other_set = s->recbole && strcmp(file->stem, log->stem) != 0;
-        if (file->kind == KIND_ITEM && !other_set)
-            list_add(&plan->item_tables, file, NULL);
-        else if (file->kind == KIND_USER && !other_set)
-            list_add(&plan->user_tables, file, NULL);
-        else if (file->kind == KIND_SKIP)
-            list_add(&plan->skipped, file, file->reason);
-        else if (file->kind == KIND_LOG)
-            list_add(&plan->skipped, file, "it is another log of the same users and items");
-        else
-            list_add(&plan->skipped, file, "it belongs to another set");
+        if (find_vectors(s, file)) continue;
+        if (s->recbole && file->kind == KIND_SKIP)
+            LODE_TRY(skip(s, file, "the folder holds RecBole files, and it is none of them"));
+        else if (!s->recbole)
+            LODE_TRY(inspect(s, file));
     }
     return LODE_OK;
 }
 
-// A single X.inter: X.item and X.user beside it belong to it.
-static lode_status plan_file(lode_plan *plan, const lode_plan_request *r, lode_error *error) {
-    static const char *const codecs[] = {"", ".gz", ".zst"};
-    plan->log = r->source;
-    const char *const plain = without_codec(r->arena, r->source);
-    if (!plain) return lode__fail_memory(error);
-    if (strcmp(r->source, "-") == 0 || !has_ending(plain, ".inter")) return LODE_OK;
-    const char *const stem = without(r->arena, plain, ".inter");
-    lode_plan_list *const lists[] = {&plan->item_tables, &plan->user_tables};
+// `item: {content: {npy: FILE, ids: FILE, column: NAME}}`: files are looked for beside the columns file.
+static lode_status add_named_vectors(lode_plan *plan, const lode_plan_request *r, lode_role role,
+                                     const lode_node *node, lode_error *error) {
+    const lode_node *const npy = lode__node_get(node, "npy"), *const ids = lode__node_get(node, "ids"),
+                           *const column = lode__node_get(node, "column");
+    const size_t known = (npy != NULL) + (ids != NULL) + (column != NULL);
+    if (!npy || !ids || !npy->text || !ids->text || (column && !column->text) ||
+        known != lode__node_count(node))
+        return lode__fail(error, LODE_E_CONFIG,
+                          "%s: expected {npy: FILE, ids: FILE} and, where ids are a column of a "
+                          "table, column: NAME",
+                          lode__node_where(r->arena, node));
+    const char *const path = r->options->columns, *const slash = strrchr(path, '/');
+    const char *const folder =
+        slash ? lode__arena_strndup(r->arena, path, (size_t)(slash - path) + 1) : "";
+    if (plan->vectors.count >= LODE_COLUMNS_MAX)
+        return lode__fail(error, LODE_E_CONFIG, "%s: found more than %d files of vectors",
+                          lode__node_where(r->arena, node), LODE_COLUMNS_MAX);
+    lode_plan_file *const out = &plan->vectors.files[plan->vectors.count++];
+    if (!folder) return lode__fail_memory(error);
+    *out = (lode_plan_file){.column = node->key, .role = (int)role};
+    out->path = lode__arena_printf(r->arena, "%s%s", *npy->text == '/' ? "" : folder, npy->text);
+    out->ids = lode__arena_printf(r->arena, "%s%s", *ids->text == '/' ? "" : folder, ids->text);
+    out->ids_column = column ? column->text : NULL;
+    if (!out->path || !out->ids) return lode__fail_memory(error);
+    out->name = lode__path_base(out->path);
+    return LODE_OK;
+}
+
+static lode_status plan_named_vectors(lode_plan *plan, const lode_plan_request *r, lode_error *error) {
+    static const lode_role roles[] = {LODE_ROLE_ITEM, LODE_ROLE_USER};
     for (size_t k = 0; k < 2; ++k) {
-        lists[k]->files = lode__arena_alloc(r->arena, 1, sizeof *lists[k]->files);
-        if (!stem || !lists[k]->files) return lode__fail_memory(error);
-        for (size_t c = 0; c < 3 && lists[k]->count == 0; ++c) {
-            const char *const path =
-                lode__arena_printf(r->arena, "%s.%s%s", stem, k == 0 ? "item" : "user", codecs[c]);
-            if (!path) return lode__fail_memory(error);
-            if (lode__file_exists(path))
-                lists[k]->files[lists[k]->count++] =
-                    (lode_plan_file){path, lode__path_base(path), NULL};
-        }
+        const lode_node *const section = lode__node_get(r->columns, lode__role_name(roles[k]));
+        for (const lode_node *node = section ? section->child : NULL; node; node = node->next)
+            if (node->kind == LODE_NODE_MAP)
+                LODE_TRY(add_named_vectors(plan, r, roles[k], node, error));
     }
     return LODE_OK;
+}
+
+// The list `names` of a section of the columns file.
+static lode_status read_names(const lode_plan_request *r, const char *section,
+                              lode_table_options *out, lode_error *error) {
+    const lode_node *const list =
+        lode__node_get(section ? lode__node_get(r->columns, section) : NULL, "names");
+    if (!list) return LODE_OK;
+    const size_t count = list->kind == LODE_NODE_LIST ? lode__node_count(list) : 0;
+    const char **const names = lode__arena_alloc(r->arena, count + 1, sizeof *names);
+    if (!names) return lode__fail_memory(error);
+    size_t filled = 0;
+    for (const lode_node *node = list->child; node && count > 0; node = node->next)
+        if (node->kind == LODE_NODE_SCALAR) names[filled++] = node->text;
+    if (filled != count || count == 0)
+        return lode__fail(error, LODE_E_CONFIG, "%s: expected a list of names",
+                          lode__node_where(r->arena, list));
+    out->names = names;
+    out->name_count = count;
+    return LODE_OK;
+}
+
+lode_status lode__plan_open(const lode_plan_request *r, const char *path, const char *section,
+                            lode_table *table, lode_error *error) {
+    lode_table_options options = {.reader = r->reader,
+                                  .max_line = (size_t)r->options->max_line,
+                                  .encoding = (lode_encoding)r->options->encoding,
+                                  .third = (lode_third)r->options->third};
+    LODE_TRY(read_names(r, section, &options, error));
+    lode_input *input;
+    LODE_TRY(lode__input_open(&input, path, options.max_line, error));
+    return lode__table_open(table, input, &options, error);
 }
 
 lode_status lode__plan_make(lode_plan *plan, const lode_plan_request *request, lode_error *error) {
@@ -262,13 +305,15 @@ lode_status lode__plan_make(lode_plan *plan, const lode_plan_request *request, l
     const bool standard = strcmp(request->source, "-") == 0;
     if (!standard && lode__is_folder(request->source)) {
         survey s = {.request = request, .error = error};
-        LODE_TRY(plan_folder(plan, &s));
+        LODE_TRY(survey_folder(&s));
+        LODE_TRY(lode__plan_choose(plan, &s));
     } else {
         if (!standard && !lode__file_exists(request->source))
             return lode__fail(error, LODE_E_MISSING, "%s: there is no such file or folder",
                               request->source);
-        LODE_TRY(plan_file(plan, request, error));
+        LODE_TRY(lode__plan_beside(plan, request, error));
     }
+    LODE_TRY(plan_named_vectors(plan, request, error));
     for (size_t k = 0; k < plan->skipped.count; ++k)
         lode__notice(request->hooks, "%s is skipped: %s", plan->skipped.files[k].name,
                      plan->skipped.files[k].reason);

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const lode_reader *const readers[] = {&lode__reader_recbole, &lode__reader_tsv,
-                                             &lode__reader_csv, &lode__reader_lines,
-                                             &lode__reader_lists};
+static const lode_reader *const readers[] = {
+    &lode__reader_recbole, &lode__reader_jsonl, &lode__reader_movielens, &lode__reader_counted,
+    &lode__reader_tsv,     &lode__reader_csv,   &lode__reader_lines,     &lode__reader_lists};
 
 #define READER_COUNT (sizeof readers / sizeof *readers)
 
@@ -24,9 +24,33 @@ const lode_reader *lode__reader_find(const char *name) {
     return NULL;
 }
 
-lode_status lode__table_open(lode_table *table, lode_input *input, const lode_reader *reader,
-                             size_t max_line, lode_error *error) {
-    *table = (lode_table){.input = input, .reader = reader, .max_line = max_line};
+// Names from a columns file take the place of those that the reader made up.
+static lode_status rename_columns(lode_table *table, lode_error *error) {
+    const lode_table_options *const o = &table->options;
+    if (!o->names) return LODE_OK;
+    if (table->has_header)
+        return lode__table_fail(table, 1, 1, error,
+                                "found a file of format %s, which names its columns itself; take "
+                                "names out of the columns file",
+                                table->reader->name);
+    if (table->heading_count != o->name_count)
+        return lode__table_fail(
+            table, 1, 1, error, "found %zu columns, expected %zu as under names in the columns file",
+            table->heading_count, o->name_count);
+    for (size_t k = 0; k < o->name_count; ++k) {
+        table->headings[k] = (lode_heading){.type = -1};
+        table->headings[k].name = lode__arena_strdup(&table->arena, o->names[k]);
+        if (!table->headings[k].name) return lode__fail_memory(error);
+    }
+    table->named = true;
+    table->note = NULL;
+    return LODE_OK;
+}
+
+lode_status lode__table_open(lode_table *table, lode_input *input,
+                             const lode_table_options *options, lode_error *error) {
+    *table = (lode_table){
+        .input = input, .reader = options->reader, .max_line = options->max_line, .options = *options};
     table->name = lode__input_name(input);
     lode_status status = LODE_OK;
     lode_sample sample = {0};
@@ -46,13 +70,15 @@ lode_status lode__table_open(lode_table *table, lode_input *input, const lode_re
         LODE_GOTO(status, lode__input_line(input, &line, &end, error), done);
         status =
             lode__fail(error, LODE_E_INPUT,
-                       "%s:1:1: the format is not recognised, expected RecBole atomic files, CSV "
-                       "or TSV with a "
-                       "header, or lines of 'user item [time]'; name it with the option format",
+                       "%s:1:1: the format is not recognised, expected RecBole atomic files, CSV, "
+                       "TSV, JSON lines, MovieLens, or lines of 'user item [time]'; name it with "
+                       "the option format",
                        table->name);
         goto done;
     }
+    lode__input_encode(input, options->encoding, false);
     LODE_GOTO(status, table->reader->open(table, error), done);
+    LODE_GOTO(status, rename_columns(table, error), done);
     LODE_GOTO(status, lode__table_check_names(table, error), done);
 done:
     if (status != LODE_OK) lode__table_close(table);
@@ -65,6 +91,7 @@ lode_status lode__table_read(lode_table *table, bool *end, lode_error *error) {
 }
 
 void lode__table_close(lode_table *table) {
+    if (table->reader && table->reader->close) table->reader->close(table);
     lode__input_free(&table->input);
     lode__free(table->record);
     lode__arena_release(&table->arena);
@@ -108,7 +135,7 @@ lode_status lode__table_columns(lode_table *table, size_t count, lode_error *err
     table->cells = lode__arena_alloc(&table->arena, count, sizeof *table->cells);
     if (!table->headings || !table->cells) return lode__fail_memory(error);
     for (size_t k = 0; k < count; ++k)
-        table->headings[k] = (lode_heading){"", -1};
+        table->headings[k] = (lode_heading){.name = "", .type = -1};
     table->heading_count = count;
     return LODE_OK;
 }

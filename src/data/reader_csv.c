@@ -1,5 +1,5 @@
-// CSV with a header, quoted as RFC 4180 says (a quoted field may hold commas, line ends and doubled quotes),
-// and TSV with a header, without quotes.
+// Delimited files. CSV: commas, semicolons or bars, quoted as RFC 4180 says (a quoted field may hold separators,
+// line ends and doubled quotes). TSV: tabs, without quotes. With a header, or without one (reader_shape.c).
 #include "data/columns.h"
 #include "data/reader.h"
 
@@ -8,9 +8,12 @@
 static lode_status fail_quote(const lode_table *table, const lode_line *line, const char *at,
                               lode_error *error) {
     return lode__table_fail(table, line->number, (size_t)(at - line->text) + 1, error,
-                            "found '%c' after a closing quote, expected a comma or the end of the "
+                            "found '%c' after a closing quote, expected a %s or the end of the "
                             "line; double quotes within a quoted field",
-                            *at);
+                            *at,
+                            table->separator == ';'   ? "semicolon"
+                            : table->separator == '|' ? "bar"
+                                                      : "comma");
 }
 
 // Append the next line of the input to the record, for a quoted field that spans lines.
@@ -51,7 +54,7 @@ static lode_status record_complete(lode_table *table, lode_line *line, lode_erro
             } else if (c == '"' && start) {
                 quoted = true;
             } else {
-                start = c == ',';
+                start = c == table->separator;
             }
         }
         if (!quoted) return LODE_OK;
@@ -77,9 +80,9 @@ static lode_status record_split(const lode_table *table, lode_line *line, lode_c
             }
             cell.length = (size_t)(out - cell.text);
             if (at < stop) ++at;
-            if (at < stop && *at != ',') return fail_quote(table, line, at, error);
+            if (at < stop && *at != table->separator) return fail_quote(table, line, at, error);
         } else {
-            char *const cut = memchr(at, ',', (size_t)(stop - at));
+            char *const cut = memchr(at, table->separator, (size_t)(stop - at));
             at = cut ? cut : stop;
             cell.length = (size_t)(at - cell.text);
         }
@@ -106,52 +109,77 @@ static lode_status name_columns(lode_table *table, const lode_cell *cells, size_
     return LODE_OK;
 }
 
-static bool known_heading(const char *text, size_t length) {
-    while (length > 0 && (*text == '"' || *text == ' '))
-        ++text, --length;
-    while (length > 0 && (text[length - 1] == '"' || text[length - 1] == ' '))
-        --length;
-    char name[64];
-    if (length == 0 || length >= sizeof name) return false;
-    memcpy(name, text, length);
-    name[length] = 0;
-    const lode_role role = lode__role_of(name, NULL);
-    return role == LODE_ROLE_USER || role == LODE_ROLE_ITEM;
+static size_t count_of(const char *text, size_t length, char c) {
+    size_t count = 0;
+    for (size_t k = 0; k < length; ++k)
+        count += text[k] == c;
+    return count;
+}
+
+// The separator of a CSV file, or 0: the comma, unless the first line has more semicolons, or the same number of
+// bars as all lines after it.
+static char separator_of(const lode_sample *sample) {
+    size_t position = 0, length, lines;
+    const char *text;
+    if (!lode__sample_line(sample, &position, &text, &length)) return 0;
+    if (*text == '{' || *text == '[' || memchr(text, '\t', length)) return 0;
+    const size_t commas = count_of(text, length, ','), semicolons = count_of(text, length, ';'),
+                 bars = count_of(text, length, '|');
+    if (semicolons > commas) return ';';
+    if (bars > commas && lode__shape_constant(sample, '|', &lines) && lines > 1) return '|';
+    return commas > 0 ? ',' : 0;
 }
 
 static bool csv_detect(const lode_sample *sample) {
-    size_t position = 0, length;
-    const char *text;
-    if (!lode__sample_line(sample, &position, &text, &length)) return false;
-    return *text != '{' && *text != '[' && memchr(text, ',', length) && !memchr(text, '\t', length);
+    return separator_of(sample) != 0;
 }
 
+// With a header that names users or items, or where all lines have as many tabs and are no `lines`.
 static bool tsv_detect(const lode_sample *sample) {
-    size_t position = 0, length;
+    size_t position = 0, length, lines;
     const char *text;
     if (!lode__sample_line(sample, &position, &text, &length) || !memchr(text, '\t', length))
         return false;
-    for (const char *const stop = text + length; text < stop;) {
-        const char *cut = memchr(text, '\t', (size_t)(stop - text));
-        if (!cut) cut = stop;
-        if (known_heading(text, (size_t)(cut - text))) return true;
-        text = cut + 1;
-    }
-    return false;
+    if (lode__shape_known(sample, '\t')) return true;
+    return lode__shape_constant(sample, '\t', &lines) && !lode__lines_detect(sample);
+}
+
+// A file without a header: its columns are named by their shape, and the first line stays a row.
+static lode_status open_headless(lode_table *table, const lode_sample *sample, lode_error *error) {
+    size_t position = 0, length = 0;
+    const char *text = "";
+    if (!lode__sample_line(sample, &position, &text, &length))
+        return lode__table_fail(table, 1, 1, error, "the file holds empty lines only, expected rows");
+    return lode__shape_name(table, sample, count_of(text, length, table->separator) + 1, error);
+}
+
+static lode_status take_sample(const lode_table *table, lode_sample *sample, bool *headless,
+                               lode_error *error) {
+    LODE_TRY(lode__input_peek(table->input, &sample->text, &sample->length, &sample->whole, error));
+    *headless = table->options.names || lode__shape_headless(sample, table->separator);
+    return LODE_OK;
 }
 
 static lode_status csv_open(lode_table *table, lode_error *error) {
     lode_line line;
+    lode_sample sample;
+    bool headless;
+    LODE_TRY(lode__input_peek(table->input, &sample.text, &sample.length, &sample.whole, error));
+    const char separator = separator_of(&sample);
+    table->separator = separator ? separator : ',';
+    LODE_TRY(take_sample(table, &sample, &headless, error));
+    if (headless) return open_headless(table, &sample, error);
     LODE_TRY(lode__table_header(table, &line, error));
     LODE_TRY(record_complete(table, &line, error));
     size_t count = 1;
     for (size_t k = 0; k < line.length; ++k)
-        count += line.text[k] == ',';
+        count += line.text[k] == table->separator;
     LODE_TRY(lode__table_columns(table, LODE_MIN(count, (size_t)LODE_COLUMNS_MAX), error));
     const size_t capacity = table->heading_count;
     LODE_TRY(record_split(table, &line, table->cells, capacity, &count, error));
     if (count > capacity) return lode__table_columns(table, count, error);
     table->heading_count = count;
+    table->named = true;
     return name_columns(table, table->cells, count, error);
 }
 
@@ -167,10 +195,16 @@ static lode_status csv_read(lode_table *table, bool *end, lode_error *error) {
 
 static lode_status tsv_open(lode_table *table, lode_error *error) {
     lode_line line;
+    lode_sample sample;
+    bool headless;
+    table->separator = '\t';
+    LODE_TRY(take_sample(table, &sample, &headless, error));
+    if (headless) return open_headless(table, &sample, error);
     LODE_TRY(lode__table_header(table, &line, error));
     const size_t count = lode__line_split(&line, '\t', NULL, 0);
     LODE_TRY(lode__table_columns(table, count, error));
     lode__line_split(&line, '\t', table->cells, count);
+    table->named = true;
     return name_columns(table, table->cells, count, error);
 }
 
@@ -183,7 +217,7 @@ static lode_status tsv_read(lode_table *table, bool *end, lode_error *error) {
 }
 
 const lode_reader lode__reader_csv = {
-    "csv", csv_detect, csv_open, csv_read,
-    "comma-separated values with a header, quotes as in RFC 4180"};
-const lode_reader lode__reader_tsv = {"tsv", tsv_detect, tsv_open, tsv_read,
-                                      "tab-separated values with a header, no quotes"};
+    "csv",    csv_detect, csv_open,
+    csv_read, NULL,       "values separated by commas, semicolons or bars, quotes as in RFC 4180"};
+const lode_reader lode__reader_tsv = {"tsv",    tsv_detect, tsv_open,
+                                      tsv_read, NULL,       "values separated by tabs, no quotes"};

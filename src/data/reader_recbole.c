@@ -48,8 +48,9 @@ static lode_status recbole_open(lode_table *table, lode_error *error) {
                                     (int)LODE_MIN(cell->length, (size_t)80), cell->text);
         char *const name = lode__arena_strndup(&table->arena, cell->text, name_length);
         if (!name) return lode__fail_memory(error);
-        table->headings[k] = (lode_heading){name, type};
+        table->headings[k] = (lode_heading){.name = name, .type = type};
     }
+    table->named = true;
     return LODE_OK;
 }
 
@@ -62,5 +63,6 @@ static lode_status recbole_read(lode_table *table, bool *end, lode_error *error)
 }
 
 const lode_reader lode__reader_recbole = {
-    "recbole", recbole_detect, recbole_open, recbole_read,
-    "RecBole atomic files: X.inter with X.user and X.item, headings 'name:type'"};
+    "recbole",    recbole_detect,
+    recbole_open, recbole_read,
+    NULL,         "RecBole atomic files: X.inter with X.user and X.item, headings 'name:type'"};

@@ -1,42 +1,113 @@
-/// Splits: two positions a user.
+/// Splits: a few positions a user.
 ///
 /// The log holds clicks only. Where the data set has nothing else it points into the mapping; else
-/// the clicks are copied once, with the row that each came from. leave_one_out needs the positions
-/// alone. chronological turns shares into times first: the n-th smallest time of the whole log is
-/// found by bisecting over time and counting the clicks before a moment, which is one bisection a
-/// user, because a user's clicks stand in time order. So no sorted copy of the times is made, and
-/// clicks of one moment always fall on the same side of a cut: nothing of the test's first moment
-/// is seen in training.
+/// the clicks are copied once, with the row that each came from. Under `given` they are copied too
+/// when the parts of some user do not follow one another in time: a user's training clicks then
+/// stand first, so that no state of the training sees a held-out click.
+///
+/// leave_one_out, ratio and given need positions alone, users a hash of the tokens, chronological
+/// the moments of split_moment.c.
 #include "data/split.h"
 
 #include <math.h>
 #include <string.h>
+#include <xxhash.h>
 
-static const char *const split_types[] = {"leave_one_out", "chronological", NULL};
+static const char *const split_types[] = {[LODE_SPLIT_LEAVE_ONE_OUT] = "leave_one_out",
+                                          [LODE_SPLIT_CHRONOLOGICAL] = "chronological",
+                                          [LODE_SPLIT_RATIO] = "ratio",
+                                          [LODE_SPLIT_USERS] = "users",
+                                          [LODE_SPLIT_GIVEN] = "given",
+                                          [LODE_SPLITS] = NULL};
+static const char *const share_kinds[] = {"clicks", "rows", NULL};
+
+const char *lode__split_name(lode_split_type type) {
+    return split_types[type];
+}
 
 #define MEMBER(name) offsetof(lode_split_options, name)
 const lode_key lode__split_keys[] = {
     {"type", LODE_KEY_CHOICE, MEMBER(type), "leave_one_out", 0, 0, split_types, NULL,
      "leave_one_out: each user's last click is the test, the one before it validation (users with "
      "fewer than 3 clicks only train). chronological: one moment for all users; what comes later "
-     "is the test."},
+     "is the test. ratio: each user's last clicks, by share. users: a share of the users is held "
+     "out; none of their clicks trains, the first ones (`history`) are given and the rest is to "
+     "be found. given: as the log's source was split (import the parts together)."},
     {"test", LODE_KEY_REAL, MEMBER(test), "0.1", 0, 0.99, NULL, NULL,
-     "chronological: share of all clicks that are the test, the latest ones. Clicks of the same "
-     "moment stay together."},
+     "chronological: share of all clicks that are the test, the latest ones; clicks of the same "
+     "moment stay together. ratio: share of each user's clicks (or rows, see `of`), the last ones, "
+     "rounded down, but at least one while another one stays for training. "
+     "users: share of the users."},
     {"valid", LODE_KEY_REAL, MEMBER(valid), "0.1", 0, 0.99, NULL, NULL,
-     "chronological: share of the clicks before the test that are validation, the latest ones."},
+     "chronological: share of the clicks before the test that are validation, the latest ones. "
+     "ratio: share of each user's clicks (or rows), those right before the test. users: share of "
+     "the users."},
     {"test_from", LODE_KEY_TEXT, MEMBER(test_from), NULL, 0, 0, NULL, NULL,
      "chronological: the moment from which on clicks are the test, as 2017-10-15, "
      "2017-10-15T03:00:00Z (UTC unless it ends in +hh:mm) or milliseconds since 1970 (row numbers "
      "where the times are an order only). Overrides `test`."},
     {"valid_from", LODE_KEY_TEXT, MEMBER(valid_from), NULL, 0, 0, NULL, NULL,
      "chronological: the same for validation. Overrides `valid`."},
+    {"of", LODE_KEY_CHOICE, MEMBER(of), "clicks", 0, 0, share_kinds, NULL,
+     "ratio: what the shares count: clicks, or rows (clicks and exposures; needs a log with "
+     "exposures)."},
+    {"history", LODE_KEY_REAL, MEMBER(history), "0.8", 0, 0.99, NULL, NULL,
+     "users, given: share of the clicks of a held-out user that is given, the first ones, rounded "
+     "down."},
+    {"seed", LODE_KEY_INT, MEMBER(seed), "1", 0, 9e15, NULL, NULL,
+     "users: of the hash that chooses them; the choice depends on the user's token alone."},
     {"refit", LODE_KEY_BOOL, MEMBER(refit), "false", 0, 0, NULL, NULL,
      "Train the final model once more on training and validation together, for the number of "
-     "epochs "
-     "that was best."},
+     "epochs that was best."},
     {NULL, LODE_KEY_INT, 0, NULL, 0, 0, NULL, NULL, NULL}};
 #undef MEMBER
+
+// ------------------------------------------------------------------------------------------------
+// Keys that contradict each other
+// ------------------------------------------------------------------------------------------------
+
+static bool share_bad(double share) {
+    return !(share >= 0 && share < 1);
+}
+
+lode_status lode__split_check(const lode_split_options *options, lode_error *error) {
+    const lode_split_type type = (lode_split_type)options->type;
+    const char *moment = options->test_from    ? "test_from"
+                         : options->valid_from ? "valid_from"
+                                               : NULL;
+    if (moment && type != LODE_SPLIT_CHRONOLOGICAL) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "split.%s is a moment for all users, but split.type is %s; set "
+                          "split.type: chronological, or leave split.%s out",
+                          moment, split_types[type], moment);
+    }
+    if (options->of == LODE_OF_ROWS && type != LODE_SPLIT_RATIO) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "split.of: rows counts the shares of split.type: ratio, but split.type "
+                          "is %s; leave split.of out",
+                          split_types[type]);
+    }
+    if (share_bad(options->test) || share_bad(options->valid)) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "split.test is %g and split.valid is %g, expected shares from 0 to "
+                          "below 1",
+                          options->test, options->valid);
+    }
+    if (share_bad(options->history)) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "split.history is %g, expected a share from 0 to below 1: something of "
+                          "a held-out user must be left to find",
+                          options->history);
+    }
+    if ((type == LODE_SPLIT_RATIO || type == LODE_SPLIT_USERS) &&
+        options->test + options->valid >= 1 - 1e-9) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "split.test (%g) and split.valid (%g) together leave nothing for "
+                          "training; lower one of them",
+                          options->test, options->valid);
+    }
+    return LODE_OK;
+}
 
 // ------------------------------------------------------------------------------------------------
 // The log of clicks
@@ -53,24 +124,64 @@ static uint64_t clicks_of(const lode_dataset *data) {
     return clicks;
 }
 
-static void log_compact(const lode_dataset *data, uint64_t *offsets, uint32_t *item, int64_t *time,
-                        uint64_t *from) {
-    uint64_t filled = 0;
+static int part_of(const lode_dataset *data, uint64_t row) {
+    return data->part ? data->part[row] : LODE_GIVEN_TRAIN;
+}
+
+static bool is_click(const lode_dataset *data, uint64_t row) {
+    return !data->behaviour || data->behaviour[row] == LODE_CLICK;
+}
+
+/// Whether the parts of every user follow one another: training, validation, test.
+static bool parts_in_order(const lode_dataset *data) {
     for (uint32_t user = 0; user < data->users.count; user++) {
-        offsets[user] = filled;
+        int last = LODE_GIVEN_TRAIN;
         for (uint64_t row = data->offsets[user]; row < data->offsets[user + 1]; row++) {
-            if (data->behaviour[row] != LODE_CLICK) {
+            if (!is_click(data, row)) {
                 continue;
             }
-            item[filled] = data->item[row];
-            from[filled] = row;
-            if (time) {
-                time[filled] = data->time[row];
+            if (part_of(data, row) < last) {
+                return false;
             }
-            filled++;
+            last = part_of(data, row);
         }
     }
-    offsets[data->users.count] = filled;
+    return true;
+}
+
+/// Where a copy of the clicks goes.
+typedef struct click_copy {
+    uint64_t *offsets, *row;
+    uint32_t *item;
+    int64_t *time;
+    bool by_part; ///< a user's parts one after the other
+} click_copy;
+
+static uint64_t copy_user(const lode_dataset *data, click_copy *to, uint32_t user, int part,
+                          uint64_t filled) {
+    for (uint64_t row = data->offsets[user]; row < data->offsets[user + 1]; row++) {
+        if (!is_click(data, row) || (to->by_part && part_of(data, row) != part)) {
+            continue;
+        }
+        to->item[filled] = data->item[row];
+        to->row[filled] = row;
+        if (to->time) {
+            to->time[filled] = data->time[row];
+        }
+        filled++;
+    }
+    return filled;
+}
+
+static void log_copy(const lode_dataset *data, click_copy *to) {
+    uint64_t filled = 0;
+    for (uint32_t user = 0; user < data->users.count; user++) {
+        to->offsets[user] = filled;
+        for (int part = 0; part < (to->by_part ? LODE_GIVEN_PARTS : 1); part++) {
+            filled = copy_user(data, to, user, part, filled);
+        }
+    }
+    to->offsets[data->users.count] = filled;
 }
 
 static lode_status log_build(lode_split *split, lode_error *error) {
@@ -79,149 +190,86 @@ static lode_status log_build(lode_split *split, lode_error *error) {
     log->users = data->users.count;
     log->items = data->items.count;
     split->clicks = clicks_of(data);
-    if (split->clicks == data->interactions) {
+    const bool by_part = split->type == LODE_SPLIT_GIVEN && !parts_in_order(data);
+    if (split->clicks == data->interactions && !by_part) {
         log->offsets = data->offsets;
         log->item = data->item;
         log->time = data->time;
         return LODE_OK;
     }
     lode_arena *arena = &split->arena;
-    uint64_t *offsets = lode__arena_alloc(arena, (size_t)log->users + 1, sizeof *offsets);
-    uint32_t *item = lode__arena_alloc(arena, split->clicks, sizeof *item);
-    uint64_t *row = lode__arena_alloc(arena, split->clicks, sizeof *row);
-    int64_t *time = data->time ? lode__arena_alloc(arena, split->clicks, sizeof *time) : NULL;
-    if (!offsets || !item || !row || (data->time && !time)) {
+    click_copy copy = {.by_part = by_part};
+    copy.offsets = lode__arena_alloc(arena, (size_t)log->users + 1, sizeof *copy.offsets);
+    copy.item = lode__arena_alloc(arena, split->clicks, sizeof *copy.item);
+    copy.row = lode__arena_alloc(arena, split->clicks, sizeof *copy.row);
+    copy.time = data->time ? lode__arena_alloc(arena, split->clicks, sizeof *copy.time) : NULL;
+    if (!copy.offsets || !copy.item || !copy.row || (data->time && !copy.time)) {
         return lode__fail_memory(error);
     }
-    log_compact(data, offsets, item, time, row);
-    log->offsets = offsets;
-    log->item = item;
-    log->time = time;
-    log->row = row;
+    log_copy(data, &copy);
+    log->offsets = copy.offsets;
+    log->item = copy.item;
+    log->time = copy.time;
+    log->row = copy.row;
     return LODE_OK;
 }
 
 // ------------------------------------------------------------------------------------------------
-// Moments: text to milliseconds, shares to moments
+// The splits
 // ------------------------------------------------------------------------------------------------
 
-/// Exactly `digits` digits as a number; false when there are others.
-static bool read_digits(const char **text, int digits, int *out) {
-    int value = 0;
-    for (int i = 0; i < digits; i++, (*text)++) {
-        if (**text < '0' || **text > '9') {
-            return false;
-        }
-        value = value * 10 + (**text - '0');
-    }
-    *out = value;
-    return true;
+/// The parts of a user's clicks follow one another without given ones.
+static void user_cut(lode_split *split, uint32_t user, uint64_t valid, uint64_t test) {
+    split->train_end[user] = split->valid_begin[user] = valid;
+    split->valid_end[user] = split->test_begin[user] = test;
 }
 
-static bool read_char(const char **text, char wanted) {
-    if (**text != wanted) {
-        return false;
+static void split_leave_one_out(lode_split *split) {
+    const uint64_t *offsets = split->log.offsets;
+    for (uint32_t user = 0; user < split->log.users; user++) {
+        const uint64_t end = offsets[user + 1];
+        const uint64_t held = end - offsets[user] >= 3 ? 1 : 0;
+        user_cut(split, user, end - 2 * held, end - held);
     }
-    (*text)++;
-    return true;
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar: years begin in March, so that the leap
-/// day is last.
-static int64_t days_from_date(int year, int month, int day) {
-    const int64_t y = month <= 2 ? year - 1 : year;
-    const int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    return y * 365 + y / 4 - y / 100 + y / 400 + day_of_year - 719468;
+/// A share of n, rounded down (0.8 of 5 is 4, whatever the last bit of 0.8 says).
+static uint64_t share_of(double share, uint64_t n) {
+    return (uint64_t)floor(share * (double)n + 1e-9);
 }
 
-static bool date_valid(int year, int month, int day) {
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    if (year < 1 || month < 1 || month > 12 || day < 1) {
-        return false;
+/// How many of a user's n clicks or rows are test and validation: at least one where the share is not 0 and
+/// another one stays for training.
+static void user_shares(const lode_split_options *options, uint64_t n, uint64_t *test,
+                        uint64_t *valid) {
+    *test = share_of(options->test, n);
+    *valid = share_of(options->valid, n);
+    if (*test == 0 && options->test > 0 && n > *valid + 1) {
+        *test = 1;
     }
-    const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return day <= days[month - 1] + (month == 2 && leap);
+    if (*valid == 0 && options->valid > 0 && n > *test + 1) {
+        *valid = 1;
+    }
 }
 
-/// "hh:mm[:ss[.fff]]" as milliseconds.
-static bool read_clock(const char **text, int64_t *out) {
-    int hour, minute, second = 0, fraction = 0;
-    if (!read_digits(text, 2, &hour) || !read_char(text, ':') || !read_digits(text, 2, &minute)) {
-        return false;
-    }
-    if (read_char(text, ':')) {
-        if (!read_digits(text, 2, &second) ||
-            (read_char(text, '.') && !read_digits(text, 3, &fraction))) {
-            return false;
-        }
-    }
-    *out = (((int64_t)hour * 60 + minute) * 60 + second) * 1000 + fraction;
-    return hour < 24 && minute < 60 && second < 60;
+static bool is_labelled(const lode_dataset *data, uint64_t row) {
+    return is_click(data, row) || data->behaviour[row] == LODE_EXPOSURE;
 }
 
-/// "", "Z", "+hh:mm" or "-hh:mm" at the end: milliseconds that local time is ahead of UTC.
-static bool read_zone(const char **text, int64_t *out) {
-    *out = 0;
-    if (read_char(text, 'Z') || !**text) {
-        return !**text;
+/// The row of the log at which a user's last `last` labelled rows begin.
+static uint64_t row_of_last(const lode_dataset *data, uint32_t user, uint64_t last) {
+    uint64_t row = data->offsets[user + 1];
+    while (last > 0 && row > data->offsets[user]) {
+        last -= is_labelled(data, --row);
     }
-    const int sign = **text == '-' ? -1 : 1;
-    int hour, minute;
-    if (**text != '+' && **text != '-') {
-        return false;
-    }
-    (*text)++;
-    if (!read_digits(text, 2, &hour) || !read_char(text, ':') || !read_digits(text, 2, &minute)) {
-        return false;
-    }
-    *out = sign * ((int64_t)hour * 60 + minute) * 60000;
-    return hour < 24 && minute < 60 && !**text;
+    return row;
 }
 
-static bool parse_iso(const char *text, int64_t *out) {
-    int year, month, day;
-    if (!read_digits(&text, 4, &year) || !read_char(&text, '-') || !read_digits(&text, 2, &month) ||
-        !read_char(&text, '-') || !read_digits(&text, 2, &day) || !date_valid(year, month, day)) {
-        return false;
-    }
-    int64_t clock = 0, zone = 0;
-    if ((read_char(&text, 'T') || read_char(&text, ' ')) && !read_clock(&text, &clock)) {
-        return false;
-    }
-    if (!read_zone(&text, &zone)) {
-        return false;
-    }
-    *out = days_from_date(year, month, day) * 86400000 + clock - zone;
-    return true;
-}
-
-static lode_status parse_moment(const lode_dataset *data, const char *key, const char *text,
-                                int64_t *out, lode_error *error) {
-    if (lode__parse_i64(text, strlen(text), out)) {
-        return LODE_OK;
-    }
-    if (data->time_kind == LODE_TIME_ORDER) {
-        return lode__fail(error, LODE_E_CONFIG,
-                          "split.%s: found '%s', but the times of this data set are row numbers "
-                          "(an order without dates); give a row number, or a share by `test` and "
-                          "`valid`",
-                          key, text);
-    }
-    if (!parse_iso(text, out)) {
-        return lode__fail(error, LODE_E_CONFIG,
-                          "split.%s: found '%s', expected a date (2017-10-15), a date and time "
-                          "(2017-10-15T03:00:00Z) or milliseconds since 1970",
-                          key, text);
-    }
-    return LODE_OK;
-}
-
-/// First position of a user's clicks whose time is >= moment.
-static uint64_t position_of(const lode_log *log, uint32_t user, int64_t moment) {
+uint64_t lode__click_at_row(const lode_log *log, uint32_t user, uint64_t row) {
     uint64_t low = log->offsets[user], high = log->offsets[user + 1];
     while (low < high) {
         const uint64_t middle = low + (high - low) / 2;
-        if (log->time[middle] < moment) {
+        if ((log->row ? log->row[middle] : middle) < row) {
             low = middle + 1;
         } else {
             high = middle;
@@ -230,113 +278,114 @@ static uint64_t position_of(const lode_log *log, uint32_t user, int64_t moment) 
     return low;
 }
 
-/// How many clicks are before a moment.
-static uint64_t clicks_before(const lode_log *log, int64_t moment) {
-    uint64_t before = 0;
-    for (uint32_t user = 0; user < log->users; user++) {
-        before += position_of(log, user, moment) - log->offsets[user];
+/// By rows: the last rows of each user, exposures among them.
+static void ratio_rows(lode_split *split, uint32_t user, const lode_split_options *options) {
+    const lode_dataset *data = split->data;
+    uint64_t rows = 0;
+    for (uint64_t row = data->offsets[user]; row < data->offsets[user + 1]; row++) {
+        rows += is_labelled(data, row);
     }
-    return before;
+    uint64_t test, valid;
+    user_shares(options, rows, &test, &valid);
+    split->valid_row[user] = row_of_last(data, user, test + valid);
+    split->test_row[user] = row_of_last(data, user, test);
+    user_cut(split, user, lode__click_at_row(&split->log, user, split->valid_row[user]),
+             lode__click_at_row(&split->log, user, split->test_row[user]));
 }
 
-/// Earliest and latest time; false without clicks.
-static bool time_range(const lode_log *log, int64_t *first, int64_t *last) {
-    *first = INT64_MAX;
-    *last = INT64_MIN;
-    for (uint32_t user = 0; user < log->users; user++) {
-        if (log->offsets[user] < log->offsets[user + 1]) {
-            *first = LODE_MIN(*first, log->time[log->offsets[user]]);
-            *last = LODE_MAX(*last, log->time[log->offsets[user + 1] - 1]);
-        }
-    }
-    return *first <= *last;
-}
-
-/// The time of click `rank` (from 0) when all clicks are sorted by time: the largest moment with at
-/// most `rank` clicks before it.
-static int64_t time_of_rank(const lode_log *log, uint64_t rank) {
-    int64_t low, high;
-    if (!time_range(log, &low, &high)) {
-        return INT64_MAX;
-    }
-    while (low < high) { // the answer stays in low .. high
-        const int64_t middle = high - (int64_t)(((uint64_t)high - (uint64_t)low) / 2);
-        if (clicks_before(log, middle) <= rank) {
-            low = middle;
-        } else {
-            high = middle - 1;
-        }
-    }
-    return low;
-}
-
-// ------------------------------------------------------------------------------------------------
-// The splits
-// ------------------------------------------------------------------------------------------------
-
-static void split_leave_one_out(lode_split *split) {
-    const uint64_t *offsets = split->log.offsets;
-    for (uint32_t user = 0; user < split->log.users; user++) {
-        const uint64_t end = offsets[user + 1];
-        const uint64_t held = end - offsets[user] >= 3 ? 1 : 0;
-        split->train_end[user] = end - 2 * held;
-        split->valid_end[user] = end - held;
-    }
-}
-
-/// The moments from which on clicks are test and validation.
-static lode_status cuts_find(lode_split *split, const lode_split_options *options, int64_t *test,
-                             int64_t *valid, lode_error *error) {
+/// By clicks: a part begins right after the last click in front of it, so that an exposure between two parts
+/// belongs to the later one.
+static void ratio_clicks(lode_split *split, uint32_t user, const lode_split_options *options) {
     const lode_log *log = &split->log;
-    *test = INT64_MAX;
-    uint64_t before = split->clicks;
-    if (options->test_from) {
-        LODE_TRY(parse_moment(split->data, "test_from", options->test_from, test, error));
-        before = clicks_before(log, *test);
-    } else {
-        const uint64_t wanted = (uint64_t)llround(options->test * (double)split->clicks);
-        if (wanted > 0) {
-            *test = time_of_rank(log, split->clicks - wanted);
-            before = clicks_before(log, *test);
-        }
+    const uint64_t begin = log->offsets[user], end = log->offsets[user + 1], clicks = end - begin;
+    uint64_t test, valid;
+    user_shares(options, clicks, &test, &valid);
+    user_cut(split, user, end - test - valid, end - test);
+    const uint64_t cuts[] = {end - test - valid, end - test};
+    uint64_t *const rows[] = {&split->valid_row[user], &split->test_row[user]};
+    for (int i = 0; i < 2; i++) {
+        const uint64_t before = cuts[i] - 1; // only read where there is a click before
+        *rows[i] = cuts[i] == begin ? split->data->offsets[user]
+                   : cuts[i] == end ? split->data->offsets[user + 1]
+                                    : (log->row ? log->row[before] : before) + 1;
     }
-    *valid = *test;
-    if (options->valid_from) {
-        LODE_TRY(parse_moment(split->data, "valid_from", options->valid_from, valid, error));
-        if (*valid > *test) {
-            return lode__fail(error, LODE_E_CONFIG,
-                              "split.valid_from: '%s' is after the start of the test; validation "
-                              "comes before the test",
-                              options->valid_from);
-        }
-    } else {
-        const uint64_t wanted = (uint64_t)llround(options->valid * (double)before);
-        if (wanted > 0) {
-            *valid = time_of_rank(log, before - wanted);
+}
+
+static lode_status split_ratio(lode_split *split, const lode_split_options *options,
+                               lode_error *error) {
+    const lode_dataset *data = split->data;
+    bool exposures = false;
+    for (uint64_t row = 0; data->behaviour && row < data->interactions && !exposures; row++) {
+        exposures = data->behaviour[row] == LODE_EXPOSURE;
+    }
+    if (options->of == LODE_OF_ROWS && !exposures) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "split.of: rows counts exposures (shown, not clicked), and the data set "
+                          "has none; import it with labels (--label 'rating>3') or use split.of: "
+                          "clicks");
+    }
+    split->valid_row = lode__arena_alloc(&split->arena, split->log.users, sizeof(uint64_t));
+    split->test_row = lode__arena_alloc(&split->arena, split->log.users, sizeof(uint64_t));
+    if (!split->valid_row || !split->test_row) {
+        return lode__fail_memory(error);
+    }
+    for (uint32_t user = 0; user < split->log.users; user++) {
+        if (options->of == LODE_OF_ROWS) {
+            ratio_rows(split, user, options);
+        } else {
+            ratio_clicks(split, user, options);
         }
     }
     return LODE_OK;
 }
 
-static lode_status split_chronological(lode_split *split, const lode_split_options *options,
-                                       lode_error *error) {
-    if (!split->log.time || split->data->time_kind == LODE_TIME_NONE) {
+static void split_users(lode_split *split, const lode_split_options *options) {
+    const lode_log *log = &split->log;
+    for (uint32_t user = 0; user < log->users; user++) {
+        const uint64_t begin = log->offsets[user], end = log->offsets[user + 1];
+        const char *token = lode__token(&split->data->users, user);
+        const uint64_t hash = XXH64(token, strlen(token), (uint64_t)options->seed);
+        const double place = (double)(hash >> 11) * 0x1p-53; // uniform in [0, 1)
+        const uint64_t given = begin + share_of(options->history, end - begin);
+        if (place < options->test) {
+            user_cut(split, user, begin, begin);
+            split->test_begin[user] = given;
+        } else if (place < options->test + options->valid) {
+            user_cut(split, user, begin, end);
+            split->valid_begin[user] = given;
+        } else {
+            user_cut(split, user, end, end);
+        }
+    }
+}
+
+static lode_status split_given(lode_split *split, const lode_split_options *options,
+                               lode_error *error) {
+    const lode_log *log = &split->log;
+    if (!split->data->part) {
         return lode__fail(error, LODE_E_CONFIG,
-                          "split.type: chronological needs the time of every click, but the data "
-                          "set has none; import a log with a time column, or use leave_one_out");
+                          "split.type: given takes the parts that a log came in, and this data set "
+                          "came in one piece; import the files of all parts together "
+                          "(X.train, X.valid, X.test), or choose another split.type");
     }
-    if (!(options->test >= 0 && options->test < 1 && options->valid >= 0 && options->valid < 1)) {
-        return lode__fail(error, LODE_E_CONFIG,
-                          "split: test is %g and valid is %g, expected shares from 0 to below 1",
-                          options->test, options->valid);
+    for (uint32_t user = 0; user < log->users; user++) {
+        const uint64_t begin = log->offsets[user], end = log->offsets[user + 1];
+        uint64_t cut[LODE_GIVEN_PARTS] = {begin, begin, begin}; // the end of each part
+        for (uint64_t at = begin; at < end; at++) {
+            cut[part_of(split->data, log->row ? log->row[at] : at)] = at + 1;
+        }
+        cut[LODE_GIVEN_VALID] = LODE_MAX(cut[LODE_GIVEN_VALID], cut[LODE_GIVEN_TRAIN]);
+        user_cut(split, user, cut[LODE_GIVEN_TRAIN], cut[LODE_GIVEN_VALID]);
+        if (cut[LODE_GIVEN_TRAIN] > begin) {
+            continue;
+        }
+        if (cut[LODE_GIVEN_VALID] > begin) {
+            split->valid_begin[user] =
+                begin + share_of(options->history, cut[LODE_GIVEN_VALID] - begin);
+        } else {
+            split->test_begin[user] = begin + share_of(options->history, end - begin);
+        }
     }
-    int64_t test, valid;
-    LODE_TRY(cuts_find(split, options, &test, &valid, error));
-    for (uint32_t user = 0; user < split->log.users; user++) {
-        split->train_end[user] = position_of(&split->log, user, valid);
-        split->valid_end[user] = position_of(&split->log, user, test);
-    }
-    split->test_time = test;
     return LODE_OK;
 }
 
@@ -347,12 +396,14 @@ static void counts_make(lode_split *split) {
     memset(split->item_count, 0, log->items * sizeof *split->item_count);
     for (uint32_t user = 0; user < log->users; user++) {
         split->train_clicks += split->train_end[user] - log->offsets[user];
-        split->valid_clicks += split->valid_end[user] - split->train_end[user];
-        split->test_clicks += log->offsets[user + 1] - split->valid_end[user];
+        split->valid_clicks += split->valid_end[user] - split->valid_begin[user];
+        split->test_clicks += log->offsets[user + 1] - split->test_begin[user];
         for (uint64_t at = log->offsets[user]; at < split->train_end[user]; at++) {
             split->item_count[log->item[at]]++;
         }
     }
+    split->given_clicks =
+        split->clicks - split->train_clicks - split->valid_clicks - split->test_clicks;
     split->train_items = 0;
     for (uint32_t item = 0; item < log->items; item++) {
         split->train_items += split->item_count[item] > 0;
@@ -360,25 +411,78 @@ static void counts_make(lode_split *split) {
 }
 
 /// Refuse splits that nobody can want.
-static lode_status split_check(const lode_split *split, const lode_split_options *options,
-                               lode_error *error) {
+static lode_status split_look(const lode_split *split, const lode_split_options *options,
+                              lode_error *error) {
     if (split->train_clicks == 0) {
         return lode__fail(error, LODE_E_CONFIG,
                           "split: no click is left for training, of %llu in the log; start the "
-                          "test and validation later",
+                          "test and validation later, or make split.test and split.valid smaller",
                           (unsigned long long)split->clicks);
     }
-    if (split->test_clicks == 0 && split->type == LODE_SPLIT_LEAVE_ONE_OUT) {
+    if (split->test_clicks > 0) {
+        return LODE_OK;
+    }
+    if (split->type == LODE_SPLIT_LEAVE_ONE_OUT) {
         return lode__fail(error, LODE_E_CONFIG,
                           "split.type: leave_one_out needs users with at least 3 clicks, and no "
                           "user of this data set has them");
     }
-    if (split->test_clicks == 0 && options->test_from) {
+    if (options->test_from) {
         return lode__fail(error, LODE_E_CONFIG,
                           "split.test_from: '%s' is after the last click; the test would be empty",
                           options->test_from);
     }
+    if (split->type == LODE_SPLIT_RATIO && options->test > 0) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "split.type: ratio needs users with at least 2 clicks, and no user of "
+                          "this data set has them");
+    }
     return LODE_OK;
+}
+
+static lode_status positions_make(lode_split *split, const lode_split_options *options,
+                                  lode_error *error) {
+    switch (split->type) {
+    case LODE_SPLIT_CHRONOLOGICAL:
+        return lode__split_chronological(split, options, error);
+    case LODE_SPLIT_RATIO:
+        return split_ratio(split, options, error);
+    case LODE_SPLIT_USERS:
+        split_users(split, options);
+        return LODE_OK;
+    case LODE_SPLIT_GIVEN:
+        return split_given(split, options, error);
+    default:
+        split_leave_one_out(split);
+        return LODE_OK;
+    }
+}
+
+static lode_status split_build(lode_split *split, const lode_split_options *options,
+                               lode_error *error) {
+    LODE_TRY(lode__split_check(options, error));
+    LODE_TRY(log_build(split, error));
+    if (split->clicks == 0) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "the data set has no clicks among its %llu interactions; nothing can "
+                          "be trained or tested",
+                          (unsigned long long)split->data->interactions);
+    }
+    uint64_t **const positions[] = {&split->train_end, &split->valid_begin, &split->valid_end,
+                                    &split->test_begin};
+    for (size_t i = 0; i < sizeof positions / sizeof *positions; i++) {
+        *positions[i] = lode__arena_alloc(&split->arena, split->log.users, sizeof(uint64_t));
+        if (!*positions[i]) {
+            return lode__fail_memory(error);
+        }
+    }
+    split->item_count = lode__arena_alloc(&split->arena, split->log.items, sizeof(uint32_t));
+    if (!split->item_count) {
+        return lode__fail_memory(error);
+    }
+    LODE_TRY(positions_make(split, options, error));
+    counts_make(split);
+    return split_look(split, options, error);
 }
 
 lode_status lode__split_new(lode_split **out, const lode_dataset *data,
@@ -388,40 +492,21 @@ lode_status lode__split_new(lode_split **out, const lode_dataset *data,
     if (!split) {
         return lode__fail_memory(error);
     }
-    lode_status status;
     split->data = data;
     split->type = (lode_split_type)options->type;
-    LODE_GOTO(status, log_build(split, error), fail);
-    if (split->clicks == 0) {
-        status = lode__fail(error, LODE_E_CONFIG,
-                            "the data set has no clicks among its %llu interactions; nothing can "
-                            "be trained or tested",
-                            (unsigned long long)data->interactions);
-        goto fail;
+    split->of = (enum lode_split_of)options->of;
+    const lode_status status = split_build(split, options, error);
+    if (status != LODE_OK) {
+        lode__split_free(&split);
     }
-    split->train_end = lode__arena_alloc(&split->arena, split->log.users, sizeof(uint64_t));
-    split->valid_end = lode__arena_alloc(&split->arena, split->log.users, sizeof(uint64_t));
-    split->item_count = lode__arena_alloc(&split->arena, split->log.items, sizeof(uint32_t));
-    if (!split->train_end || !split->valid_end || !split->item_count) {
-        status = lode__fail_memory(error);
-        goto fail;
-    }
-    if (split->type == LODE_SPLIT_CHRONOLOGICAL) {
-        LODE_GOTO(status, split_chronological(split, options, error), fail);
-    } else {
-        split_leave_one_out(split);
-    }
-    counts_make(split);
-    LODE_GOTO(status, split_check(split, options, error), fail);
     *out = split;
-    return LODE_OK;
-fail:
-    lode__split_free(&split);
     return status;
 }
 
 void lode__split_refit(lode_split *split) {
-    memcpy(split->train_end, split->valid_end, split->log.users * sizeof *split->train_end);
+    const size_t bytes = split->log.users * sizeof *split->train_end;
+    memcpy(split->train_end, split->valid_end, bytes);
+    memcpy(split->valid_begin, split->valid_end, bytes);
     counts_make(split);
 }
 
@@ -431,49 +516,4 @@ void lode__split_free(lode_split **split) {
         lode__free(*split);
         *split = NULL;
     }
-}
-
-// ------------------------------------------------------------------------------------------------
-// Examples
-// ------------------------------------------------------------------------------------------------
-
-lode_status lode__examples_new(lode_examples *examples, const lode_split *split,
-                               uint64_t min_history, lode_error *error) {
-    const lode_log *log = &split->log;
-    memset(examples, 0, sizeof *examples);
-    uint64_t *starts = lode__alloc((size_t)log->users + 1, sizeof *starts);
-    if (!starts) {
-        return lode__fail_memory(error);
-    }
-    uint64_t count = 0;
-    for (uint32_t user = 0; user < log->users; user++) {
-        const uint64_t clicks = split->train_end[user] - log->offsets[user];
-        starts[user] = count;
-        count += clicks > min_history ? clicks - min_history : 0;
-    }
-    starts[log->users] = count;
-    examples->split = split;
-    examples->starts = starts;
-    examples->count = count;
-    examples->min_history = min_history;
-    return LODE_OK;
-}
-
-void lode__examples_release(lode_examples *examples) {
-    lode__free(examples->starts);
-    memset(examples, 0, sizeof *examples);
-}
-
-lode_state lode__example(const lode_examples *examples, uint64_t index) {
-    uint32_t low = 0, high = examples->split->log.users;
-    while (high - low > 1) { // starts[low] <= index < starts[high]
-        const uint32_t middle = low + (high - low) / 2;
-        if (examples->starts[middle] <= index) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    return (lode_state){low, examples->split->log.offsets[low] + examples->min_history +
-                                 (index - examples->starts[low])};
 }

@@ -54,11 +54,13 @@ static lode_status store(lode_spool *spool, const unsigned char *bytes, size_t l
     return LODE_OK;
 }
 
+lode_status lode__spool_reserve(lode_spool *spool, lode_error *error) {
+    if (!spool->buffer) spool->buffer = lode__alloc(BUFFER_SIZE, 1);
+    return spool->buffer ? LODE_OK : lode__fail_memory(error);
+}
+
 lode_status lode__spool_add(lode_spool *spool, const void *bytes, size_t length, lode_error *error) {
-    if (!spool->buffer) {
-        spool->buffer = lode__alloc(BUFFER_SIZE, 1);
-        if (!spool->buffer) return lode__fail_memory(error);
-    }
+    if (!spool->buffer) LODE_TRY(lode__spool_reserve(spool, error));
     spool->size += length;
     if (length > BUFFER_SIZE - spool->filled) {
         LODE_TRY(store(spool, spool->buffer, spool->filled, error));
@@ -85,6 +87,12 @@ lode_status lode__spool_read(const lode_spool *spool, uint64_t offset, void *byt
     }
     if (length > 0) memcpy(out, spool->buffer + (offset - spool->stored), length);
     return LODE_OK;
+}
+
+void lode__spool_clear(lode_spool *spool) {
+    if (spool->stored > 0) close(spool->descriptor);
+    spool->filled = 0;
+    spool->size = spool->stored = 0;
 }
 
 void lode__spool_release(lode_spool *spool) {

@@ -16,11 +16,15 @@ typedef struct lode_spool {
     int descriptor;  ///< valid when stored > 0
 } lode_spool;
 
+/// Allocate what `add` will need, for those who add from a thread.
+LODE_CHECK lode_status lode__spool_reserve(lode_spool *spool, lode_error *error);
 LODE_CHECK lode_status lode__spool_add(lode_spool *spool, const void *bytes, size_t length,
                                        lode_error *error);
 /// Read bytes that were added; offset + length <= size.
 LODE_CHECK lode_status lode__spool_read(const lode_spool *spool, uint64_t offset, void *bytes,
                                         size_t length, lode_error *error);
+/// Forget all bytes; the buffer stays.
+void lode__spool_clear(lode_spool *spool);
 void lode__spool_release(lode_spool *spool);
 
 #endif

@@ -13,8 +13,8 @@
 #define MILLIS_LOW  100000000000ll
 #define MICROS_LOW  100000000000000ll
 
-static const char *const unit_names[] = {"unknown",      "order",        "seconds",
-                                         "milliseconds", "microseconds", "iso"};
+static const char *const unit_names[] = {"unknown",      "order", "seconds", "milliseconds",
+                                         "microseconds", "iso",   "date"};
 
 const char *lode__time_unit_name(lode_time_unit unit) {
     return unit_names[unit];
@@ -71,6 +71,7 @@ static bool take_clock(cursor *c, int64_t *ms) {
 
 static bool take_zone(cursor *c, int64_t *ms) {
     *ms = 0;
+    if (c->stop - c->at == 4 && memcmp(c->at, " UTC", 4) == 0) c->at = c->stop;
     if (c->at == c->stop || take(c, 'Z')) return true;
     const int64_t sign = *c->at == '-' ? 1 : -1;
     if (!take(c, '+') && !take(c, '-')) return false;
@@ -88,8 +89,10 @@ bool lode__time_parse_iso(const char *text, size_t length, int64_t *out) {
     static const int64_t month_days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     cursor c = {text, text + length};
     int64_t year, month, day, clock = 0, zone = 0;
-    if (!take_digits(&c, 4, &year) || !take(&c, '-') || !take_digits(&c, 2, &month) ||
-        !take(&c, '-') || !take_digits(&c, 2, &day))
+    if (!take_digits(&c, 4, &year)) return false;
+    const char separator = length > 4 && text[4] == '/' ? '/' : '-';
+    if (!take(&c, separator) || !take_digits(&c, 2, &month) || !take(&c, separator) ||
+        !take_digits(&c, 2, &day))
         return false;
     if (year < 1 || month < 1 || month > 12 || day < 1 || day > month_days[month - 1]) return false;
     const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -99,6 +102,14 @@ bool lode__time_parse_iso(const char *text, size_t length, int64_t *out) {
     if (c.at != c.stop) return false;
     *out = days_of(year, month, day) * 86400000 + clock + zone;
     return true;
+}
+
+// Eight digits that are a date from 1970 on, 20171015.
+static bool parse_date(const char *text, size_t length, int64_t *out) {
+    if (length != 8) return false;
+    const char iso[10] = {text[0], text[1], text[2], text[3], '-',
+                          text[4], text[5], '-',     text[6], text[7]};
+    return lode__time_parse_iso(iso, sizeof iso, out) && *out >= 0 && *out < YEAR_2200_SECONDS * 1000;
 }
 
 static lode_time_unit unit_of(int64_t value) {
@@ -113,7 +124,8 @@ static const char *const expected[] = {
     [LODE_UNIT_SECONDS] = "seconds since 1970 as in the lines before, 1973 to 2199",
     [LODE_UNIT_MILLISECONDS] = "milliseconds since 1970 as in the lines before, 1973 to 2199",
     [LODE_UNIT_MICROSECONDS] = "microseconds since 1970 as in the lines before, 1973 to 2199",
-    [LODE_UNIT_ISO] = "a time such as 2017-10-15T03:00:00Z, 1970 to 2199"};
+    [LODE_UNIT_ISO] = "a time such as 2017-10-15T03:00:00Z, 1970 to 2199",
+    [LODE_UNIT_DATE] = "a date such as 20171015 as in the lines before, 1970 to 2199"};
 
 // A number in any unit; fractions are kept for seconds and milliseconds.
 static const char *read_number(lode_time_unit *unit, const char *text, size_t length, int64_t *out) {
@@ -152,11 +164,15 @@ static const char *read_number(lode_time_unit *unit, const char *text, size_t le
 const char *lode__time_read(lode_time_reader *reader, const char *text, size_t length, int64_t *out) {
     int64_t value = 0;
     lode_time_unit unit = reader->unit;
-    const bool iso = length >= 8 && text[4] == '-';
+    const bool iso = length >= 8 && (text[4] == '-' || text[4] == '/');
     if (iso && (unit == LODE_UNIT_UNKNOWN || unit == LODE_UNIT_ISO)) {
         unit = LODE_UNIT_ISO;
         if (!lode__time_parse_iso(text, length, &value)) return expected[LODE_UNIT_ISO];
         if (value < 0 || value >= YEAR_2200_SECONDS * 1000) return expected[LODE_UNIT_ISO];
+    } else if (unit == LODE_UNIT_DATE ||
+               (unit == LODE_UNIT_UNKNOWN && parse_date(text, length, &value))) {
+        unit = LODE_UNIT_DATE;
+        if (!parse_date(text, length, &value)) return expected[LODE_UNIT_DATE];
     } else if (unit == LODE_UNIT_ISO) {
         return expected[LODE_UNIT_ISO];
     } else {

@@ -1,4 +1,5 @@
-/// Times of a log: seconds, milliseconds or microseconds since 1970, ISO 8601, or consecutive numbers.
+/// Times of a log: seconds, milliseconds or microseconds since 1970, ISO 8601, dates such as 20171015, or
+/// consecutive numbers.
 ///
 /// The unit is recognised by the range of the first time and holds for the whole log.
 #ifndef LODE_DATA_TIMES_H
@@ -12,7 +13,8 @@ typedef enum lode_time_unit {
     LODE_UNIT_SECONDS,
     LODE_UNIT_MILLISECONDS,
     LODE_UNIT_MICROSECONDS,
-    LODE_UNIT_ISO
+    LODE_UNIT_ISO,
+    LODE_UNIT_DATE ///< 20171015
 } lode_time_unit;
 
 typedef struct lode_time_reader {
@@ -28,7 +30,7 @@ const char *lode__time_unit_name(lode_time_unit unit);
 /// @return NULL and the time in milliseconds (or the number, for LODE_UNIT_ORDER), or what was expected instead
 const char *lode__time_read(lode_time_reader *reader, const char *text, size_t length, int64_t *out);
 
-/// "2017-10-15", "2017-10-15T03:00", "2017-10-15 03:00:00.250+02:00", ... as ms since 1970 (UTC unless it says).
+/// "2017-10-15", "2017/10/15 03:00", "2017-10-15 03:00:00.250+02:00", "2017-10-15T03:00:00 UTC", ... as ms since 1970 (UTC unless it says).
 bool lode__time_parse_iso(const char *text, size_t length, int64_t *out);
 
 /// ms since 1970 as "2017-10-15T03:00:00Z".

@@ -6,12 +6,12 @@
 /// similar `neighbours` (ties by lower index). A case's scores are added up in double in the order
 /// of its history. Rows and cases are tasks that write to places of their own: the same bits at any
 /// thread count.
+#include "eval/pairs.h"
 #include "eval/protocol.h"
 #include "search/entry.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define ROWS  64 ///< rows of a task when the neighbours are made
 #define CASES 16 ///< cases of a task when they are ranked
@@ -25,12 +25,6 @@ typedef struct worker {
     lode_entry *entries;
 } worker;
 
-/// Distinct training pairs, by user and by item. Only needed while neighbours are made.
-typedef struct pair_table {
-    uint64_t *user_starts, *item_starts;
-    uint32_t *user_items, *item_users;
-} pair_table;
-
 typedef struct item_knn {
     uint32_t items;
     uint64_t *starts;  ///< [items + 1] room of each row
@@ -39,11 +33,12 @@ typedef struct item_knn {
     float *similarity;
     worker *workers;
     lode_pool *pool;
-    lode_arena arena, pair_arena;
-    pair_table pairs;
+    lode_arena arena;
+    lode_pairs pairs; ///< while neighbours are made
     size_t neighbours;
-    // the ranking in progress
+    // the ranking or scoring in progress
     const lode_cases *cases;
+    const lode_scoring *scoring;
     size_t begin, count, k;
     bool exclude_seen;
     uint32_t *lists;
@@ -52,79 +47,10 @@ typedef struct item_knn {
 static void knn_free(void *self) {
     item_knn *knn = self;
     if (knn) {
-        lode__arena_release(&knn->pair_arena);
+        lode__pairs_release(&knn->pairs);
         lode__arena_release(&knn->arena);
         lode__free(knn);
     }
-}
-
-// ------------------------------------------------------------------------------------------------
-// Pairs
-// ------------------------------------------------------------------------------------------------
-
-static int item_compare(const void *a, const void *b) {
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-/// user_starts and user_items: each user's distinct training items.
-static void pairs_by_user(pair_table *pairs, const lode_split *split) {
-    const lode_log *log = &split->log;
-    uint64_t filled = 0;
-    for (uint32_t user = 0; user < log->users; user++) {
-        const uint64_t begin = log->offsets[user], clicks = split->train_end[user] - begin;
-        uint32_t *own = pairs->user_items + filled;
-        uint32_t distinct = 0;
-        pairs->user_starts[user] = filled;
-        if (clicks > 0) {
-            memcpy(own, log->item + begin, clicks * sizeof *own);
-            qsort(own, clicks, sizeof *own, item_compare);
-        }
-        for (uint64_t i = 0; i < clicks; i++) {
-            if (distinct == 0 || own[distinct - 1] != own[i]) {
-                own[distinct++] = own[i];
-            }
-        }
-        filled += distinct;
-    }
-    pairs->user_starts[log->users] = filled;
-}
-
-/// item_starts and item_users, by counting sort.
-static void pairs_by_item(pair_table *pairs, const lode_split *split) {
-    const uint32_t users = split->log.users, items = split->log.items;
-    const uint64_t total = pairs->user_starts[users];
-    uint64_t *starts = pairs->item_starts; // [items + 2]: filled one place ahead, then shifted by use
-    for (uint64_t at = 0; at < total; at++) {
-        starts[pairs->user_items[at] + 2]++;
-    }
-    for (uint32_t item = 0; item < items; item++) {
-        starts[item + 2] += starts[item + 1];
-    }
-    for (uint32_t user = 0; user < users; user++) {
-        for (uint64_t at = pairs->user_starts[user]; at < pairs->user_starts[user + 1]; at++) {
-            pairs->item_users[starts[pairs->user_items[at] + 1]++] = user;
-        }
-    }
-}
-
-static bool pairs_make(item_knn *knn, const lode_split *split) {
-    pair_table *pairs = &knn->pairs;
-    lode_arena *arena = &knn->pair_arena;
-    const size_t users = split->log.users, items = split->log.items;
-    pairs->user_starts = lode__arena_alloc(arena, users + 1, sizeof(uint64_t));
-    pairs->item_starts = lode__arena_alloc(arena, items + 2, sizeof(uint64_t));
-    pairs->user_items = lode__arena_alloc(arena, split->train_clicks, sizeof(uint32_t));
-    if (!pairs->user_starts || !pairs->item_starts || !pairs->user_items) {
-        return false;
-    }
-    pairs_by_user(pairs, split);
-    pairs->item_users = lode__arena_alloc(arena, pairs->user_starts[users], sizeof(uint32_t));
-    if (!pairs->item_users) {
-        return false;
-    }
-    pairs_by_item(pairs, split);
-    return true;
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -133,7 +59,7 @@ static bool pairs_make(item_knn *knn, const lode_split *split) {
 
 /// Room for each row: no more than `neighbours`, nor than pairs that could be met.
 static bool rows_plan(item_knn *knn) {
-    const pair_table *pairs = &knn->pairs;
+    const lode_pairs *pairs = &knn->pairs;
     const uint64_t most = LODE_MIN((uint64_t)knn->neighbours, (uint64_t)knn->items);
     uint64_t total = 0;
     for (uint32_t item = 0; item < knn->items; item++) {
@@ -154,7 +80,7 @@ static bool rows_plan(item_knn *knn) {
 
 /// Count the users that item i shares with every other; returns how many others were met.
 static uint32_t row_count(const item_knn *knn, worker *own, uint32_t i) {
-    const pair_table *pairs = &knn->pairs;
+    const lode_pairs *pairs = &knn->pairs;
     uint32_t met = 0;
     for (uint64_t at = pairs->item_starts[i]; at < pairs->item_starts[i + 1]; at++) {
         const uint32_t user = pairs->item_users[at];
@@ -273,6 +199,40 @@ static lode_status knn_rank(void *self, const lode_cases *cases, size_t begin, s
     return LODE_OK;
 }
 
+static void group_score(const item_knn *knn, worker *own, size_t group) {
+    const lode_scoring *scoring = knn->scoring;
+    const lode_log *log = &knn->cases->split->log;
+    const lode_state state = scoring->states[group];
+    const uint32_t met = history_add(knn, own, state);
+    for (uint64_t i = scoring->starts[group]; i < scoring->starts[group + 1]; i++) {
+        scoring->scores[i] = (float)own->score[scoring->items[i]];
+    }
+    for (uint32_t t = 0; t < met; t++) {
+        own->score[own->touched[t]] = 0;
+    }
+    for (uint64_t at = log->offsets[state.user]; at < state.end; at++) {
+        own->seen[log->item[at]] = false;
+    }
+}
+
+static void groups_task(void *context, size_t task, size_t thread) {
+    const item_knn *knn = context;
+    const size_t end = LODE_MIN(knn->scoring->count, (task + 1) * CASES);
+    for (size_t group = task * CASES; group < end; group++) {
+        group_score(knn, &knn->workers[thread], group);
+    }
+}
+
+static lode_status knn_score(void *self, const lode_cases *cases, const lode_scoring *scoring,
+                             lode_error *error) {
+    item_knn *knn = self;
+    (void)error;
+    knn->cases = cases;
+    knn->scoring = scoring;
+    lode__pool_run(knn->pool, (scoring->count + CASES - 1) / CASES, groups_task, knn);
+    return LODE_OK;
+}
+
 static bool workers_make(item_knn *knn) {
     const size_t threads = lode__pool_threads(knn->pool), items = knn->items;
     lode_arena *arena = &knn->arena;
@@ -305,13 +265,13 @@ lode_status lode__ranker_item_knn(lode_ranker *ranker, const lode_split *split, 
     knn->pool = pool;
     knn->starts = lode__arena_alloc(&knn->arena, (size_t)knn->items + 1, sizeof *knn->starts);
     knn->lengths = lode__arena_alloc(&knn->arena, knn->items, sizeof *knn->lengths);
-    if (!knn->starts || !knn->lengths || !workers_make(knn) || !pairs_make(knn, split) ||
-        !rows_plan(knn)) {
+    if (!knn->starts || !knn->lengths || !workers_make(knn) ||
+        lode__pairs_new(&knn->pairs, split, NULL) != LODE_OK || !rows_plan(knn)) {
         knn_free(knn);
         return lode__fail_memory(error);
     }
     lode__pool_run(pool, ((size_t)knn->items + ROWS - 1) / ROWS, rows_task, knn);
-    lode__arena_release(&knn->pair_arena);
-    *ranker = (lode_ranker){"item_knn", knn, knn_rank, NULL, knn_free};
+    lode__pairs_release(&knn->pairs);
+    *ranker = (lode_ranker){"item_knn", knn, knn_rank, knn_score, knn_free};
     return LODE_OK;
 }

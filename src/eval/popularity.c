@@ -6,7 +6,8 @@
 #include <string.h>
 
 typedef struct popularity {
-    uint32_t *ranked; ///< [count] training items, most clicked first
+    const lode_split *split;
+    uint32_t *ranked; ///< [items] most clicked in training first
     uint32_t count;
     bool *seen; ///< [items] all false between cases
     lode_arena arena;
@@ -39,7 +40,7 @@ static lode_status popularity_rank(void *self, const lode_cases *cases, size_t b
             seen_set(log, state, own->seen, true);
         }
         for (uint32_t rank = 0; rank < own->count && filled < k; rank++) {
-            if (!own->seen[own->ranked[rank]]) {
+            if (!own->seen[own->ranked[rank]] && cases->candidate[own->ranked[rank]]) {
                 list[filled++] = own->ranked[rank];
             }
         }
@@ -53,12 +54,22 @@ static lode_status popularity_rank(void *self, const lode_cases *cases, size_t b
     return LODE_OK;
 }
 
+static lode_status popularity_score(void *self, const lode_cases *cases,
+                                    const lode_scoring *scoring, lode_error *error) {
+    const popularity *own = self;
+    (void)cases, (void)error;
+    for (uint64_t i = 0; i < scoring->starts[scoring->count]; i++) {
+        scoring->scores[i] = (float)own->split->item_count[scoring->items[i]];
+    }
+    return LODE_OK;
+}
+
 lode_status lode__ranker_popularity(lode_ranker *ranker, const lode_split *split, lode_error *error) {
     const uint32_t items = split->log.items;
     popularity *own = lode__alloc(1, sizeof *own);
-    lode_entry *entries = lode__alloc(split->train_items, sizeof *entries);
+    lode_entry *entries = lode__alloc(items, sizeof *entries);
     if (own) {
-        own->ranked = lode__arena_alloc(&own->arena, split->train_items, sizeof *own->ranked);
+        own->ranked = lode__arena_alloc(&own->arena, items, sizeof *own->ranked);
         own->seen = lode__arena_alloc(&own->arena, items, sizeof *own->seen);
     }
     if (!own || !entries || !own->ranked || !own->seen) {
@@ -66,17 +77,17 @@ lode_status lode__ranker_popularity(lode_ranker *ranker, const lode_split *split
         popularity_free(own);
         return lode__fail_memory(error);
     }
-    for (uint32_t item = 0; item < items; item++) {
-        if (split->item_count[item] > 0) { // the count itself as the upper half: exact beyond 2^24
-            entries[own->count++] = (lode_entry)split->item_count[item] << 32 | (UINT32_MAX - item);
-        }
+    own->split = split;
+    own->count = items;
+    for (uint32_t item = 0; item < items;
+         item++) { // the count itself as the upper half: exact beyond 2^24
+        entries[item] = (lode_entry)split->item_count[item] << 32 | (UINT32_MAX - item);
     }
-    assert(own->count == split->train_items);
-    lode__entries_sort(entries, own->count);
-    for (uint32_t rank = 0; rank < own->count; rank++) {
+    lode__entries_sort(entries, items);
+    for (uint32_t rank = 0; rank < items; rank++) {
         own->ranked[rank] = lode__entry_item(entries[rank]);
     }
     lode__free(entries);
-    *ranker = (lode_ranker){"popularity", own, popularity_rank, NULL, popularity_free};
+    *ranker = (lode_ranker){"popularity", own, popularity_rank, popularity_score, popularity_free};
     return LODE_OK;
 }

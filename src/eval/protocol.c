@@ -1,25 +1,93 @@
-/// Protocols, their cases, and the loop that ranks them.
-///
-/// A case costs a state and two positions; nothing of the log is copied. Cases are ranked in
-/// batches of BATCH, so memory does not grow with users x items.
+/// The table of protocols: names, the splits that they fit, and every detail that changes numbers.
 #include "eval/protocol.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define BATCH 1024
+#define FITS(split) (1u << LODE_SPLIT_##split)
+
+enum { SAMPLED = 100, SASREC_USERS = 10000 };
 
 static const lode_protocol protocols[] = {
-    {"leave_one_out", LODE_SPLIT_LEAVE_ONE_OUT, LODE_HISTORY_FROZEN, LODE_UNSEEN_MISS, true, false,
-     "Each user's last click is found among all items, from everything before it. Items the user "
-     "clicked before are left out; a true item that training never saw counts as a miss."},
-    {"micrec", LODE_SPLIT_CHRONOLOGICAL, LODE_HISTORY_ROLLING, LODE_UNSEEN_DROP, false, true,
-     "Every click after one moment in time is found among all items, from the clicks before it "
-     "(those of the test included). Items clicked before may be recommended again (the other "
-     "choice "
-     "is printed too); test clicks on items that training never saw are dropped."},
+    {.name = "leave_one_out",
+     .splits = FITS(LEAVE_ONE_OUT),
+     .unseen = LODE_UNSEEN_MISS,
+     .exclude_seen = true,
+     .seed = 1,
+     .negatives = SAMPLED,
+     .help = "Each user's last click is found among all items, from everything before it. Items "
+             "the user clicked before are left out; a true item that training never saw counts as "
+             "a miss."},
+    {.name = "sasrec",
+     .splits = FITS(LEAVE_ONE_OUT),
+     .unseen = LODE_UNSEEN_MISS,
+     .exclude_seen = true,
+     .candidates = LODE_CANDIDATES_UNIFORM,
+     .negatives = SAMPLED,
+     .own = LODE_OWN_TRAIN,
+     .max_users = SASREC_USERS,
+     .seed = 1,
+     .help = "As in SASRec's code (Kang & McAuley 2018): the last click among itself and 100 items "
+             "drawn uniformly from the log that are not in the user's training part, for at most "
+             "10,000 random users. Drawn without repetition and never the true item (there, one "
+             "in some hundred cases differs). Full ranking is printed too."},
+    {.name = "clrec",
+     .alias = "bert4rec",
+     .splits = FITS(LEAVE_ONE_OUT),
+     .unseen = LODE_UNSEEN_MISS,
+     .exclude_seen = true,
+     .wants_refit = true,
+     .candidates = LODE_CANDIDATES_POPULARITY,
+     .negatives = SAMPLED,
+     .seed = 1,
+     .help =
+         "As in BERT4Rec's code (Sun et al. 2019), which CLRec's public tables follow: the last "
+         "click among itself and 100 items drawn by popularity without replacement, none of "
+         "the user's own. Popularity is counted over all parts (popularity_from: all); with "
+         "train, and under full ranking, it is printed too. The published models were trained "
+         "on validation at the end (data.split.refit: true)."},
+    {.name = "mic",
+     .alias = "comirec",
+     .splits = FITS(USERS) | FITS(GIVEN),
+     .unseen = LODE_UNSEEN_DROP,
+     .negatives = SAMPLED,
+     .seed = 1,
+     .help = "Held-out users, of whom training saw nothing: the first 80% of their clicks are "
+             "given, the rest is to be found among all items, seen ones not left out (Cen et al. "
+             "2020, Nie et al. 2022). Clicks on items that training never saw are dropped."},
+    {.name = "micrec",
+     .splits = FITS(CHRONOLOGICAL),
+     .history = LODE_HISTORY_ROLLING,
+     .unseen = LODE_UNSEEN_DROP,
+     .also_other_exclusion = true,
+     .negatives = SAMPLED,
+     .seed = 1,
+     .help =
+         "Every click after one moment in time is found among all items, from the clicks before "
+         "it (those of the test included). Items clicked before may be recommended again (the "
+         "other choice is printed too); test clicks on items that training never saw are "
+         "dropped."},
+    {.name = "ccl4rec",
+     .splits = FITS(RATIO),
+     .history = LODE_HISTORY_ROLLING,
+     .unseen = LODE_UNSEEN_ENCODE,
+     .candidates = LODE_CANDIDATES_EXPOSURES,
+     .negatives = SAMPLED,
+     .seed = 1,
+     .help = "Labelled exposures: what was shown to a user in the last part of the log is ranked, "
+             "each from the clicks strictly before it; the clicked ones are true. An item that was "
+             "shown twice counts once, as first shown, true if it was clicked at all. Needs a log "
+             "with exposures (import --label) and the split ratio, best with of: rows."},
+    {.name = "recbole",
+     .splits = FITS(LEAVE_ONE_OUT) | FITS(RATIO) | FITS(GIVEN),
+     .unseen = LODE_UNSEEN_MISS,
+     .exclude_seen = true,
+     .sequence_keeps_seen = true,
+     .negatives = SAMPLED,
+     .seed = 1,
+     .help =
+         "As in RecBole: full ranking of the held-out clicks; items of the history are left out "
+         "for general recommenders (popularity, item_knn and towers without histories), but "
+         "not for sequence models (towers that read histories)."},
 };
 
 const lode_protocol *lode__protocol_at(size_t index) {
@@ -28,163 +96,102 @@ const lode_protocol *lode__protocol_at(size_t index) {
 
 const lode_protocol *lode__protocol_find(const char *name) {
     for (size_t i = 0; lode__protocol_at(i); i++) {
-        if (strcmp(protocols[i].name, name) == 0) {
+        if (strcmp(protocols[i].name, name) == 0 ||
+            (protocols[i].alias && strcmp(protocols[i].alias, name) == 0)) {
             return &protocols[i];
         }
     }
     return NULL;
 }
 
-// ------------------------------------------------------------------------------------------------
-// Cases
-// ------------------------------------------------------------------------------------------------
-
-static bool click_unseen(const lode_split *split, uint64_t at) {
-    return split->item_count[split->log.item[at]] == 0;
+bool lode__protocol_fits(const lode_protocol *protocol, lode_split_type split) {
+    return (protocol->splits >> split & 1) != 0;
 }
 
-/// Add a case if anything is left to find; with `list` NULL only count it.
-static void case_add(lode_cases *cases, lode_case one) {
-    uint64_t unseen = 0;
-    for (uint64_t at = one.truth_begin; at < one.truth_end; at++) {
-        unseen += click_unseen(cases->split, at);
+void lode__protocol_names(lode_text *text, lode_split_type split) {
+    const char *separator = "";
+    for (size_t i = 0; lode__protocol_at(i); i++) {
+        if (split == LODE_SPLITS || lode__protocol_fits(&protocols[i], split)) {
+            lode__text_printf(text, "%s%s", separator, protocols[i].name);
+            separator = ", ";
+        }
     }
-    const uint64_t clicks = one.truth_end - one.truth_begin;
-    const bool drop = cases->protocol.unseen == LODE_UNSEEN_DROP;
-    cases->dropped += drop ? unseen : 0;
-    if (clicks == 0 || (drop && unseen == clicks)) {
-        return;
-    }
-    cases->missed += cases->protocol.unseen == LODE_UNSEEN_MISS ? unseen : 0;
-    cases->largest_truth = LODE_MAX(cases->largest_truth, (size_t)clicks);
-    if (cases->list) {
-        cases->list[cases->count] = one;
-    }
-    cases->count++;
 }
 
-static void cases_walk(lode_cases *cases, lode_part part) {
-    const lode_split *split = cases->split;
-    cases->count = cases->largest_truth = 0;
-    cases->dropped = cases->missed = 0;
+const char *lode__history_name(lode_history_mode mode) {
+    return mode == LODE_HISTORY_FROZEN ? "frozen" : "rolling";
+}
+
+const char *lode__unseen_name(lode_unseen_mode mode) {
+    return mode == LODE_UNSEEN_DROP ? "drop" : mode == LODE_UNSEEN_MISS ? "miss" : "encode";
+}
+
+const char *lode__candidates_name(lode_candidate_mode mode) {
+    static const char *const names[] = {"all", "catalogue", "uniform", "popularity", "exposures"};
+    return names[mode];
+}
+
+void lode__protocol_override(lode_protocol *protocol, const lode_protocol_details *details) {
+    if (details->history > 0) {
+        protocol->history = (lode_history_mode)(details->history - 1);
+    }
+    if (details->unseen > 0) {
+        protocol->unseen = (lode_unseen_mode)(details->unseen - 1);
+    }
+    if (details->candidates > 0) {
+        protocol->candidates = (lode_candidate_mode)(details->candidates - 1);
+    }
+    if (protocol->candidates == LODE_CANDIDATES_CATALOGUE && protocol->unseen == LODE_UNSEEN_MISS) {
+        protocol->unseen = LODE_UNSEEN_ENCODE; // what is a candidate can be found
+    }
+    if (details->negatives > 0) {
+        protocol->negatives = (size_t)details->negatives;
+    }
+    if (details->popularity_from > 0) {
+        protocol->popularity_from = details->popularity_from - 1;
+    }
+    if (details->max_users >= 0) {
+        protocol->max_users = (uint64_t)details->max_users;
+    }
+    if (details->seed >= 0) {
+        protocol->seed = (uint64_t)details->seed;
+    }
+}
+
+bool lode__protocol_encodes(const lode_protocol *protocol) {
+    return protocol->unseen == LODE_UNSEEN_ENCODE ||
+           protocol->candidates == LODE_CANDIDATES_CATALOGUE;
+}
+
+bool lode__protocol_sampled(const lode_protocol *protocol) {
+    return protocol->candidates == LODE_CANDIDATES_UNIFORM ||
+           protocol->candidates == LODE_CANDIDATES_POPULARITY;
+}
+
+/// Whether users of held-out parts train nothing: the parts are parts of the users.
+static bool users_apart(const lode_split *split) {
+    uint64_t held = 0, apart = 0;
     for (uint32_t user = 0; user < split->log.users; user++) {
-        const bool test = part == LODE_PART_TEST;
-        const uint64_t begin = test ? split->valid_end[user] : split->train_end[user];
-        const uint64_t end = test ? split->log.offsets[user + 1] : split->valid_end[user];
-        if (cases->protocol.history == LODE_HISTORY_FROZEN) {
-            case_add(cases, (lode_case){{user, begin}, begin, end});
-            continue;
-        }
-        for (uint64_t at = begin; at < end; at++) {
-            case_add(cases, (lode_case){{user, at}, at, at + 1});
+        const uint64_t begin = split->log.offsets[user];
+        if (split->train_end[user] < split->log.offsets[user + 1]) {
+            held++;
+            apart += split->train_end[user] == begin;
         }
     }
+    return 2 * apart > held;
 }
 
-lode_status lode__cases_new(lode_cases *cases, const lode_split *split,
-                            const lode_protocol *protocol, lode_part part, lode_error *error) {
-    static const char *const split_names[] = {"leave_one_out", "chronological"};
-    memset(cases, 0, sizeof *cases);
-    if (protocol->split != split->type) {
-        return lode__fail(error, LODE_E_MISMATCH,
-                          "protocol %s needs split type %s, but the data is split by %s; choose "
-                          "another protocol or train on that split",
-                          protocol->name, split_names[protocol->split], split_names[split->type]);
+const lode_protocol *lode__protocol_auto(const lode_split *split) {
+    switch (split->type) {
+    case LODE_SPLIT_CHRONOLOGICAL:
+        return lode__protocol_find("micrec");
+    case LODE_SPLIT_USERS:
+        return lode__protocol_find("mic");
+    case LODE_SPLIT_GIVEN:
+        return lode__protocol_find(users_apart(split) ? "mic" : "recbole");
+    case LODE_SPLIT_RATIO:
+        return lode__protocol_find(split->of == LODE_OF_ROWS ? "ccl4rec" : "recbole");
+    default:
+        return lode__protocol_find("leave_one_out");
     }
-    cases->split = split;
-    cases->protocol = *protocol;
-    cases_walk(cases, part);
-    cases->list = lode__alloc(cases->count, sizeof *cases->list);
-    if (!cases->list) {
-        return lode__fail_memory(error);
-    }
-    cases_walk(cases, part);
-    return LODE_OK;
-}
-
-void lode__cases_release(lode_cases *cases) {
-    lode__free(cases->list);
-    memset(cases, 0, sizeof *cases);
-}
-
-static int item_compare(const void *a, const void *b) {
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-size_t lode__case_truth(const lode_cases *cases, size_t index, uint32_t *items) {
-    const lode_case *one = &cases->list[index];
-    size_t count = 0, distinct = 0;
-    for (uint64_t at = one->truth_begin; at < one->truth_end; at++) {
-        if (cases->protocol.unseen != LODE_UNSEEN_DROP || !click_unseen(cases->split, at)) {
-            items[count++] = cases->split->log.item[at];
-        }
-    }
-    qsort(items, count, sizeof *items, item_compare);
-    for (size_t i = 0; i < count; i++) {
-        if (distinct == 0 || items[distinct - 1] != items[i]) {
-            items[distinct++] = items[i];
-        }
-    }
-    return distinct;
-}
-
-// ------------------------------------------------------------------------------------------------
-// Evaluation
-// ------------------------------------------------------------------------------------------------
-
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-/// Tell the hooks how far the evaluation is; LODE_E_STOPPED when they ask to stop.
-static lode_status report(const lode_hooks *hooks, const char *task, uint64_t done, uint64_t total,
-                          double seconds, lode_error *error) {
-    if (!hooks || !hooks->progress) {
-        return LODE_OK;
-    }
-    lode_progress progress = {.task = task, .unit = "cases", .done = done, .total = total};
-    progress.rate = seconds > 0 ? (double)done / seconds : 0;
-    progress.loss = (double)NAN;
-    if (hooks->progress(hooks->cookie, &progress) != 0) {
-        return lode__fail(error, LODE_E_STOPPED, "%s stopped on request after %llu of %llu cases",
-                          task, (unsigned long long)done, (unsigned long long)total);
-    }
-    return LODE_OK;
-}
-
-lode_status lode__evaluate(const lode_cases *cases, const lode_ranker *ranker, bool exclude_seen,
-                           lode_metrics *metrics, const lode_hooks *hooks, const char *task,
-                           lode_error *error) {
-    lode_status status = LODE_OK;
-    const size_t k = metrics->cutoffs[metrics->cutoff_count - 1];
-    const size_t batch = LODE_MIN(cases->count, (size_t)BATCH);
-    const double start = seconds_now();
-    size_t entries = SIZE_MAX;
-    (void)lode__size_mul(batch, k, &entries);
-    uint32_t *lists = lode__alloc(entries, sizeof *lists);
-    uint32_t *truth = lode__alloc(cases->largest_truth, sizeof *truth);
-    if (!lists || !truth) {
-        status = lode__fail_memory(error);
-        goto done;
-    }
-    for (size_t begin = 0; begin < cases->count; begin += batch) {
-        const size_t count = LODE_MIN(cases->count - begin, batch);
-        LODE_GOTO(status,
-                  ranker->rank(ranker->self, cases, begin, count, k, exclude_seen, lists, error),
-                  done);
-        for (size_t i = 0; i < count; i++) {
-            const size_t truths = lode__case_truth(cases, begin + i, truth);
-            lode__metrics_add(metrics, lists + i * k, k, truth, truths);
-        }
-        LODE_GOTO(status,
-                  report(hooks, task, begin + count, cases->count, seconds_now() - start, error),
-                  done);
-    }
-done:
-    lode__free(truth);
-    lode__free(lists);
-    return status;
 }

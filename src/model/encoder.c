@@ -48,6 +48,16 @@ void lode__encode_items(lode_encoder *encoder, float *vectors) {
     }
 }
 
+void lode__encode_cold(lode_encoder *encoder, const lode_binding *binding, float *vectors) {
+    for (size_t first = 0; first < binding->cold_count; first += encoder->batch) {
+        const size_t count = LODE_MIN(encoder->batch, binding->cold_count - first);
+        lode__item_view_fill_codes(encoder->items, binding->cold, first, count);
+        lode__graph_forward(encoder->item_graph);
+        memcpy(vectors + first * encoder->dim, encoder->items->outputs.vector->value,
+               count * encoder->dim * sizeof *vectors);
+    }
+}
+
 void lode__encode_users(lode_encoder *encoder, const lode_user_source *source, size_t count,
                         float *vectors) {
     lode__user_view_fill(encoder->users, source, count);

@@ -50,6 +50,7 @@ typedef struct lode_tower_type {
     lode_side side;
     unsigned gives;       ///< enum lode_need
     const lode_key *keys; ///< of its part of the configuration, besides `tower`
+    bool (*reads_history)(const void *config); ///< user towers; NULL = always
     size_t config_size, state_size;
     /// Declare parameters; `state` (zeroed, state_size bytes) keeps their numbers. @param width receives d
     lode_status (*declare)(void *state, const void *config, const lode_tower_setting *setting,

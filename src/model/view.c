@@ -79,6 +79,25 @@ void lode__item_view_fill(lode_item_view *view) {
     }
 }
 
+void lode__item_view_fill_codes(lode_item_view *view, const lode_codes *codes, size_t first,
+                                size_t count) {
+    assert(count <= view->inputs.rows->capacity);
+    lode__item_view_begin(view);
+    view->inputs.rows->size = count;
+    for (size_t i = 0; i < view->inputs.field_count; i++) {
+        lode_field_input *input = &view->inputs.fields[i];
+        const lode_codes *own = &codes[input->field - view->model->vocabulary->fields];
+        size_t at = 0;
+        for (size_t e = 0; e < count; e++) {
+            for (uint64_t c = own->starts[first + e]; c < own->starts[first + e + 1]; c++) {
+                input->ids->data[at++] = (int32_t)own->codes[c];
+            }
+            if (input->lists != NULL) input->lists->offsets[e + 1] = (int32_t)at;
+        }
+        input->ids->dim->size = at;
+    }
+}
+
 lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *model,
                                     const lode_params *params, size_t capacity) {
     lode_user_view *view = lode__graph_alloc(graph, 1, sizeof *view);
@@ -149,6 +168,7 @@ static size_t log_values(void *context, size_t index, size_t number, size_t limi
     uint64_t entity = state->user;
     if (!user) {
         const bool logged =
+            !self->no_context &&
             state->end < self->log->offsets[state->user + 1]; // else: a moment after all
         entity = !logged                  ? UINT64_MAX
                  : self->log->row != NULL ? self->log->row[state->end]

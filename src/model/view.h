@@ -30,6 +30,9 @@ int32_t lode__item_view_slot(lode_item_view *view, uint32_t row);
 int32_t lode__item_view_find(const lode_item_view *view, uint32_t row);
 /// Fill the tower's inputs from the slots.
 void lode__item_view_fill(lode_item_view *view);
+/// Fill them with entities first .. first + count - 1 of codes [LODE_FIELDS] by field instead; count <= capacity.
+void lode__item_view_fill_codes(lode_item_view *view, const lode_codes *codes, size_t first,
+                                size_t count);
 
 /// Where a user view gets its users from.
 typedef struct lode_user_source {
@@ -55,6 +58,7 @@ typedef struct lode_log_source {
     const lode_binding *binding;
     const lode_log *log;
     const lode_state *states;
+    bool no_context; ///< context fields are unknown: the click at the state's end is not what is predicted
 } lode_log_source;
 
 lode_user_source lode__log_source(lode_log_source *self);

@@ -62,10 +62,9 @@ static lode_status map_codes(const lode_column *column, const lode_field *field,
     return LODE_OK;
 }
 
-/// Codes of the entities list[0 .. count - 1] of a column (list NULL: entity = position; LODE_CODE_NONE: none).
-static lode_status column_codes(lode_arena *arena, const lode_column *column,
-                                const lode_field *field, const uint32_t *list, uint64_t count,
-                                lode_codes *out, lode_error *error) {
+lode_status lode__column_codes(lode_arena *arena, const lode_column *column,
+                               const lode_field *field, const uint32_t *list, uint64_t count,
+                               lode_codes *out, lode_error *error) {
     uint32_t *map = NULL;
     LODE_TRY(map_codes(column, field, &map, error));
     out->starts = lode__arena_alloc(arena, count + 1, sizeof *out->starts);
@@ -233,8 +232,8 @@ static lode_status add_field(lode_builder *builder, lode_side side, const lode_c
     list[0] = LODE_CODE_NONE;
     memcpy(list + 1, builder->model_items, vocabulary->items * sizeof *list);
     const lode_status status =
-        column_codes(&vocabulary->arena, column, field, list, (uint64_t)vocabulary->items + 1,
-                     &field->items, builder->error);
+        lode__column_codes(&vocabulary->arena, column, field, list, (uint64_t)vocabulary->items + 1,
+                           &field->items, builder->error);
     lode__free(list);
     return status;
 }
@@ -522,7 +521,7 @@ static lode_status bind_field(lode_binding *binding, size_t number, lode_error *
                           data->file.path, field->name);
     }
     if (column == NULL) return LODE_OK; // unknown everywhere
-    return column_codes(&binding->arena, column, field, NULL, column->rows, codes, error);
+    return lode__column_codes(&binding->arena, column, field, NULL, column->rows, codes, error);
 }
 
 lode_status lode__binding_new(lode_binding **out, const lode_vocabulary *vocabulary,

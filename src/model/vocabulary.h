@@ -91,11 +91,22 @@ typedef struct lode_binding {
     uint32_t *item_of; ///< [vocabulary items + 1] data item of each row, LODE_CODE_NONE = not in this data set
     lode_codes users[LODE_FIELDS];   ///< user fields: codes by data-set user
     lode_codes context[LODE_FIELDS]; ///< context fields: codes by row of the log
+    uint32_t *cold_items; ///< [cold_count] data items that are no model items; NULL before lode__binding_cold
+    uint32_t cold_count;
+    lode_codes cold[LODE_FIELDS]; ///< item fields: codes of each cold item, the unknown id among them
     lode_arena arena;
 } lode_binding;
 
 LODE_CHECK lode_status lode__binding_new(lode_binding **out, const lode_vocabulary *vocabulary,
                                          const lode_dataset *data, lode_error *error);
 void lode__binding_free(lode_binding **binding);
+/// Make the cold items known (cold.c), so that rankers can encode them from their columns. Does nothing the second
+/// time.
+LODE_CHECK lode_status lode__binding_cold(lode_binding *binding, lode_error *error);
+
+/// Codes of the entities list[0 .. count - 1] of a column (list NULL: entity = position; LODE_CODE_NONE: none).
+LODE_CHECK lode_status lode__column_codes(lode_arena *arena, const lode_column *column,
+                                          const lode_field *field, const uint32_t *list,
+                                          uint64_t count, lode_codes *out, lode_error *error);
 
 #endif

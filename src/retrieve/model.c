@@ -10,7 +10,7 @@ static lode_status open_data(lode_model *model, const char *data, const lode_hoo
                              lode_error *error) {
     if (data != NULL && *data == 0) return LODE_OK;
     LODE_TRY(lode__bundle_data(model->bundle, data, &model->data, hooks, error));
-    const lode_split_options any = {.type = LODE_SPLIT_LEAVE_ONE_OUT}; // for its log of clicks
+    const lode_split_options any = {.type = LODE_SPLIT_RATIO}; // shares of 0: for its log of clicks
     LODE_TRY(lode__split_new(&model->split, model->data, &any, error));
     return lode__binding_new(&model->binding, model->bundle->model->vocabulary, model->data, error);
 }
@@ -249,8 +249,8 @@ lode_status lode_session_encode(lode_session *session, const lode_query *queries
     LODE_TRY(find_users(session, queries, count, error));
     lode_query_source self = {.session = session, .queries = queries};
     if (session->model->data != NULL) {
-        self.known =
-            (lode_log_source){session->model->binding, &session->model->split->log, session->states};
+        self.known = (lode_log_source){session->model->binding, &session->model->split->log,
+                                       session->states, false};
     }
     const lode_user_source source = {&self, query_history, query_values};
     lode__encode_users(session->encoder, &source, count, vectors);

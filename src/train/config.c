@@ -2,11 +2,14 @@
 
 #include <string.h>
 
-#include "eval/protocol.h"
-
 static const char *const example_kinds[] = {"every_click", NULL};
 static const char *const optimisers[] = {"lazy_adam", "adam_dense", NULL};
 static const char *const precisions[] = {"f32", NULL};
+static const char *const histories[] = {"protocol", "frozen", "rolling", NULL};
+static const char *const unseen_modes[] = {"protocol", "drop", "miss", "encode", NULL};
+static const char *const candidate_modes[] = {"protocol",   "all",       "catalogue", "uniform",
+                                              "popularity", "exposures", NULL};
+static const char *const popularities[] = {"protocol", "all", "train", NULL};
 static const char *const exclusions[] = {"protocol", "yes", "no", NULL};
 
 #define AT(member) .offset = offsetof(lode_data_config, member)
@@ -31,6 +34,11 @@ static const lode_key data_keys[] = {
      .fallback = "every_click",
      .choices = example_kinds,
      .help = "What a training example is: every training click with the state before it."},
+    {.name = "sessions",
+     .type = LODE_KEY_SECTION,
+     AT(sessions),
+     .keys = lode__session_keys,
+     .help = "What a session is, for what is mined from sessions."},
     {.name = "split",
      .type = LODE_KEY_SECTION,
      AT(split),
@@ -162,8 +170,8 @@ static const lode_key eval_keys[] = {
      .type = LODE_KEY_TEXT,
      AT(valid),
      .fallback = "hit@50",
-     .help = "The metric on validation that chooses the best epoch: hit, recall, precision, ndcg "
-             "or mrr @ a cutoff."},
+     .help = "The metric on validation that chooses the best epoch: hit, recall, precision, ndcg, "
+             "mrr, map ... (`help metrics`, hit to map_all) @ a cutoff."},
     {.name = "patience",
      .type = LODE_KEY_INT,
      AT(patience),
@@ -196,7 +204,7 @@ static const lode_key eval_keys[] = {
      .type = LODE_KEY_TEXTS,
      AT(metrics),
      .fallback = "[hit, recall, precision, ndcg, mrr, coverage, diversity, popularity_index]",
-     .help = "What tables show."},
+     .help = "What tables show; `help metrics` lists and defines them."},
     {.name = "exclude_seen",
      .type = LODE_KEY_CHOICE,
      AT(exclude_seen),
@@ -211,6 +219,125 @@ static const lode_key eval_keys[] = {
      .low = 1,
      .high = 1e6,
      .help = "Neighbours of an item in the item-kNN baseline."},
+    {.name = "baselines",
+     .type = LODE_KEY_TEXTS,
+     AT(baselines),
+     .fallback = "[popularity, item_knn, linear]",
+     .help = "What is measured beside the model: popularity, item_knn, ease, als, or linear (ease "
+             "where eval.ease_items allows, else als; auto is the same)."},
+    {.name = "ease_items",
+     .type = LODE_KEY_INT,
+     AT(ease_items),
+     .fallback = "10000",
+     .low = 1,
+     .high = 1e6,
+     .help = "Training items up to which EASE is fitted: its matrix takes items^2 x 4 bytes, its "
+             "time grows with items^3."},
+    {.name = "ease_regularisation",
+     .type = LODE_KEY_REAL,
+     AT(ease_regularisation),
+     .fallback = "200",
+     .low = 1e-6,
+     .high = 1e9,
+     .help = "lambda in P = (X'X + lambda I)^-1 (Steck 2019)."},
+    {.name = "als_factors",
+     .type = LODE_KEY_INT,
+     AT(als_factors),
+     .fallback = "64",
+     .low = 1,
+     .high = 512,
+     .help = "Width of the vectors of the ALS baseline (Hu, Koren, Volinsky 2008)."},
+    {.name = "als_iterations",
+     .type = LODE_KEY_INT,
+     AT(als_iterations),
+     .fallback = "10",
+     .low = 1,
+     .high = 1000,
+     .help = "Times that ALS solves all users and all items."},
+    {.name = "als_regularisation",
+     .type = LODE_KEY_REAL,
+     AT(als_regularisation),
+     .fallback = "10",
+     .low = 1e-6,
+     .high = 1e9,
+     .help = "L2 of every vector of ALS."},
+    {.name = "als_alpha",
+     .type = LODE_KEY_REAL,
+     AT(als_alpha),
+     .fallback = "10",
+     .low = 0,
+     .high = 1e6,
+     .help = "ALS trusts a click 1 + alpha times as much as a missing one."},
+    {.name = "history",
+     .type = LODE_KEY_CHOICE,
+     AT(details.history),
+     .fallback = "protocol",
+     .choices = histories,
+     .help = "frozen: one case a user, all true items from the state at the part's beginning. "
+             "rolling: one case a click, from all clicks before it. protocol = as it says."},
+    {.name = "unseen_items",
+     .type = LODE_KEY_CHOICE,
+     AT(details.unseen),
+     .fallback = "protocol",
+     .choices = unseen_modes,
+     .help = "True items without a training click: drop leaves them out, miss counts them as "
+             "misses, encode lets the item tower encode them from their columns (id unknown), as "
+             "candidates among all items of the log."},
+    {.name = "candidates",
+     .type = LODE_KEY_CHOICE,
+     AT(details.candidates),
+     .fallback = "protocol",
+     .choices = candidate_modes,
+     .help = "What is ranked: all items with a training click; catalogue = every item of the data "
+             "set; uniform and popularity = the true items among `negatives` drawn ones; exposures "
+             "= what was shown."},
+    {.name = "negatives",
+     .type = LODE_KEY_INT,
+     AT(details.negatives),
+     .fallback = "0",
+     .low = 0,
+     .high = 1e6,
+     .help = "Drawn candidates of a case (uniform, popularity); 0 = as the protocol says (100)."},
+    {.name = "popularity_from",
+     .type = LODE_KEY_CHOICE,
+     AT(details.popularity_from),
+     .fallback = "protocol",
+     .choices = popularities,
+     .help = "candidates: popularity counts clicks of all parts, or of training."},
+    {.name = "max_users",
+     .type = LODE_KEY_INT,
+     AT(details.max_users),
+     .fallback = "-1",
+     .low = -1,
+     .high = 4e9,
+     .help = "At most so many users, drawn at random; 0 = all, -1 = as the protocol says."},
+    {.name = "seed",
+     .type = LODE_KEY_INT,
+     AT(details.seed),
+     .fallback = "1",
+     .low = 0,
+     .high = 9e15,
+     .help = "Of drawn candidates and users. They depend on it and on the user's token alone."},
+    {.name = "slices",
+     .type = LODE_KEY_TEXTS,
+     AT(slices),
+     .fallback = "[]",
+     .help = "Further tables of eval: cold-items (true items without a training click, encoded), "
+             "cold-users (short histories), tail (true items among the least clicked that take 20% "
+             "of the training clicks)."},
+    {.name = "short_history",
+     .type = LODE_KEY_INT,
+     AT(short_history),
+     .fallback = "5",
+     .low = 1,
+     .high = 1e6,
+     .help = "cold-users: states with fewer known clicks than this."},
+    {.name = "category",
+     .type = LODE_KEY_TEXT,
+     AT(category),
+     .fallback = "",
+     .help = "Item column (token; of a token_seq its first value) whose values category_diversity "
+             "compares."},
     {0}};
 #undef AT
 
@@ -262,16 +389,55 @@ static lode_status read_objectives(lode_config *config, lode_error *error) {
     return LODE_OK;
 }
 
+static lode_status check_baselines(const lode_texts *list, lode_error *error) {
+    static const char *const names[] = {"popularity", "item_knn", "linear", "auto", "ease", "als"};
+    enum { NAMES = sizeof names / sizeof *names };
+    for (size_t i = 0; i < list->count; i++) {
+        bool known = false;
+        for (size_t n = 0; n < NAMES; n++)
+            known = known || strcmp(names[n], list->values[i]) == 0;
+        if (known) continue;
+        const char *nearest = lode__nearest(list->values[i], names, NAMES);
+        return lode__fail(error, LODE_E_CONFIG,
+                          "eval.baselines: unknown baseline \"%s\"%s%s%s; there are: popularity "
+                          "item_knn linear ease als",
+                          list->values[i], nearest != NULL ? "; did you mean \"" : "",
+                          nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+    }
+    return LODE_OK;
+}
+
+static lode_status check_protocol(const lode_config *config, lode_error *error) {
+    const char *name = config->eval.protocol;
+    const lode_protocol *protocol = lode__protocol_find(name);
+    const lode_split_type split = (lode_split_type)config->data.split.type;
+    if (strcmp(name, "auto") == 0 || (protocol != NULL && lode__protocol_fits(protocol, split)))
+        return LODE_OK;
+    lode_text names = {0};
+    lode__protocol_names(&names, protocol == NULL ? LODE_SPLITS : split);
+    const char *list = names.data != NULL ? names.data : "";
+    const lode_status status =
+        protocol == NULL
+            ? lode__fail(error, LODE_E_CONFIG,
+                         "eval.protocol: unknown protocol \"%s\"; there are: auto, %s", name, list)
+            : lode__fail(error, LODE_E_CONFIG,
+                         "eval.protocol is %s, which does not fit data.split.type: %s (auto, %s "
+                         "fit); `lodestone help protocol %s` says which split it needs",
+                         name, lode__split_name(split), list, name);
+    lode__text_release(&names);
+    return status;
+}
+
 static lode_status check_eval(lode_config *config, lode_error *error) {
     enum lode_metric metric;
     size_t cutoff;
     const lode_eval_config *eval = &config->eval;
-    if (!lode__metric_parse(eval->valid, &metric, &cutoff) || metric > LODE_METRIC_MRR ||
+    if (!lode__metric_parse(eval->valid, &metric, &cutoff) || metric > LODE_METRIC_MAP_ALL ||
         cutoff > 10000) {
         return lode__fail(
             error, LODE_E_CONFIG,
-            "eval.valid is %s: expected hit, recall, precision, ndcg or mrr with a cutoff of at "
-            "most 10000, such as hit@50",
+            "eval.valid is %s: expected a metric from hit to map_all (`help metrics`) with a "
+            "cutoff of at most 10000, such as hit@50",
             eval->valid);
     }
     if (eval->cutoffs.count < 1 || eval->cutoffs.count > LODE_CUTOFFS) {
@@ -285,39 +451,44 @@ static lode_status check_eval(lode_config *config, lode_error *error) {
                 (long long)eval->cutoffs.values[i], (long long)eval->cutoffs.values[i - 1]);
         }
     }
-    for (size_t i = 0; i < eval->metrics.count; i++) {
-        const char *names[LODE_METRICS];
-        bool known = false;
-        for (int m = 0; m < LODE_METRICS; m++) {
-            names[m] = lode__metric_name((enum lode_metric)m);
-            known = known || strcmp(names[m], eval->metrics.values[i]) == 0;
+    for (size_t i = 0; i < eval->metrics.count; i++)
+        LODE_TRY(lode__metric_check("eval.metrics", eval->metrics.values[i], error));
+    LODE_TRY(check_baselines(&eval->baselines, error));
+    unsigned slices;
+    LODE_TRY(lode__config_slices(&eval->slices, "eval.slices", &slices, error));
+    return check_protocol(config, error);
+}
+
+lode_status lode__config_slices(const lode_texts *names, const char *path, unsigned *slices,
+                                lode_error *error) {
+    *slices = 0;
+    for (size_t i = 0; i < names->count; i++) {
+        const char *known[LODE_SLICES];
+        int found = LODE_SLICE_NONE;
+        for (int s = LODE_SLICE_NONE + 1; s < LODE_SLICES; s++) {
+            known[s - 1] = lode__slice_name((lode_slice)s);
+            if (strcmp(known[s - 1], names->values[i]) == 0) found = s;
         }
-        if (!known) {
-            const char *nearest = lode__nearest(eval->metrics.values[i], names, LODE_METRICS);
-            return lode__fail(error, LODE_E_CONFIG, "eval.metrics: unknown metric \"%s\"%s%s%s",
-                              eval->metrics.values[i], nearest != NULL ? "; did you mean \"" : "",
-                              nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+        if (found == LODE_SLICE_NONE) {
+            const char *nearest = lode__nearest(names->values[i], known, LODE_SLICES - 1);
+            return lode__fail(
+                error, LODE_E_CONFIG,
+                "%s: unknown slice \"%s\"%s%s%s; there are cold-items, cold-users, tail", path,
+                names->values[i], nearest != NULL ? "; did you mean \"" : "",
+                nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
         }
+        *slices |= 1u << found;
     }
-    if (strcmp(eval->protocol, "auto") == 0) return LODE_OK;
-    const lode_protocol *protocol = lode__protocol_find(eval->protocol);
-    if (protocol != NULL && protocol->split == (lode_split_type)config->data.split.type)
-        return LODE_OK;
-    lode_text names = {0};
-    for (size_t i = 0; lode__protocol_at(i) != NULL; i++) {
-        lode__text_printf(&names, " %s", lode__protocol_at(i)->name);
-    }
-    const lode_status status =
-        protocol == NULL
-            ? lode__fail(error, LODE_E_CONFIG,
-                         "eval.protocol: unknown protocol \"%s\"; there are: auto%s",
-                         eval->protocol, names.data != NULL ? names.data : "")
-            : lode__fail(error, LODE_E_CONFIG,
-                         "eval.protocol is %s, which needs data.split.type: %s", eval->protocol,
-                         protocol->split == LODE_SPLIT_LEAVE_ONE_OUT ? "leave_one_out"
-                                                                     : "chronological");
-    lode__text_release(&names);
-    return status;
+    return LODE_OK;
+}
+
+lode_protocol lode__config_protocol(const lode_eval_config *eval, const lode_split *split) {
+    const lode_protocol *found = strcmp(eval->protocol, "auto") == 0
+                                     ? lode__protocol_auto(split)
+                                     : lode__protocol_find(eval->protocol);
+    lode_protocol protocol = *found;
+    lode__protocol_override(&protocol, &eval->details);
+    return protocol;
 }
 
 void lode__config_valid(const lode_config *config, enum lode_metric *metric, size_t *cutoff) {
@@ -336,6 +507,7 @@ static lode_status read_tree(lode_config *config, lode_error *error) {
         const lode_node *part = sides[i] == LODE_SIDE_USER ? config->model.user : config->model.item;
         LODE_TRY(lode__tower_read(&tower, part, sides[i], &config->arena, error));
     }
+    LODE_TRY(lode__split_check(&config->data.split, error));
     return check_eval(config, error);
 }
 

@@ -2,8 +2,9 @@
 #ifndef LODE_TRAIN_CONFIG_H
 #define LODE_TRAIN_CONFIG_H
 
-#include "data/split.h"
+#include "data/sessions.h"
 #include "eval/metrics.h"
+#include "eval/protocol.h"
 #include "graph/optimiser.h"
 #include "model/model.h"
 #include "objective/objective.h"
@@ -11,6 +12,7 @@
 typedef struct lode_data_config {
     int64_t history, min_history;
     int examples; ///< every_click
+    lode_session_options sessions;
     lode_split_options split;
 } lode_data_config;
 
@@ -33,6 +35,13 @@ typedef struct lode_eval_config {
     lode_texts metrics;
     int exclude_seen; ///< 0 as the protocol says, 1 yes, 2 no
     int64_t neighbours;
+    lode_texts baselines; ///< popularity, item_knn, linear or auto, ease, als
+    int64_t ease_items, als_factors, als_iterations;
+    double ease_regularisation, als_regularisation, als_alpha;
+    lode_protocol_details details;
+    lode_texts slices;
+    int64_t short_history;
+    const char *category; ///< item column of category_diversity; "" = none
 } lode_eval_config;
 
 typedef struct lode_config {
@@ -63,6 +72,13 @@ void lode__config_release(lode_config *config);
 
 /// Write it with every default, so that loading the text gives the same configuration.
 void lode__config_print(lode_text *text, const lode_config *config);
+
+/// The protocol of section `eval`: the one named (auto: the split's), with the details that its keys override.
+lode_protocol lode__config_protocol(const lode_eval_config *eval, const lode_split *split);
+
+/// Slices by name: bit 1 << lode_slice of each. LODE_E_CONFIG names the unknown one and `path`.
+LODE_CHECK lode_status lode__config_slices(const lode_texts *names, const char *path,
+                                           unsigned *slices, lode_error *error);
 
 /// The metric and cutoff of eval.valid; checked by lode__config_load.
 void lode__config_valid(const lode_config *config, enum lode_metric *metric, size_t *cutoff);

@@ -436,7 +436,7 @@ static lode_status choose_cutoffs(lode_experiment_plan *plan, lode_cell *cell,
         if (!lode__metric_parse(metrics->values[i], &metric, &cutoff) || cutoff > 10000) {
             return lode__fail(
                 error,
-                LODE_E_CONFIG, "%s: report.metrics: \"%s\" is no metric with a cutoff of at most 10000, such as hit@50",
+                LODE_E_CONFIG, "%s: report.metrics: \"%s\" is no metric with a cutoff of at most 10000, such as hit@50 (`help metrics`)",
                 plan->file, metrics->values[i]);
         }
         for (size_t m = 0; m < config->eval.metrics.count; m++) {
@@ -448,6 +448,7 @@ static lode_status choose_cutoffs(lode_experiment_plan *plan, lode_cell *cell,
                               "%s: report.metrics has %s, but eval.metrics of %s has no %s",
                               plan->file, metrics->values[i], cell->name, lode__metric_name(metric));
         }
+        if (cutoff == 0) continue; // auc and others have none
         while (at < count && list[at] != cutoff)
             at++;
         if (at == count) list[count++] = cutoff;

@@ -1,10 +1,16 @@
-/// lode_eval: a bundle under a protocol, with popularity and item-kNN always beside it.
+/// lode_eval: a bundle under a protocol, with baselines beside it.
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/svg.h"
 #include "train/measure.h"
 
 static const char *const parts[] = {"valid", "test", NULL};
+static const char *const histories[] = {"config", "frozen", "rolling", NULL};
+static const char *const unseen_modes[] = {"config", "drop", "miss", "encode", NULL};
+static const char *const candidate_modes[] = {"config",     "all",       "catalogue", "uniform",
+                                              "popularity", "exposures", NULL};
+static const char *const popularities[] = {"config", "all", "train", NULL};
 static const char *const exclusions[] = {"config", "yes", "no", NULL};
 
 #define AT(member) .offset = offsetof(lode_measure_options, member)
@@ -31,6 +37,22 @@ const lode_key lode__measure_keys[] = {
      .low = 1,
      .high = 10000,
      .help = "Where lists are cut; the default is eval.cutoffs."},
+    {.name = "metrics",
+     .type = LODE_KEY_TEXTS,
+     AT(metrics),
+     .fallback = "[]",
+     .help = "What the tables show; the default is eval.metrics. `help metrics` lists them."},
+    {.name = "definitions",
+     .type = LODE_KEY_TEXTS,
+     AT(definitions),
+     .fallback = "[]",
+     .help = "Projects and papers under whose metric names the run is printed too (`help "
+             "definitions`), or all."},
+    {.name = "category",
+     .type = LODE_KEY_TEXT,
+     AT(category),
+     .fallback = "config",
+     .help = "Item column that category_diversity compares; config takes eval.category."},
     {.name = "exclude_seen",
      .type = LODE_KEY_CHOICE,
      AT(exclude_seen),
@@ -42,7 +64,11 @@ const lode_key lode__measure_keys[] = {
      .type = LODE_KEY_BOOL,
      AT(baselines),
      .fallback = "true",
-     .help = "Popularity and item-kNN beside the model."},
+     .help = "Those of eval.baselines beside the model."},
+    {.name = "svg",
+     .type = LODE_KEY_TEXT,
+     AT(svg),
+     .help = "A picture to write: impressions by popularity, metrics against the length of lists."},
     {.name = "threads",
      .type = LODE_KEY_INT,
      AT(threads),
@@ -50,6 +76,68 @@ const lode_key lode__measure_keys[] = {
      .low = 0,
      .high = 256,
      .help = "0 = one a processor. Changes no result."},
+    {.name = "history",
+     .type = LODE_KEY_CHOICE,
+     AT(details.history),
+     .fallback = "config",
+     .choices = histories,
+     .help = "As eval.history of the configuration, which holds otherwise; so the next ones."},
+    {.name = "unseen_items",
+     .type = LODE_KEY_CHOICE,
+     AT(details.unseen),
+     .fallback = "config",
+     .choices = unseen_modes,
+     .help = "What becomes of true items without a training click."},
+    {.name = "candidates",
+     .type = LODE_KEY_CHOICE,
+     AT(details.candidates),
+     .fallback = "config",
+     .choices = candidate_modes,
+     .help = "What is ranked."},
+    {.name = "negatives",
+     .type = LODE_KEY_INT,
+     AT(details.negatives),
+     .fallback = "0",
+     .low = 0,
+     .high = 1e6,
+     .help = "Drawn candidates of a case; 0 = as configured."},
+    {.name = "popularity_from",
+     .type = LODE_KEY_CHOICE,
+     AT(details.popularity_from),
+     .fallback = "config",
+     .choices = popularities,
+     .help = "Which clicks weigh candidates that are drawn by popularity."},
+    {.name = "max_users",
+     .type = LODE_KEY_INT,
+     AT(details.max_users),
+     .fallback = "-1",
+     .low = -1,
+     .high = 4e9,
+     .help = "At most so many users, drawn at random; 0 = all, -1 = as configured."},
+    {.name = "seed",
+     .type = LODE_KEY_INT,
+     AT(details.seed),
+     .fallback = "-1",
+     .low = -1,
+     .high = 9e15,
+     .help = "Of drawn candidates and users; -1 = as configured."},
+    {.name = "slices",
+     .type = LODE_KEY_TEXTS,
+     AT(slices),
+     .fallback = "[]",
+     .help = "Further tables: cold-items, cold-users, tail; the default is eval.slices."},
+    {.name = "short_history",
+     .type = LODE_KEY_INT,
+     AT(short_history),
+     .fallback = "0",
+     .low = 0,
+     .high = 1e6,
+     .help = "cold-users: states with fewer known clicks; 0 = eval.short_history."},
+    {.name = "truth",
+     .type = LODE_KEY_TEXT,
+     AT(truth),
+     .help = "A file of user and item pairs in any format of import: a further table in which each "
+             "user's items in the file are to be found from all clicks in front of the test."},
     {0}};
 #undef AT
 
@@ -57,27 +145,27 @@ static lode_status choose_protocol(lode_measure *measure, lode_error *error) {
     const lode_eval_config *eval = &measure->bundle->config.eval;
     const char *name = measure->options.protocol;
     if (strcmp(name, "config") == 0) name = eval->protocol;
-    if (strcmp(name, "auto") == 0) {
-        name = measure->split->type == LODE_SPLIT_LEAVE_ONE_OUT ? "leave_one_out" : "micrec";
-    }
-    const lode_protocol *found = lode__protocol_find(name);
+    const bool automatic = strcmp(name, "auto") == 0;
+    const lode_protocol *found =
+        automatic ? lode__protocol_auto(measure->split) : lode__protocol_find(name);
     if (found == NULL) {
         const char *names[16];
         size_t count = 0;
         lode_text list = {0};
-        for (; lode__protocol_at(count) != NULL && count < 16; count++) {
+        for (; lode__protocol_at(count) != NULL && count < 16; count++)
             names[count] = lode__protocol_at(count)->name;
-            lode__text_printf(&list, " %s", names[count]);
-        }
+        lode__protocol_names(&list, LODE_SPLITS);
         const char *nearest = lode__nearest(name, names, count);
         const lode_status status =
-            lode__fail(error, LODE_E_USAGE, "unknown protocol \"%s\"%s%s%s; there are:%s", name,
+            lode__fail(error, LODE_E_USAGE, "unknown protocol \"%s\"%s%s%s; there are: %s", name,
                        nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
                        nearest != NULL ? "\"?" : "", list.data != NULL ? list.data : "");
         lode__text_release(&list);
         return status;
     }
     measure->protocol = *found;
+    lode__protocol_override(&measure->protocol, &eval->details);
+    lode__protocol_override(&measure->protocol, &measure->options.details);
     int exclude = measure->options.exclude_seen;
     if (exclude == 0) exclude = eval->exclude_seen;
     if (exclude != 0) {
@@ -108,6 +196,20 @@ static void choose_cutoffs(lode_measure *measure) {
     measure->cutoff_count = kept;
 }
 
+static lode_status check_metrics(const lode_measure *measure, lode_error *error) {
+    const lode_texts *list = &measure->options.metrics;
+    for (size_t i = 0; i < list->count; i++)
+        LODE_TRY(lode__metric_check("metrics", list->values[i], error));
+    return LODE_OK;
+}
+
+static lode_status choose_slices(lode_measure *measure, lode_error *error) {
+    const lode_texts *own = &measure->options.slices;
+    const bool configured = own->count == 0;
+    return lode__config_slices(configured ? &measure->bundle->config.eval.slices : own,
+                               configured ? "eval.slices" : "slices", &measure->slices, error);
+}
+
 static lode_status prepare(lode_measure *measure, lode_error *error) {
     const lode_config *config = &measure->bundle->config;
     const size_t threads =
@@ -119,8 +221,14 @@ static lode_status prepare(lode_measure *measure, lode_error *error) {
     if (config->data.split.refit && measure->options.part == 1) lode__split_refit(measure->split);
     LODE_TRY(choose_protocol(measure, error));
     choose_cutoffs(measure);
+    LODE_TRY(check_metrics(measure, error));
+    LODE_TRY(choose_slices(measure, error));
+    LODE_TRY(lode__measure_definitions(measure, error));
     LODE_TRY(lode__binding_new(&measure->binding, measure->bundle->model->vocabulary, measure->data,
                                error));
+    if (lode__protocol_encodes(&measure->protocol) ||
+        (measure->slices & 1u << LODE_SLICE_COLD_ITEMS) != 0)
+        LODE_TRY(lode__binding_cold(measure->binding, error));
     if (config->data.split.refit && measure->options.part == 0) {
         return lode__fail(
             error,
@@ -131,9 +239,10 @@ static lode_status prepare(lode_measure *measure, lode_error *error) {
     LODE_TRY(lode__cases_new(&measure->cases, measure->split, &measure->protocol, part, error));
     if (measure->cases.count == 0) {
         return lode__fail(error, LODE_E_INPUT,
-                          "%s has no %s case under protocol %s (users with fewer than 3 clicks "
-                          "have none under leave_one_out)",
+                          "%s has no %s case under protocol %s with split %s; `lodestone help "
+                          "protocol %s` says what a case is",
                           measure->data->file.path, parts[measure->options.part],
+                          measure->protocol.name, lode__split_name(measure->split->type),
                           measure->protocol.name);
     }
     const uint32_t items = measure->data->items.count;
@@ -141,28 +250,45 @@ static lode_status prepare(lode_measure *measure, lode_error *error) {
     uint32_t *scratch = lode__arena_alloc(&measure->arena, items, sizeof *scratch);
     if (measure->percentile == NULL || scratch == NULL) return lode__fail_memory(error);
     lode__popularity_percentile(measure->split->item_count, items, scratch, measure->percentile);
+    LODE_TRY(lode__measure_category(measure, error));
     return lode__measure_rankers(measure, error);
+}
+
+/// The report, and the picture if one was asked for: both or none.
+static lode_status publish(const lode_measure *measure, json_t *table, char **report,
+                           lode_error *error) {
+    const char *path = measure->options.svg;
+    char *text = json_dumps(table, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+    char *copy = text != NULL ? lode__strdup(text) : NULL;
+    lode_text svg = {0};
+    lode_status status = copy != NULL ? LODE_OK : lode__fail_memory(error);
+    if (status == LODE_OK && path != NULL) status = lode__measure_draw(table, &svg, error);
+    if (status == LODE_OK && path != NULL) status = lode__svg_save(path, &svg, error);
+    if (status == LODE_OK && report != NULL) {
+        *report = copy;
+        copy = NULL;
+    }
+    lode__text_release(&svg);
+    lode__free(copy);
+    free(text);
+    return status;
 }
 
 static lode_status run(lode_measure *measure, char **report, lode_error *error) {
     LODE_TRY(prepare(measure, error));
     json_t *table = json_object(), *also = json_array();
-    lode_status status = lode__measure_table(measure, measure->protocol.exclude_seen, table, error);
-    if (status == LODE_OK && measure->protocol.also_other_exclusion) {
-        json_t *other = json_object();
-        status = lode__measure_table(measure, !measure->protocol.exclude_seen, other, error);
-        (void)json_array_append_new(also, other);
+    if (measure->protocol.wants_refit && !measure->bundle->config.data.split.refit) {
+        lode__notice(measure->hooks,
+                     "protocol %s was published with a last training on validation too "
+                     "(data.split.refit: true), which this model did not have",
+                     measure->protocol.name);
     }
+    lode_status status = lode__measure_cases(measure, &measure->cases,
+                                             measure->protocol.exclude_seen, table, also, error);
+    if (status == LODE_OK) status = lode__measure_also(measure, also, error);
     (void)json_object_set_new(table, "also", also);
-    char *text =
-        status == LODE_OK ? json_dumps(table, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    if (status == LODE_OK) status = publish(measure, table, report, error);
     json_decref(table);
-    if (status == LODE_OK && text == NULL) status = lode__fail_memory(error);
-    if (status == LODE_OK && report != NULL) {
-        *report = lode__strdup(text);
-        if (*report == NULL) status = lode__fail_memory(error);
-    }
-    free(text);
     return status;
 }
 
@@ -179,6 +305,8 @@ lode_status lode_eval(const char *run_folder, const char *options, const lode_ho
               lode__config_read(&measure.arena, root, "", lode__measure_keys, NULL,
                                 &measure.options, error),
               done);
+    if (measure.options.svg != NULL)
+        LODE_GOTO(status, lode__svg_probe(measure.options.svg, error), done);
     LODE_GOTO(status, lode__bundle_open(&measure.bundle, run_folder, error), done);
     status = run(&measure, report, error);
 done:

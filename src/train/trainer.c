@@ -128,15 +128,12 @@ static void thin_cases(lode_cases *cases, size_t most) {
 
 static lode_status prepare_validation(lode_trainer *trainer, lode_error *error) {
     const lode_eval_config *eval = &trainer->config->eval;
-    const char *name = eval->protocol;
-    if (strcmp(name, "auto") == 0) {
-        name = trainer->split->type == LODE_SPLIT_LEAVE_ONE_OUT ? "leave_one_out" : "micrec";
-    }
-    const lode_protocol *protocol = lode__protocol_find(name);
-    LODE_TRY(lode__cases_new(&trainer->cases, trainer->split, protocol, LODE_PART_VALID, error));
+    const lode_protocol protocol = lode__config_protocol(eval, trainer->split);
+    LODE_TRY(lode__cases_new(&trainer->cases, trainer->split, &protocol, LODE_PART_VALID, error));
+    trainer->cases.pool = trainer->pool;
+    if (lode__protocol_encodes(&protocol)) LODE_TRY(lode__binding_cold(trainer->binding, error));
     thin_cases(&trainer->cases, (size_t)eval->valid_cases);
-    trainer->exclude_seen =
-        eval->exclude_seen == 0 ? protocol->exclude_seen : eval->exclude_seen == 1;
+    trainer->exclude_seen = eval->exclude_seen == 0 ? protocol.exclude_seen : eval->exclude_seen == 1;
     lode__config_valid(trainer->config, &trainer->metric, &trainer->cutoff);
     LODE_TRY(lode__encoder_new(&trainer->encoder, trainer->model, trainer->model->params,
                                ENCODE_BATCH, trainer->pool, error));
@@ -255,7 +252,7 @@ static lode_status run_scene(lode_trainer *trainer, size_t number, size_t count,
     }
     LODE_TRY(draw(trainer, number, count, error));
     lode__item_view_fill(scene->items);
-    lode_log_source source = {trainer->binding, &trainer->split->log, trainer->states};
+    lode_log_source source = {trainer->binding, &trainer->split->log, trainer->states, false};
     const lode_user_source users = lode__log_source(&source);
     lode__user_view_fill(scene->users, &users, count);
     lode__graph_forward(scene->graph);

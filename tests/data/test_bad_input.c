@@ -210,7 +210,7 @@ static void places_folder(void **state) {
     shelf *s = *state;
     shelf_refuse(s, "", NULL, LODE_E_INPUT, "found no log");
     shelf_put(s, "a.json", "{}");
-    shelf_refuse(s, "", NULL, LODE_E_INPUT, "a.json: JSON is not read yet");
+    shelf_refuse(s, "", NULL, LODE_E_INPUT, "a.json:1:1: found no keys, expected objects with keys");
 }
 
 static void full_disk(void **state) {
@@ -237,11 +237,46 @@ static void full_disk(void **state) {
     assert_int_equal(shelf_count(s), 1);
 }
 
+// Appending and filtering on a full disk: an error that names the place, and the old data set as it was.
+static void full_disk_append(void **state) {
+    static const char *const options[] = {"append: true", "{append: true, memory: 65536}",
+                                          "{append: true, core: 2, duplicates: last}"};
+    shelf *s = *state;
+    char *text = test_malloc(400000);
+    shelf_put_bytes(s, "l.csv", text, make_log(text));
+    test_free(text);
+    lode_dataset *data = shelf_import(s, "l.csv", NULL);
+    lode__dataset_free(&data);
+    size_t size, now;
+    char *const bytes = shelf_get(s, "out.lode", &size);
+    for (size_t k = 0; k < sizeof options / sizeof *options; ++k) {
+        struct rlimit before, limit;
+        getrlimit(RLIMIT_FSIZE, &before);
+        limit = before;
+        limit.rlim_cur = 20000;
+        signal(SIGXFSZ, SIG_IGN);
+        setrlimit(RLIMIT_FSIZE, &limit);
+        lode_error error = {0};
+        const lode_status status = lode_import(shelf_path(s, "l.csv"), shelf_path(s, "out.lode"),
+                                               options[k], NULL, NULL, &error);
+        setrlimit(RLIMIT_FSIZE, &before);
+        assert_int_equal(status, LODE_E_SYSTEM);
+        assert_non_null(strstr(error.message, "File too large"));
+        assert_non_null(strstr(error.message, s->folder));
+        char *const after = shelf_get(s, "out.lode", &now);
+        assert_int_equal(now, size);
+        assert_memory_equal(after, bytes, size);
+        test_free(after);
+        assert_int_equal(shelf_count(s), 2);
+    }
+    test_free(bytes);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, shelf_make, shelf_remove)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(every_case), CASE(nul_bytes),     CASE(huge_lines), CASE(truncated_compression),
-        CASE(places),     CASE(places_folder), CASE(full_disk)};
+        CASE(places),     CASE(places_folder), CASE(full_disk),  CASE(full_disk_append)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,11 +10,13 @@ static void make_source(shelf *s) {
     shelf_put(
         s, "a.inter",
         "user_id:token\titem_id:token\trating:float\ttimestamp:float\tsession_id:token\tweight:"
-        "float\tbehaviour:token\tc:token\td:token_seq\te:float\tf:float_seq\tg_name:token_seq\n"
-        "u1\ti1\t3\t1500000000\ts1\t1\tclick\tx\tp q\t1.5\t1 2\tfree words\n"
-        "u2\ti2\t4\t1500000001\ts2\t2\tbuy\ty\tq\t\t\t\n"
-        "u1\ti3\t\t1500000002\ts1\t0\texposure\t\t\t2\t3\tmore\n"
-        "u3\ti1\t1\t1500000003\ts3\t1\tclick\tx\tp\t3\t4 5 6\t\n");
+        "float\tbehaviour:token\tc:token\td:token_seq\te:float\tf:float_seq\tg_name:token_"
+        "seq\tsplit:"
+        "token\n"
+        "u1\ti1\t3\t1500000000\ts1\t1\tclick\tx\tp q\t1.5\t1 2\tfree words\ttrain\n"
+        "u2\ti2\t4\t1500000001\ts2\t2\tbuy\ty\tq\t\t\t\tvalid\n"
+        "u1\ti3\t\t1500000002\ts1\t0\texposure\t\t\t2\t3\tmore\ttest\n"
+        "u3\ti1\t1\t1500000003\ts3\t1\tclick\tx\tp\t3\t4 5 6\t\ttest\n");
     shelf_put(
         s, "a.item",
         "item_id:token\ttitle:token_seq\tkind:token\ttags:token_seq\tprice:float\tv:float_seq\t"
@@ -73,6 +75,7 @@ static uint64_t walk(const lode_dataset *data) {
             if (data->behaviour) sum += data->behaviour[k];
             if (data->session) sum = sum * 31 + data->session[k];
             if (data->weight) sum += data->weight[k] > 1;
+            if (data->part) sum = sum * 31 + data->part[k];
             if (data->label) sum += data->label[k] > 1;
         }
     }
@@ -240,6 +243,7 @@ static void named_damage(void **state) {
                  {"log.behaviour", 0, 1, 9, "log.behaviour holds a wrong behaviour"},
                  {"log.weight", 0, 4, 0x7fc00000, "log.weight holds a wrong weight"},
                  {"log.label", 0, 4, 0x7f800000, "log.label holds an infinite label"},
+                 {"log.part", 2, 1, 3, "log.part holds a wrong part"},
                  {"log.session", 0, 4, 4000, "log.session holds a wrong session"},
                  {"user.tokens", 1, 1, 0, "user.tokens holds a broken token"},
                  {"user.tokens", 1, 1, 0xff, "user.tokens holds a broken token"},

@@ -45,6 +45,19 @@ static void test_golden(void **state) {
     expect_near(lode__metrics_value(&metrics, LODE_METRIC_COVERAGE, 0), 0.7);
     expect_near(lode__metrics_value(&metrics, LODE_METRIC_DIVERSITY, 0), 7);
     assert_true(isnan(lode__metrics_value(&metrics, LODE_METRIC_POPULARITY_INDEX, 0)));
+    expect_near(lode__metrics_value(&metrics, LODE_METRIC_RECALL_TRUNCATED, 0), 0.5);
+    expect_near(lode__metrics_value(&metrics, LODE_METRIC_RECALL_MICRO, 0), 0.375);
+    expect_near(lode__metrics_value(&metrics, LODE_METRIC_PRECISION_TRUNCATED, 0), 3.0 / 7);
+    expect_near(lode__metrics_value(&metrics, LODE_METRIC_NDCG_HITS, 0), 0.473240);
+    expect_near(lode__metrics_value(&metrics, LODE_METRIC_MAP, 0), 0.25);
+    expect_near(lode__metrics_value(&metrics, LODE_METRIC_MAP_HITS, 0), 0.388889);
+    expect_near(lode__metrics_value(&metrics, LODE_METRIC_MAP_ALL, 0), 0.222222);
+    expect_near(lode__metrics_value(&metrics, LODE_METRIC_F1, 0),
+                2 * 0.25 * 0.466666667 / 0.716666667);
+    // h = 2, 1, 0 of |R| = 5, 1, 2
+    expect_near(lode__metrics_value(&metrics, LODE_METRIC_F1_CASE, 0), (4.0 / 9 + 2.0 / 5 + 0) / 3);
+    metrics.items = 11; // RecBole counts its padding item
+    expect_near(lode__metrics_value(&metrics, LODE_METRIC_COVERAGE, 0), 0.636364);
     lode__metrics_release(&metrics);
 }
 
@@ -132,16 +145,20 @@ static void test_names(void **state) {
     (void)state;
     for (int i = 0; i < LODE_METRICS; i++) {
         char text[64];
-        enum lode_metric metric;
-        size_t cutoff = 0;
-        snprintf(text, sizeof text, "%s@%d", lode__metric_name((enum lode_metric)i), 10 + i);
-        assert_true(lode__metric_parse(text, &metric, &cutoff));
+        enum lode_metric metric = LODE_METRICS;
+        size_t cutoff = 1;
+        const lode_metric_info *info = lode__metric_at((enum lode_metric)i);
+        assert_non_null(info->name);
+        assert_non_null(info->help);
+        snprintf(text, sizeof text, "%s@%d", info->name, 10 + i);
+        assert_int_equal(lode__metric_parse(text, &metric, &cutoff), info->cutoff);
+        assert_int_equal(lode__metric_parse(info->cutoff ? text : info->name, &metric, &cutoff), 1);
         assert_int_equal(metric, i);
-        assert_int_equal(cutoff, 10 + i);
+        assert_int_equal(cutoff, info->cutoff ? 10 + i : 0);
     }
-    static const char *const bad[] = {"",        "hit",    "hit@", "hit@0",         "hit@-1",
-                                      "hit@1x",  "hits@5", "@5",   "hit@ 5",        "HIT@5",
-                                      "hit@5@6", "hi@5",   "hit5", "hit@5000000000"};
+    static const char *const bad[] = {
+        "",      "hit",     "hit@", "hit@0", "hit@-1",         "hit@1x", "hits@5", "@5",  "hit@ 5",
+        "HIT@5", "hit@5@6", "hi@5", "hit5",  "hit@5000000000", "auc@5",  "aucs",   "auc@"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         enum lode_metric metric;
         size_t cutoff;

@@ -41,16 +41,18 @@ static void test_list_of_protocols(void **state) {
         assert_ptr_equal(lode__protocol_find(at->name), at);
         assert_non_null(at->help);
     }
-    assert_int_equal(count, 2);
+    assert_int_equal(count, 7);
     assert_null(lode__protocol_at(1000));
     assert_null(lode__protocol_find("micre"));
     const lode_protocol *one = lode__protocol_find("leave_one_out");
     assert_true(one->exclude_seen && one->unseen == LODE_UNSEEN_MISS);
-    assert_int_equal(one->split, LODE_SPLIT_LEAVE_ONE_OUT);
+    assert_true(lode__protocol_fits(one, LODE_SPLIT_LEAVE_ONE_OUT));
     const lode_protocol *micrec = lode__protocol_find("micrec");
     assert_true(!micrec->exclude_seen && micrec->also_other_exclusion);
     assert_true(micrec->history == LODE_HISTORY_ROLLING && micrec->unseen == LODE_UNSEEN_DROP);
-    assert_int_equal(micrec->split, LODE_SPLIT_CHRONOLOGICAL);
+    assert_int_equal(micrec->splits, 1 << LODE_SPLIT_CHRONOLOGICAL);
+    assert_ptr_equal(lode__protocol_find("bert4rec"), lode__protocol_find("clrec"));
+    assert_ptr_equal(lode__protocol_find("comirec"), lode__protocol_find("mic"));
 }
 
 /// User 0: 0 1 2 3; user 1: 4 5; user 2: 0 1 9 (9 is clicked nowhere else).

@@ -1,6 +1,6 @@
 /// The baselines on MovieLens 100k (all ratings as clicks, leave-one-out, seen items left out): their hit rates
 /// are known, and a change of them is a change of the split, the protocol or a baseline.
-#include "eval/protocol.h"
+#include "eval/linear.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -126,6 +126,12 @@ static void test_movielens(void **state) {
     check_hit(&cases, &ranker, 0.3298);
     assert_int_equal(lode__ranker_item_knn(&ranker, split, 200, NULL, &error), LODE_OK);
     check_hit(&cases, &ranker, 0.2725);
+    const lode_als_options als = {
+        .factors = 64, .iterations = 10, .regularisation = 10, .alpha = 10, .seed = 1};
+    assert_int_equal(lode__ranker_ease(&ranker, split, 200, NULL, &error), LODE_OK);
+    check_hit(&cases, &ranker, 0.3955);
+    assert_int_equal(lode__ranker_als(&ranker, split, &als, 50, NULL, &error), LODE_OK);
+    check_hit(&cases, &ranker, 0.3955);
     lode__cases_release(&cases);
     lode__split_free(&split);
 }

@@ -45,6 +45,8 @@ static void walk(const lode_dataset *data) {
     check(data->offsets[data->users.count] == data->interactions);
     for (uint64_t k = 0; k < data->interactions; ++k)
         sum += strlen(lode__token(&data->items, data->item[k]));
+    for (uint64_t k = 0; data->part && k < data->interactions; ++k)
+        check(data->part[k] < LODE_GIVEN_PARTS);
     sum += walk_columns(data->context, data->context_count);
     sum += walk_columns(data->user_columns, data->user_column_count);
     sum += walk_columns(data->item_columns, data->item_column_count);

@@ -13,6 +13,23 @@ static void check(bool holds) {
     if (!holds) __builtin_trap();
 }
 
+// What was imported can be appended to itself, and has no new rows then.
+static void append_again(const char *source, const char *output, uint64_t rows) {
+    static const char *const options[] = {
+        "{append: true, max_errors: 3, memory: 65536, max_line: 4096}",
+        "{append: true, max_errors: 3, memory: 65536, max_line: 4096, duplicates: last}"};
+    for (uint64_t k = 0; k < 2; ++k) {
+        lode_error error = {0};
+        lode_dataset *opened = NULL;
+        const lode_status status = lode_import(source, output, options[k], NULL, NULL, &error);
+        if (status == LODE_E_MEMORY) return;
+        check(status == LODE_OK);
+        check(lode__dataset_open(&opened, output, true, &error) == LODE_OK);
+        check(k ? opened->interactions <= rows : opened->interactions == 2 * rows);
+        lode__dataset_free(&opened);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const int descriptor = memfd_create("fuzz", MFD_CLOEXEC);
     check(descriptor >= 0);
@@ -30,7 +47,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         check(report != NULL);
         check(lode__dataset_open(&opened, output, true, &error) == LODE_OK);
         check(opened->interactions > 0 && opened->active_users > 0 && opened->active_items > 0);
+        const uint64_t rows = opened->interactions;
         lode__dataset_free(&opened);
+        append_again(source, output, rows);
         check(unlink(output) == 0);
     } else {
         check(status == LODE_E_INPUT || status == LODE_E_MEMORY);

@@ -330,7 +330,7 @@ static void run_step(golden *self, size_t step) {
         }
     }
     lode__item_view_fill(self->scene.items);
-    lode_log_source source = {self->binding, &self->split->log, self->states};
+    lode_log_source source = {self->binding, &self->split->log, self->states, false};
     const lode_user_source users = lode__log_source(&source);
     lode__user_view_fill(self->scene.users, &users, count);
     lode__graph_forward(self->graph);

@@ -72,8 +72,9 @@ static inline int fixture_setup(void **state) {
                    base != NULL ? base : "/tmp");
     if (mkdtemp(self->folder) == NULL) return -1;
     path_in(self, "shop.lode", self->data);
-    fixture_import(self, "{users: 80, items: 40, interests: 4, clicks_mean: 12, seed: 5}",
-                   self->data);
+    fixture_import(
+        self, "{users: 80, items: 40, interests: 4, interest: 20, exposures: 0, topic: 0, session: 0, clicks_mean: 12, seed: 5}",
+        self->data);
     *state = self;
     return 0;
 }

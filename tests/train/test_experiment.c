@@ -219,18 +219,18 @@ static void test_grid(void **state) {
            *rows = json_object_get(report, "rows");
     assert_string_equal(json_string_value(json_object_get(report, "name")), "grid");
     assert_string_equal(first.last, "shop/ican/1e-2/seed-7 12/12");
-    assert_int_equal(json_array_size(rows), ROWS + 2);
+    assert_int_equal(json_array_size(rows), ROWS + 3);
     const size_t best = best_row(rows);
     for (size_t row = 0; row < ROWS; row++) {
         check_row(output, rows, row, best);
         assert_int_equal(json_is_true(json_object_get(json_array_get(rows, row), "reference")),
                          row == best);
     }
-    for (size_t row = ROWS; row < ROWS + 2; row++) {
+    static const char *const baselines[] = {"popularity", "item_knn", "ease"};
+    for (size_t row = ROWS; row < ROWS + 3; row++) {
         const json_t *json = json_array_get(rows, row);
         assert_string_equal(json_string_value(json_object_get(json, "kind")), "baseline");
-        assert_string_equal(json_string_value(json_object_get(json, "row")),
-                            row == ROWS ? "popularity" : "item_knn");
+        assert_string_equal(json_string_value(json_object_get(json, "row")), baselines[row - ROWS]);
         assert_true(json_is_number(
             json_object_get(json_object_get(json_object_get(json, "metrics"), "hit@3"), "mean")));
     }
@@ -275,8 +275,9 @@ static void test_protocols(void **state) {
         "report: {metrics: [hit@3]}\n";
     static const char *const expected[][3] = {
         {"last/slow", "last", "slow"}, {"last/fast", "last", "fast"}, {"popularity", "last", NULL},
-        {"item_knn", "last", NULL},    {"time/slow", "time", "slow"}, {"time/fast", "time", "fast"},
-        {"popularity", "time", NULL},  {"item_knn", "time", NULL}};
+        {"item_knn", "last", NULL},    {"ease", "last", NULL},        {"time/slow", "time", "slow"},
+        {"time/fast", "time", "fast"}, {"popularity", "time", NULL},  {"item_knn", "time", NULL},
+        {"ease", "time", NULL}};
     enum { PROTOCOL_ROWS = sizeof expected / sizeof *expected };
     char *output = new_output();
     json_t *report = run(yaml, output, "threads: 1", NULL);
@@ -290,9 +291,9 @@ static void test_protocols(void **state) {
         assert_string_equal(json_string_value(json_object_get(axes, "protocol")), expected[i][1]);
         const char *rate = json_string_value(json_object_get(axes, "rate"));
         assert_true(expected[i][2] == NULL ? rate == NULL : strcmp(rate, expected[i][2]) == 0);
-        references[i / 4] += json_is_true(json_object_get(row, "reference"));
+        references[i / 5] += json_is_true(json_object_get(row, "reference"));
         const json_t *hit = json_object_get(json_object_get(row, "metrics"), "hit@3");
-        if (i % 4 == 2) popularity[i / 4] = json_number_value(json_object_get(hit, "mean"));
+        if (i % 5 == 2) popularity[i / 5] = json_number_value(json_object_get(hit, "mean"));
     }
     assert_true(references[0] == 1 && references[1] == 1);
     assert_true(popularity[0] != popularity[1]);
@@ -360,7 +361,7 @@ static void test_dry_run(void **state) {
     assert_false(lode__file_exists(output));
     json_decref(report);
     report = run(experiment, output, "only: ican/1e-3/seed-1", NULL);
-    assert_int_equal(json_array_size(json_object_get(report, "rows")), 3);
+    assert_int_equal(json_array_size(json_object_get(report, "rows")), 4);
     json_decref(report);
     report = run(experiment, output, "{dry_run: true, only: /1e-3/}", NULL);
     const json_t *cells = json_object_get(report, "cells");
@@ -404,7 +405,7 @@ static void test_changes(void **state) {
     char *log = read_file(output, "runs/little/seed-2/metrics.jsonl", NULL);
     json_t *report = run(other, output, "threads: 2", NULL);
     const json_t *rows = json_object_get(report, "rows");
-    assert_int_equal(json_array_size(rows), 3);
+    assert_int_equal(json_array_size(rows), 4);
     assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "row")),
                         "model");
     assert_true(json_is_true(json_object_get(json_array_get(rows, 2), "reference")));

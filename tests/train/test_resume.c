@@ -167,8 +167,11 @@ static void test_refusals(void **state) {
                 LODE_E_MISMATCH, "learning_rate: 0.02");
     fixture other = *self;
     path_in(self, "other.lode", other.data);
-    fixture_import(self, "{users: 80, items: 40, interests: 4, clicks_mean: 12, seed: 6}",
-                   other.data);
+    // the same users and items, so that all tables have the same sizes, and other clicks
+    fixture_import(
+        self,
+        "{users: 80, items: 40, interests: 4, interest: 3, exposures: 0, clicks_mean: 12, seed: 5}",
+        other.data);
     const lode_status status = train_small(&other, "half", NULL, "resume: true", NULL, &error);
     assert_int_equal(status, LODE_E_MISMATCH);
     check_error(status, &error, LODE_E_MISMATCH, "another data set");

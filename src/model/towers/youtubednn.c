@@ -85,6 +85,11 @@ static lode_status declare_dssm(void *state, const void *config, const lode_towe
     return declare(state, own, own->history, setting, width, error);
 }
 
+static bool reads_history(const void *config) {
+    const lode_pooled_config *own = config;
+    return own->history;
+}
+
 static void apply(const void *state, lode_graph *graph, const lode_params *params,
                   const lode_tower_inputs *inputs, lode_tower_outputs *outputs) {
     const lode_pooled *self = state;
@@ -121,6 +126,7 @@ const lode_tower_type lode__tower_dssm = {
     .side = LODE_SIDE_USER,
     .gives = LODE_NEED_VECTOR,
     .keys = dssm_keys,
+    .reads_history = reads_history,
     .config_size = sizeof(lode_pooled_config),
     .state_size = sizeof(lode_pooled),
     .declare = declare_dssm,
