@@ -20,6 +20,6 @@ step() {
 
 step synth -o "$folder/shop" --set session=1 --set topic=1 --set bias=0.7
 step import "$folder/shop" -o "$folder/shop.lode"
-step train --data "$folder/shop.lode" -o "$folder/run"
+step train --data "$folder/shop.lode" -o "$folder/run" --set train.learning_rate=3e-3
 step eval "$folder/run" --cutoffs 10,50 --svg "$folder/eval.svg"
 step recommend "$folder/run" --sample 1 -k 10 --titles --show-history --format text

@@ -204,6 +204,10 @@ LODE_CHECK lode_status lode__import_filtered(lode_importer *importer, const uint
 json_t *lode__import_describe_filters(const lode_importer *importer);
 void lode__import_filter_release(lode_importer *importer);
 
+/// The report, when all is written.
+LODE_CHECK lode_status lode__import_report(const lode_importer *importer, char **out,
+                                           lode_error *error);
+
 /// Sort, spool and write everything.
 LODE_CHECK lode_status lode__import_write(lode_importer *importer, lode_error *error);
 

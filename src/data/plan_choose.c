@@ -159,10 +159,16 @@ static lode_status add_attributes(lode_plan *plan, const survey *s, const candid
     return LODE_OK;
 }
 
-static lode_status add_vectors(lode_plan *plan, const survey *s, const candidate *file) {
+// X.content.npy beside the log X is the column "content"; others are called as their file.
+static lode_status add_vectors(lode_plan *plan, const survey *s, const candidate *file,
+                               const candidate *log) {
     lode_arena *const arena = s->request->arena;
     lode_plan_file *const out = list_add(&plan->vectors, file, NULL);
+    const size_t head_length = strcspn(log->set, ".");
     out->column = lode__name_without(arena, file->stem, ".npy");
+    if (out->column && strncmp(out->column, log->set, head_length) == 0 &&
+        out->column[head_length] == '.' && out->column[head_length + 1])
+        out->column += head_length + 1;
     const char *const head = lode__name_without(arena, file->path, ".npy");
     if (!out->column || !head) return lode__fail_memory(s->error);
     out->ids = lode__arena_printf(arena, "%s.ids", head);
@@ -190,7 +196,7 @@ static lode_status add_file(lode_plan *plan, const survey *s, const candidate *f
     case KIND_ATTRIBUTES:
         return add_attributes(plan, s, file, log);
     case KIND_VECTORS:
-        return add_vectors(plan, s, file);
+        return add_vectors(plan, s, file, log);
     case KIND_UNKNOWN:
         list_add(&plan->unknown, file, NULL);
         return LODE_OK;

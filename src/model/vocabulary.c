@@ -363,7 +363,8 @@ static lode_status add_automatic(lode_builder *builder, lode_side side, const lo
     const lode_field_options options = {.max_values = DEFAULT_VALUES};
     const lode_vocabulary *vocabulary = builder->vocabulary;
     for (size_t i = 0; i < count; i++) {
-        bool there = columns[i].type == LODE_COLUMN_TEXT;
+        // Text and vectors mean nothing as rows of a table: whoever wants a vector's buckets names it.
+        bool there = columns[i].type == LODE_COLUMN_TEXT || columns[i].type == LODE_COLUMN_FLOATS;
         for (size_t f = 0; f < vocabulary->count && !there; f++) {
             const lode_field *field = &vocabulary->fields[f];
             there = field->side == side && !field->is_id && strcmp(field->name, columns[i].name) == 0;

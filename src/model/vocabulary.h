@@ -63,7 +63,7 @@ typedef struct lode_vocabulary {
 
 /// Build from the training part of a split.
 /// @param item, user, context  the keys of section `fields`: the text auto, or a list (a name, or {name, dim, max_values})
-/// `auto` takes the id (items), and every column that is not text; token columns that hold a value of its own for
+/// `auto` takes the id (items), and every column but text and float_seq; token columns that hold a value of its own for
 /// more than half of the rows are left out with a notice.
 LODE_CHECK lode_status lode__vocabulary_new(lode_vocabulary **out, const lode_split *split,
                                             const lode_node *item, const lode_node *user,

@@ -52,15 +52,16 @@ static const lode_key fields_keys[] = {
     {.name = "item",
      .type = LODE_KEY_NODE,
      AT(item),
-     .help =
-         "auto (the id and every item column that is not text), or a list of columns: names, or "
-         "{name, dim, max_values}."},
+     .help = "auto (the id and every item column but text and vectors), or a list of columns: "
+             "names, or "
+             "{name, dim, max_values}."},
     {.name = "user",
      .type = LODE_KEY_NODE,
      AT(user),
-     .help = "auto (every user column that is not text), or a list; \"id\" adds the user id, and "
-             "\"auto\" in a "
-             "list what auto would take: [id, auto]."},
+     .help =
+         "auto (every user column but text and vectors), or a list; \"id\" adds the user id, and "
+         "\"auto\" in a "
+         "list what auto would take: [id, auto]."},
     {.name = "context",
      .type = LODE_KEY_NODE,
      AT(context),
