@@ -112,14 +112,19 @@ static bool is_current(const lode_experiment_plan *plan, const json_t *json, con
 
 // --- what is there already ------------------------------------------------------------------------------
 
-/// All rows of a file of baselines have the metrics of the report, and there is one at least.
-static bool has_rows(const lode_experiment_plan *plan, json_t *rows) {
-    const char *name;
-    json_t *row;
-    json_object_foreach(rows, name, row) {
-        if (!has_metrics(plan, row)) return false;
+/// A file of baselines was measured for all metrics of the report. A row may lack some: alignment, say, is of models.
+static bool was_asked(const lode_experiment_plan *plan, const json_t *file) {
+    const json_t *asked = json_object_get(file, "metrics");
+    const lode_texts *names = &plan->config.report.metrics;
+    for (size_t i = 0; i < names->count; i++) {
+        bool found = false;
+        for (size_t j = 0; j < json_array_size(asked) && !found; j++) {
+            const char *name = json_string_value(json_array_get(asked, j));
+            found = name != NULL && strcmp(name, names->values[i]) == 0;
+        }
+        if (!found) return false;
     }
-    return json_object_size(rows) > 0;
+    return json_object_size(json_object_get(file, "rows")) > 0;
 }
 
 static const char *data_folder(lode_experiment_plan *plan, size_t data) {
@@ -132,8 +137,7 @@ static lode_status load_baselines(lode_experiment_plan *plan, lode_experiment_gr
     json_t *json = NULL;
     if (folder == NULL) return lode__fail_memory(error);
     LODE_TRY(read_json(&plan->arena, folder, group->file, &json, error));
-    if (is_current(plan, json, group->key, &plan->data[group->data]) &&
-        has_rows(plan, json_object_get(json, "rows"))) {
+    if (is_current(plan, json, group->key, &plan->data[group->data]) && was_asked(plan, json)) {
         group->baselines = json;
     } else {
         json_decref(json);
@@ -367,19 +371,39 @@ static json_t *make_result(const lode_experiment_plan *plan, const lode_cell *ce
 static lode_status keep_baselines(lode_experiment_plan *plan, const lode_cell *cell,
                                   const json_t *measured, lode_error *error) {
     lode_experiment_group *group = &plan->groups[cell->group];
-    json_t *file = json_object(), *rows = json_deep_copy(json_object_get(measured, "rows"));
+    json_t *file = json_object(), *asked = json_array(),
+           *rows = json_deep_copy(json_object_get(measured, "rows"));
+    const lode_texts *names = &plan->config.report.metrics;
+    for (size_t i = 0; i < names->count; i++)
+        (void)json_array_append_new(asked, json_string(names->values[i]));
     char fingerprint[17];
     print_fingerprint(fingerprint, &plan->data[cell->data]);
     (void)json_object_set_new(file, "key", json_string(group->key));
     (void)json_object_set_new(file, "fingerprint", json_string(fingerprint));
     (void)json_object_set_new(file, "part", json_string(part_name(plan)));
     set_copy(file, measured, "protocol");
+    (void)json_object_set_new(file, "metrics", asked);
     (void)json_object_del(rows, "model");
     (void)json_object_set_new(file, "rows", rows);
     group->baselines = file;
     const char *folder = data_folder(plan, cell->data);
     if (folder == NULL || file == NULL || rows == NULL) return lode__fail_memory(error);
     return write_json(&plan->arena, folder, group->file, file, error);
+}
+
+/// Every metric of the report is defined for the model under the cell's protocol.
+static lode_status check_metrics(const lode_experiment_plan *plan, const json_t *measured,
+                                 lode_error *error) {
+    const json_t *model = json_object_get(json_object_get(measured, "rows"), "model");
+    const lode_texts *names = &plan->config.report.metrics;
+    for (size_t i = 0; i < names->count; i++) {
+        if (json_is_number(json_object_get(model, names->values[i]))) continue;
+        return lode__fail(error, LODE_E_CONFIG,
+                          "report.metrics: %s is not defined under protocol %s (`lodestone help "
+                          "metrics` says what it needs); leave it out",
+                          names->values[i], json_string_value(json_object_get(measured, "protocol")));
+    }
+    return LODE_OK;
 }
 
 static lode_status run_cell(lode_experiment_plan *plan, lode_cell *cell, const lode_hooks *hooks,
@@ -398,6 +422,7 @@ static lode_status run_cell(lode_experiment_plan *plan, lode_cell *cell, const l
         goto done;
     }
     LODE_GOTO(status, measure(plan, cell, hooks, &measured, error), done);
+    LODE_GOTO(status, check_metrics(plan, measured, error), done);
     json_decref(cell->result);
     cell->result = make_result(plan, cell, trained, measured, before);
     if (cell->result == NULL) {

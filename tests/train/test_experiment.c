@@ -308,6 +308,43 @@ static void test_protocols(void **state) {
     free(output);
 }
 
+// A metric that the protocol does not define is refused by name; one that only models have leaves a gap in the
+// baselines and is not measured again.
+static void test_undefined_metrics(void **state) {
+    (void)state;
+    static const char *const yaml =
+        "data: [shop]\n"
+        "base:\n"
+        "  model: {dim: 8, user: {tower: youtubednn, layers: [8]}, item.layers: [8]}\n"
+        "  train: {batch: 32, epochs: 1}\n"
+        "  eval: {metrics: [hit, %s]}\n"
+        "seeds: [1]\n"
+        "report: {metrics: [hit@3, %s]}\n";
+    char *output = new_output(), *text = text_of(yaml, "auc", "auc");
+    lode_error error = {0};
+    assert_int_equal(lode_experiment(text, yaml_path, output, "threads: 1", NULL, NULL, &error),
+                     LODE_E_CONFIG);
+    assert_non_null(strstr(error.message, "auc is not defined under protocol leave_one_out"));
+    remove_tree(output);
+    free(text);
+    text = text_of(yaml, "alignment", "alignment");
+    json_t *report = run(text, output, "threads: 1", NULL);
+    const json_t *rows = json_object_get(report, "rows");
+    const json_t *model = json_object_get(json_array_get(rows, 0), "metrics");
+    const json_t *popularity = json_object_get(json_array_get(rows, 1), "metrics");
+    assert_true(json_is_number(json_object_get(json_object_get(model, "alignment"), "mean")));
+    assert_true(json_is_null(json_object_get(json_object_get(popularity, "alignment"), "mean")));
+    counter second = {0};
+    const lode_hooks quiet = {.cookie = &second, .progress = count_progress};
+    json_t *again = run(text, output, "threads: 1", &quiet);
+    assert_int_equal(second.calls, 0);
+    json_decref(again);
+    json_decref(report);
+    remove_tree(output);
+    free(text);
+    free(output);
+}
+
 static void drop_seconds(json_t *report) {
     size_t i;
     json_t *row;
@@ -612,12 +649,17 @@ static void test_spine(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_patch),     cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_base_file), cmocka_unit_test(test_presets),
-        cmocka_unit_test(test_spine),     cmocka_unit_test(test_dry_run),
-        cmocka_unit_test(test_grid),      cmocka_unit_test(test_protocols),
-        cmocka_unit_test(test_changes),   cmocka_unit_test(test_failing_cell),
-        cmocka_unit_test(test_stop)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_patch),
+                                       cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_base_file),
+                                       cmocka_unit_test(test_presets),
+                                       cmocka_unit_test(test_spine),
+                                       cmocka_unit_test(test_dry_run),
+                                       cmocka_unit_test(test_grid),
+                                       cmocka_unit_test(test_protocols),
+                                       cmocka_unit_test(test_undefined_metrics),
+                                       cmocka_unit_test(test_changes),
+                                       cmocka_unit_test(test_failing_cell),
+                                       cmocka_unit_test(test_stop)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -25,7 +25,8 @@ static void measure(const fixture *self, const char *bias, recalls *popularity, 
     path_in(self, "bias.lode", data);
     path_in(self, "run", run);
     (void)snprintf(options, sizeof options,
-                   "{users: 1200, items: 400, exposures: 0, clicks_mean: 12, seed: 3, bias: %s}", bias);
+                   "{users: 1200, items: 400, exposures: 0, clicks_mean: 12, seed: 3, bias: %s}",
+                   bias);
     check(lode_synth(raw, options, NULL, NULL, &error), &error);
     check(lode_import(raw, data, NULL, NULL, NULL, &error), &error);
     static const char config[] = "data: {history: 8}\n"
@@ -54,8 +55,8 @@ static void test_bias_is_visible(void **state) {
     measure(self, "0", &popularity[0], &model[0]);
     measure(self, "1", &popularity[1], &model[1]);
     for (size_t i = 0; i < SHOPS; i++) {
-        print_message("bias %zu: popularity %.4f logged, %.4f true; model %.4f logged, %.4f true\n", i,
-                      popularity[i].logged, popularity[i].truth, model[i].logged, model[i].truth);
+        print_message("bias %zu: popularity %.4f logged, %.4f true; model %.4f logged, %.4f true\n",
+                      i, popularity[i].logged, popularity[i].truth, model[i].logged, model[i].truth);
     }
     // Shown alike: 20 of 400 items are .05, whoever asks.
     assert_true(popularity[0].logged < 0.08 && popularity[0].truth < 0.08);
