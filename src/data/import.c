@@ -232,6 +232,7 @@ static lode_status open_log(lode_importer *importer, lode_error *error) {
                                             has_role(importer, LODE_ROLE_BEHAVIOUR));
     slots->weight = take_slot(slots, (old && old->weight) || has_role(importer, LODE_ROLE_WEIGHT));
     slots->session = take_slot(slots, has_role(importer, LODE_ROLE_SESSION));
+    if (slots->session != NO_SLOT) ++slots->words; // a key of two words
     slots->label = take_slot(slots, (old && old->label) || has_role(importer, LODE_ROLE_LABEL));
     slots->part =
         take_slot(slots, importer->plan.logs[0].part >= 0 || has_role(importer, LODE_ROLE_PART));
@@ -396,26 +397,11 @@ static lode_status check_row(lode_importer *importer, lode_error *error) {
     return LODE_OK;
 }
 
-// Sessions are numbered by (user, session): loggers that count per user stay apart.
-static lode_status number_session(lode_importer *importer, lode_error *error) {
+static void put_session(const lode_importer *importer, uint32_t *row) {
     const lode_cell *const cell = role_cell(importer, LODE_ROLE_SESSION);
-    char key[512];
-    const int head = snprintf(key, sizeof key, "%u ", importer->row[LODE_ROW_USER]);
-    if (cell->length > sizeof key - (size_t)head)
-        return lode__fail(error, LODE_E_INPUT,
-                          "%s:%llu:%zu: found a session of %zu bytes, expected "
-                          "at most 480",
-                          importer->log.name, (unsigned long long)importer->log.line, cell->column,
-                          cell->length);
-    memcpy(key + head, cell->text, cell->length);
-    uint32_t *const word = &importer->row[importer->slots.session];
-    uint32_t index = 0;
-    LODE_TRY(
-        lode__dictionary_add(&importer->sessions, key, (size_t)head + cell->length, &index, error));
-    if (index >= LODE_DICTIONARY_NONE - importer->session_base)
-        return lode__fail(error, LODE_E_INPUT, "found more than %u sessions", UINT32_MAX - 1);
-    *word = importer->session_base + index;
-    return LODE_OK;
+    const uint64_t key = lode__session_key(cell->text, cell->length);
+    row[importer->slots.session] = (uint32_t)key;
+    row[importer->slots.session + 1] = (uint32_t)(key >> 32);
 }
 
 static lode_status add_row(lode_importer *importer, lode_error *error) {
@@ -430,7 +416,7 @@ static lode_status add_row(lode_importer *importer, lode_error *error) {
                                   error));
     LODE_TRY(lode__dictionary_add(&importer->items, item->text, item->length, &row[LODE_ROW_ITEM],
                                   error));
-    if (importer->slots.session != NO_SLOT) LODE_TRY(number_session(importer, error));
+    if (importer->slots.session != NO_SLOT) put_session(importer, row);
     for (size_t k = 0; k < importer->context.count; ++k) {
         uint32_t *const word = &row[importer->slots.context + k];
         const size_t column = importer->context_column[k];
@@ -484,8 +470,6 @@ static lode_status read_log(lode_importer *importer, lode_error *error) {
                           importer->log.name, (unsigned long long)importer->log.line,
                           importer->errors ? "good " : "");
     importer->log_items = importer->items.count;
-    importer->session_count = importer->session_base + importer->sessions.count;
-    lode__dictionary_release(&importer->sessions);
     return check_times(importer, error);
 }
 
@@ -546,7 +530,6 @@ static void importer_free(lode_importer *importer) {
     builders_release(&importer->item_columns);
     lode__dictionary_release(&importer->users);
     lode__dictionary_release(&importer->items);
-    lode__dictionary_release(&importer->sessions);
     lode__free(importer->user_rows);
     lode__free(importer->valid);
     lode__free(importer->session_user);

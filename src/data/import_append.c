@@ -178,8 +178,9 @@ static lode_status old_row(lode_importer *importer, uint32_t user, uint64_t k, l
         float_word(&row[slots->weight], old->weight ? old->weight[k] : 1.0f);
     if (slots->label != SIZE_MAX) float_word(&row[slots->label], old->label ? old->label[k] : NAN);
     if (slots->session != SIZE_MAX) {
-        row[slots->session] = old->session[k];
-        importer->session_base = LODE_MAX(importer->session_base, old->session[k] + 1);
+        const uint64_t key = lode__session_key_again(old->session[k]);
+        row[slots->session] = (uint32_t)key;
+        row[slots->session + 1] = (uint32_t)(key >> 32);
     }
     if (slots->part != SIZE_MAX) {
         row[slots->part] = old->part[k];

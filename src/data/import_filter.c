@@ -234,11 +234,8 @@ lode_status lode__import_filter(lode_importer *importer, lode_error *error) {
                          .builders = &importer->item_columns};
     LODE_TRY(renumber(importer, &users, &importer->user_map, error));
     LODE_TRY(renumber(importer, &items, &importer->item_map, error));
-    importer->session_map = lode__alloc(importer->session_count, sizeof *importer->session_map);
-    if (!importer->session_map) return lode__fail_memory(error);
     importer->rows = filter->after.rows;
     importer->log_items = (uint32_t)filter->after.items;
-    importer->session_count = 0;
     for (int k = 0; k < LODE_BEHAVIOURS; ++k)
         importer->behaviours[k] = 0;
     for (int k = 0; k < LODE_GIVEN_PARTS; ++k)
@@ -256,11 +253,6 @@ lode_status lode__import_filtered(lode_importer *importer, const uint32_t **row,
     memcpy(out, from, slots->words * sizeof *out);
     out[LODE_ROW_USER] = importer->user_map[out[LODE_ROW_USER]];
     out[LODE_ROW_ITEM] = importer->item_map[out[LODE_ROW_ITEM]];
-    if (slots->session != SIZE_MAX) {
-        uint32_t *const session = &importer->session_map[out[slots->session]];
-        if (*session == 0) *session = ++importer->session_count;
-        out[slots->session] = *session - 1;
-    }
     ++importer->behaviours[slots->behaviour == SIZE_MAX ? LODE_CLICK : out[slots->behaviour]];
     if (slots->part != SIZE_MAX) ++importer->parts[out[slots->part]];
     return LODE_OK;
@@ -272,5 +264,4 @@ void lode__import_filter_release(lode_importer *importer) {
     lode__free(importer->listed_items.rows);
     lode__free(importer->user_map);
     lode__free(importer->item_map);
-    lode__free(importer->session_map);
 }

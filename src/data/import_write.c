@@ -32,6 +32,7 @@ typedef struct writing {
     bool wanted[LOG_COLUMNS];
     lode_time_kind time_kind;
     lode_repeat_window window;
+    lode_session_numbers sessions;
     bool *seen; ///< [items] that have rows, when appending
 } writing;
 
@@ -79,8 +80,12 @@ static lode_status spool_row(writing *w, const uint32_t *row, lode_error *error)
     }
     if (w->wanted[LOG_WEIGHT])
         LODE_TRY(lode__spool_add(&w->spools[LOG_WEIGHT], &row[slots->weight], 4, error));
-    if (w->wanted[LOG_SESSION])
-        LODE_TRY(lode__spool_add(&w->spools[LOG_SESSION], &row[slots->session], 4, error));
+    if (w->wanted[LOG_SESSION]) {
+        const uint64_t key = row[slots->session] | (uint64_t)row[slots->session + 1] << 32;
+        uint32_t number;
+        LODE_TRY(lode__session_number(&w->sessions, row[LODE_ROW_USER], key, &number, error));
+        LODE_TRY(lode__spool_add(&w->spools[LOG_SESSION], &number, 4, error));
+    }
     if (w->wanted[LOG_LABEL])
         LODE_TRY(lode__spool_add(&w->spools[LOG_LABEL], &row[slots->label], 4, error));
     if (w->wanted[LOG_PART]) {
@@ -115,6 +120,7 @@ static lode_status spool_rows(writing *w, lode_error *error) {
         if ((++done & 0xffff) == 0)
             LODE_TRY(lode__import_progress(importer, "import: sort", done, importer->rows, error));
     }
+    importer->session_count = w->sessions.count;
     w->wanted[LOG_BEHAVIOUR] = importer->behaviours[LODE_CLICK] != importer->rows;
     importer->new_repeats -= LODE_MIN(importer->new_repeats, importer->old_repeats);
     if (!importer->old) return LODE_OK;
@@ -334,6 +340,7 @@ lode_status lode__import_write(lode_importer *importer, lode_error *error) {
 done:
     for (int k = 0; k < LOG_COLUMNS; ++k)
         lode__spool_release(&w->spools[k]);
+    lode__session_numbers_release(&w->sessions);
     lode__free(w->seen);
     lode__free(w);
     return status;

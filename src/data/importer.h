@@ -7,6 +7,7 @@
 #include "data/filter.h"
 #include "data/import.h"
 #include "data/plan.h"
+#include "data/session_numbers.h"
 #include "data/sorter.h"
 #include "data/times.h"
 
@@ -21,7 +22,7 @@ typedef struct lode_condition {
 
 /// Words of a row behind LODE_ROW_REST; SIZE_MAX = not there.
 typedef struct lode_slots {
-    size_t behaviour, weight, session, label, part, context, words;
+    size_t behaviour, weight, session, label, part, context, words; ///< session: two words
 } lode_slots;
 
 typedef struct lode_builders {
@@ -61,7 +62,7 @@ typedef struct lode_importer {
     lode_time_reader times;
     lode_slots slots;
     uint32_t *row;
-    lode_dictionary users, items, sessions;
+    lode_dictionary users, items;
     uint64_t *user_rows; ///< [users] rows of each, counted when they are sorted
     lode_builders context, user_columns, item_columns;
     size_t *context_column; ///< heading of each context column
@@ -75,10 +76,9 @@ typedef struct lode_importer {
     lode_sorter sorter;
     lode_dataset *old; ///< that is appended to, or NULL
     uint64_t old_rows, old_repeats, new_rows, new_repeats;
-    uint32_t session_base; ///< sessions of the data set that is appended to
     lode_filter filter;
-    lode_listed listed_users, listed_items;      ///< kept while filters are active
-    uint32_t *user_map, *item_map, *session_map; ///< numbers before to numbers after the filters
+    lode_listed listed_users, listed_items; ///< kept while filters are active
+    uint32_t *user_map, *item_map;          ///< numbers before to numbers after the filters
     const char *output;
     const char *folder; ///< of temporary files
     lode_container_writer writer;
@@ -195,7 +195,7 @@ lode_filter_rules lode__import_rules(const lode_import_options *options);
 /// Note that a table names a user or an item.
 LODE_CHECK lode_status lode__import_list(lode_importer *importer, lode_role id, uint32_t row,
                                          lode_error *error);
-/// Run the sorted rows through the filters and give users, items and sessions that stay new numbers.
+/// Run the sorted rows through the filters and give users and items that stay new numbers.
 LODE_CHECK lode_status lode__import_filter(lode_importer *importer, lode_error *error);
 /// The next row that stays, with new numbers, or NULL; valid until the next call.
 LODE_CHECK lode_status lode__import_filtered(lode_importer *importer, const uint32_t **row,
