@@ -48,7 +48,8 @@ static lode_status grow(lode_session_numbers *numbers, lode_error *error) {
 static void forget(lode_session_numbers *numbers) {
     while (numbers->capacity > FIRST_ROOM && numbers->capacity > 16 * numbers->held)
         numbers->capacity /= 2;
-    if (numbers->held > 0) memset(numbers->numbers, 0, numbers->capacity * sizeof *numbers->numbers);
+    if (numbers->held > 0)
+        memset(numbers->numbers, 0, numbers->capacity * sizeof *numbers->numbers);
     numbers->held = 0;
 }
 

@@ -31,8 +31,8 @@ static void test_by_hand(void **state) {
     assert_int_equal(number_of(&numbers, 7, "a"), 2);
     uint32_t again;
     lode_error error = {0};
-    assert_int_equal(
-        lode__session_number(&numbers, 8, lode__session_key_again(2), &again, &error), LODE_OK);
+    assert_int_equal(lode__session_number(&numbers, 8, lode__session_key_again(2), &again, &error),
+                     LODE_OK);
     assert_int_equal(again, 4);
     assert_int_equal(numbers.count, 5);
     lode__session_numbers_release(&numbers);
