@@ -191,3 +191,18 @@ const char *lode__nearest(const char *given, const char *const *names, size_t co
     }
     return best;
 }
+
+lode_status lode__fail_unknown(lode_error *error, lode_status status, const char *subject,
+                               const char *given, const char *const *names, size_t count) {
+    const char *nearest = lode__nearest(given, names, count);
+    lode_text list = {0};
+    if (nearest != NULL) lode__text_printf(&list, "; did you mean \"%s\"? There are: ", nearest);
+    if (nearest == NULL) lode__text_add(&list, "; there are: ");
+    for (size_t i = 0; i < count; i++)
+        lode__text_printf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
+    const char *quote = *given != 0 ? "\"" : "";
+    (void)lode__fail(error, status, "%s%s%s%s%s%s", subject, *given != 0 ? " " : "", quote, given,
+                     quote, list.failed ? "" : list.data);
+    lode__text_release(&list);
+    return status;
+}

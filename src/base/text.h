@@ -33,4 +33,9 @@ size_t lode__edit_distance(const char *a, const char *b);
 /// The name nearest to `given`, or NULL when none is near (distance over a third of the length).
 const char *lode__nearest(const char *given, const char *const *names, size_t count);
 
+/// 'SUBJECT "given"; did you mean "near"? There are: a, b, c' as an error; an empty `given` is not shown.
+/// @param subject  what is unknown, such as "eval.baselines: unknown baseline"
+lode_status lode__fail_unknown(lode_error *error, lode_status status, const char *subject,
+                               const char *given, const char *const *names, size_t count);
+
 #endif

@@ -137,24 +137,16 @@ const lode_definition *lode__definition_at(size_t index) {
 
 lode_status lode__definition_find(const char *name, const lode_definition **definition,
                                   lode_error *error) {
-    const char *names[DEFINITIONS];
-    lode_text list = {0};
+    const char *names[DEFINITIONS + 1] = {[DEFINITIONS] = "all"};
     for (size_t i = 0; i < DEFINITIONS; i++) {
-        if (strcmp(definitions[i].name, name) == 0) {
+        names[i] = definitions[i].name;
+        if (strcmp(names[i], name) == 0) {
             *definition = &definitions[i];
-            lode__text_release(&list);
             return LODE_OK;
         }
-        names[i] = definitions[i].name;
-        lode__text_printf(&list, " %s", names[i]);
     }
-    const char *nearest = lode__nearest(name, names, DEFINITIONS);
-    const lode_status status =
-        lode__fail(error, LODE_E_USAGE, "unknown definitions \"%s\"%s%s%s; there are: all%s", name,
-                   nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "",
-                   list.data ? list.data : "");
-    lode__text_release(&list);
-    return status;
+    return lode__fail_unknown(error, LODE_E_USAGE, "unknown definitions", name, names,
+                              DEFINITIONS + 1);
 }
 
 double lode__definition_value(const lode_definition_row *row, const lode_metrics *metrics,

@@ -28,20 +28,11 @@ const lode_key lode__mine_keys[] = {
 static const lode_miner_type *find(const char *name, lode_error *error) {
     const char *names[16];
     size_t count = 0;
-    lode_text list = {0};
     for (; lode__miners[count] != NULL; count++) {
         names[count] = lode__miners[count]->name;
-        if (strcmp(names[count], name) == 0) {
-            lode__text_release(&list);
-            return lode__miners[count];
-        }
-        lode__text_printf(&list, "%s%s", count > 0 ? ", " : "", names[count]);
+        if (strcmp(names[count], name) == 0) return lode__miners[count];
     }
-    const char *nearest = lode__nearest(name, names, count);
-    (void)lode__fail(error, LODE_E_CONFIG, "unknown miner \"%s\"%s%s%s; there are: %s", name,
-                     nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
-                     nearest != NULL ? "\"?" : "", list.data != NULL ? list.data : "");
-    lode__text_release(&list);
+    (void)lode__fail_unknown(error, LODE_E_CONFIG, "unknown miner", name, names, count);
     return NULL;
 }
 

@@ -72,12 +72,8 @@ static lode_status column_find(const taxonomy_config *config, const lode_dataset
             lode__fail(error, LODE_E_CONFIG, "group by which column? the data set has %s (column)",
                        list.data != NULL ? list.data : "");
     } else if (*out == NULL) {
-        const char *nearest = lode__nearest(wanted, names, LODE_MIN(count, (size_t)64));
-        status = lode__fail(error, LODE_E_CONFIG,
-                            "the data set has no item column \"%s\" of tokens%s%s%s; there are: %s",
-                            wanted, nearest != NULL ? "; did you mean \"" : "",
-                            nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "",
-                            list.data != NULL ? list.data : "");
+        status = lode__fail_unknown(error, LODE_E_CONFIG, "the data set has no item column of tokens",
+                                    wanted, names, LODE_MIN(count, (size_t)64));
     }
     lode__text_release(&list);
     return status;

@@ -25,18 +25,14 @@ static lode_status unknown_tower(const lode_node *node, const char *name, lode_s
     for (size_t i = 0; lode__towers[i] != NULL && count < 16; i++) {
         if (lode__towers[i]->side == side) names[count++] = lode__towers[i]->name;
     }
-    lode_text list = {0};
-    for (size_t i = 0; i < count; i++)
-        lode__text_printf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
     lode_arena arena = {0};
-    const char *nearest = lode__nearest(name, names, count);
-    const char *where = node != NULL ? lode__node_where(&arena, node) : "configuration";
+    const char *subject =
+        lode__arena_printf(&arena, "%s: unknown %s tower",
+                           node != NULL ? lode__node_where(&arena, node) : "configuration",
+                           side == LODE_SIDE_ITEM ? "item" : "user");
     const lode_status status =
-        lode__fail(error, LODE_E_CONFIG, "%s: unknown %s tower \"%s\"%s%s%s; there are: %s", where,
-                   side == LODE_SIDE_ITEM ? "item" : "user", name,
-                   nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
-                   nearest != NULL ? "\"" : "", list.data != NULL ? list.data : "");
-    lode__text_release(&list);
+        subject == NULL ? lode__fail_memory(error)
+                        : lode__fail_unknown(error, LODE_E_CONFIG, subject, name, names, count);
     lode__arena_release(&arena);
     return status;
 }

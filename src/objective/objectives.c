@@ -22,17 +22,14 @@ static const lode_objective_type *find(const lode_node *node, size_t number, lod
         names[count] = lode__objectives[count]->name;
         if (strcmp(names[count], wanted) == 0) return lode__objectives[count];
     }
-    lode_text list = {0};
-    for (size_t i = 0; i < count; i++)
-        lode__text_printf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
     lode_arena arena = {0};
-    const char *nearest = lode__nearest(wanted, names, count);
-    (void)lode__fail(error, LODE_E_CONFIG, "%s: objectives[%zu] has %s%s%s%s%s%s; there are: %s",
-                     lode__node_where(&arena, type != NULL ? type : node), number,
-                     *wanted != 0 ? "unknown type \"" : "no type", wanted, *wanted != 0 ? "\"" : "",
-                     nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
-                     nearest != NULL ? "\"" : "", list.data != NULL ? list.data : "");
-    lode__text_release(&list);
+    const char *subject = lode__arena_printf(&arena, "%s: objectives[%zu] has %s type",
+                                             lode__node_where(&arena, type != NULL ? type : node),
+                                             number, *wanted != 0 ? "an unknown" : "no");
+    if (subject == NULL)
+        (void)lode__fail_memory(error);
+    else
+        (void)lode__fail_unknown(error, LODE_E_CONFIG, subject, wanted, names, count);
     lode__arena_release(&arena);
     return NULL;
 }

@@ -1,5 +1,6 @@
 #include "train/config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const example_kinds[] = {"every_click", NULL};
@@ -398,12 +399,8 @@ static lode_status check_baselines(const lode_texts *list, lode_error *error) {
         for (size_t n = 0; n < NAMES; n++)
             known = known || strcmp(names[n], list->values[i]) == 0;
         if (known) continue;
-        const char *nearest = lode__nearest(list->values[i], names, NAMES);
-        return lode__fail(error, LODE_E_CONFIG,
-                          "eval.baselines: unknown baseline \"%s\"%s%s%s; there are: popularity "
-                          "item_knn linear ease als",
-                          list->values[i], nearest != NULL ? "; did you mean \"" : "",
-                          nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+        return lode__fail_unknown(error, LODE_E_CONFIG, "eval.baselines: unknown baseline",
+                                  list->values[i], names, NAMES);
     }
     return LODE_OK;
 }
@@ -471,12 +468,10 @@ lode_status lode__config_slices(const lode_texts *names, const char *path, unsig
             if (strcmp(known[s - 1], names->values[i]) == 0) found = s;
         }
         if (found == LODE_SLICE_NONE) {
-            const char *nearest = lode__nearest(names->values[i], known, LODE_SLICES - 1);
-            return lode__fail(
-                error, LODE_E_CONFIG,
-                "%s: unknown slice \"%s\"%s%s%s; there are cold-items, cold-users, tail", path,
-                names->values[i], nearest != NULL ? "; did you mean \"" : "",
-                nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+            char subject[64];
+            (void)snprintf(subject, sizeof subject, "%s: unknown slice", path);
+            return lode__fail_unknown(error, LODE_E_CONFIG, subject, names->values[i], known,
+                                      LODE_SLICES - 1);
         }
         *slices |= 1u << found;
     }

@@ -151,17 +151,9 @@ static lode_status choose_protocol(lode_measure *measure, lode_error *error) {
     if (found == NULL) {
         const char *names[16];
         size_t count = 0;
-        lode_text list = {0};
         for (; lode__protocol_at(count) != NULL && count < 16; count++)
             names[count] = lode__protocol_at(count)->name;
-        lode__protocol_names(&list, LODE_SPLITS);
-        const char *nearest = lode__nearest(name, names, count);
-        const lode_status status =
-            lode__fail(error, LODE_E_USAGE, "unknown protocol \"%s\"%s%s%s; there are: %s", name,
-                       nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
-                       nearest != NULL ? "\"?" : "", list.data != NULL ? list.data : "");
-        lode__text_release(&list);
-        return status;
+        return lode__fail_unknown(error, LODE_E_USAGE, "unknown protocol", name, names, count);
     }
     measure->protocol = *found;
     lode__protocol_override(&measure->protocol, &eval->details);

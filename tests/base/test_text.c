@@ -199,12 +199,25 @@ static void test_nearest(void **state) {
     assert_null(lode__nearest("epochs", names, 0));
 }
 
+static void test_unknown(void **state) {
+    (void)state;
+    static const char *const names[] = {"epochs", "batch"};
+    lode_error error = {0};
+    assert_int_equal(lode__fail_unknown(&error, LODE_E_CONFIG, "unknown key", "epoch", names, 2),
+                     LODE_E_CONFIG);
+    assert_int_equal(error.status, LODE_E_CONFIG);
+    assert_string_equal(error.message,
+                        "unknown key \"epoch\"; did you mean \"epochs\"? There are: epochs, batch");
+    (void)lode__fail_unknown(&error, LODE_E_USAGE, "train has no key", "", names, 2);
+    assert_string_equal(error.message, "train has no key; there are: epochs, batch");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_building),      cmocka_unit_test(test_failure_sticks),
-        cmocka_unit_test(test_whole_numbers), cmocka_unit_test(test_reals),
-        cmocka_unit_test(test_locale),        cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_unknown),        cmocka_unit_test(test_building),
+        cmocka_unit_test(test_failure_sticks), cmocka_unit_test(test_whole_numbers),
+        cmocka_unit_test(test_reals),          cmocka_unit_test(test_locale),
+        cmocka_unit_test(test_utf8),           cmocka_unit_test(test_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
