@@ -10,6 +10,7 @@
 /// its history, with more steps and from zero, and the items are searched exactly (search/topk.h).
 #include "eval/linear.h"
 #include "eval/pairs.h"
+#include "eval/progress.h"
 
 #include <math.h>
 #include <string.h>
@@ -266,6 +267,9 @@ static lode_status als_fit(als *own, const lode_split *split, lode_error *error)
     }
     first_vectors(own);
     for (size_t i = 0; i < own->options.iterations; i++) {
+        const lode_progress progress = {
+            .task = "fit als", .unit = "sweeps", .done = i, .total = own->options.iterations};
+        LODE_TRY(lode__eval_progress(own->options.hooks, &progress, 0, error));
         half(own, true);
         half(own, false);
         if (own->options.objective) {

@@ -100,7 +100,7 @@ static void mirror_task(void *context, size_t task, size_t thread) {
 }
 
 static lode_status ease_fit(ease *own, const lode_split *split, double regularisation,
-                            lode_error *error) {
+                            const lode_hooks *hooks, lode_error *error) {
     const size_t n = own->count;
     bool singular = false;
     LODE_TRY(lode__pairs_new(&own->pairs, split, error));
@@ -109,7 +109,7 @@ static lode_status ease_fit(ease *own, const lode_split *split, double regularis
     for (size_t j = 0; j < n; j++) {
         own->matrix[j * n + j] += (float)regularisation;
     }
-    LODE_TRY(lode__invert_negative(own->matrix, n, own->pool, &singular, error));
+    LODE_TRY(lode__invert_negative(own->matrix, n, own->pool, hooks, &singular, error));
     for (size_t j = 0; j < n && !singular; j++) {
         own->scale[j] = -1 / own->matrix[j * n + j];
         singular = !(own->scale[j] > 0) || !isfinite(own->scale[j]);
@@ -266,7 +266,7 @@ double lode__ease_weight(const lode_ranker *ranker, uint32_t i, uint32_t j) {
 }
 
 lode_status lode__ranker_ease(lode_ranker *ranker, const lode_split *split, double regularisation,
-                              lode_pool *pool, lode_error *error) {
+                              lode_pool *pool, const lode_hooks *hooks, lode_error *error) {
     ease *own = lode__alloc(1, sizeof *own);
     if (!own) {
         return lode__fail_memory(error);
@@ -275,7 +275,7 @@ lode_status lode__ranker_ease(lode_ranker *ranker, const lode_split *split, doub
     own->pool = pool;
     lode_status status = ease_make(own, split) ? LODE_OK : lode__fail_memory(error);
     if (status == LODE_OK) {
-        status = ease_fit(own, split, regularisation, error);
+        status = ease_fit(own, split, regularisation, hooks, error);
     }
     if (status != LODE_OK) {
         ease_free(own);

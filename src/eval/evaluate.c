@@ -5,6 +5,7 @@
 /// here: the batch's candidates are laid one case after the other, scored by the ranker in groups of
 /// one state, and sorted. Ties are broken against the true items, so that a ranker that scores
 /// everything alike gains nothing from the order in which candidates stand.
+#include "eval/progress.h"
 #include "eval/protocol.h"
 
 #include "search/entry.h"
@@ -49,20 +50,10 @@ static double seconds_now(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/// Tell the hooks how far the evaluation is; LODE_E_STOPPED when they ask to stop.
 static lode_status report(const lode_hooks *hooks, const char *task, uint64_t done, uint64_t total,
                           double seconds, lode_error *error) {
-    if (!hooks || !hooks->progress) {
-        return LODE_OK;
-    }
-    lode_progress progress = {.task = task, .unit = "cases", .done = done, .total = total};
-    progress.rate = seconds > 0 ? (double)done / seconds : 0;
-    progress.loss = (double)NAN;
-    if (hooks->progress(hooks->cookie, &progress) != 0) {
-        return lode__fail(error, LODE_E_STOPPED, "%s stopped on request after %llu of %llu cases",
-                          task, (unsigned long long)done, (unsigned long long)total);
-    }
-    return LODE_OK;
+    const lode_progress progress = {.task = task, .unit = "cases", .done = done, .total = total};
+    return lode__eval_progress(hooks, &progress, seconds, error);
 }
 
 // ------------------------------------------------------------------------------------------------

@@ -197,8 +197,8 @@ static bool sweep_make(sweep *own, lode_arena *arena, size_t threads) {
            own->scratch;
 }
 
-lode_status lode__invert_negative(float *matrix, size_t n, lode_pool *pool, bool *singular,
-                                  lode_error *error) {
+lode_status lode__invert_negative(float *matrix, size_t n, lode_pool *pool, const lode_hooks *hooks,
+                                  bool *singular, lode_error *error) {
     sweep own = {.kernels = lode__kernels_f32(), .matrix = matrix, .n = n};
     lode_arena arena = {0};
     *singular = false;
@@ -209,7 +209,14 @@ lode_status lode__invert_negative(float *matrix, size_t n, lode_pool *pool, bool
         lode__arena_release(&arena);
         return lode__fail_memory(error);
     }
+    lode_status status = LODE_OK;
     for (own.begin = 0; own.begin < n && !*singular; own.begin += BLOCK) {
+        const lode_progress progress = {
+            .task = "fit ease", .unit = "items", .done = own.begin, .total = n};
+        status = lode__eval_progress(hooks, &progress, 0, error);
+        if (status != LODE_OK) {
+            break;
+        }
         own.width = LODE_MIN(n - own.begin, (size_t)BLOCK);
         *singular = !block_invert(&own);
         if (*singular) {
@@ -220,5 +227,5 @@ lode_status lode__invert_negative(float *matrix, size_t n, lode_pool *pool, bool
         lode__pool_run(pool, own.tiles, border_task, &own);
     }
     lode__arena_release(&arena);
-    return LODE_OK;
+    return status;
 }

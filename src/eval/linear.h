@@ -9,7 +9,8 @@
 /// are no candidates. Memory: (training items)^2 x 4 bytes; time: (training items)^3 / 2 multiply-adds. LODE_E_CONFIG
 /// when the regularisation is too small for the matrix to be inverted in float32.
 LODE_CHECK lode_status lode__ranker_ease(lode_ranker *ranker, const lode_split *split,
-                                         double regularisation, lode_pool *pool, lode_error *error);
+                                         double regularisation, lode_pool *pool,
+                                         const lode_hooks *hooks, lode_error *error);
 /// B_ij of an EASE ranker, by items of the data set; 0 where one of them has no training click.
 double lode__ease_weight(const lode_ranker *ranker, uint32_t i, uint32_t j);
 
@@ -22,6 +23,7 @@ typedef struct lode_als_options {
     double alpha;          ///< confidence of a click is 1 + alpha
     uint64_t seed;
     double *objective; ///< [iterations] receives what is minimised, after each iteration; or NULL
+    const lode_hooks *hooks; ///< told of every iteration, and may stop it; or NULL
 } lode_als_options;
 
 /// ALS for implicit feedback (Hu, Koren, Volinsky 2008): the sum over all users and items of c (p - x.y)^2, with p = 1

@@ -28,7 +28,7 @@ static lode_status add_ease(lode_measure *measure, bool asked, lode_error *error
             items, (long long)eval->ease_items, (double)lode__ease_bytes(items) / 1e9);
     }
     LODE_TRY(lode__ranker_ease(&measure->rankers[measure->ranker_count], measure->split,
-                               eval->ease_regularisation, measure->pool, error));
+                               eval->ease_regularisation, measure->pool, measure->hooks, error));
     measure->ranker_count++;
     return LODE_OK;
 }
@@ -39,6 +39,7 @@ static lode_status add_als(lode_measure *measure, size_t longest, lode_error *er
                                       .iterations = (size_t)eval->als_iterations,
                                       .regularisation = eval->als_regularisation,
                                       .alpha = eval->als_alpha,
+                                      .hooks = measure->hooks,
                                       .seed = (uint64_t)measure->bundle->config.train.seed};
     LODE_TRY(lode__ranker_als(&measure->rankers[measure->ranker_count], measure->split, &options,
                               longest, measure->pool, error));

@@ -77,7 +77,7 @@ static void test_ease_by_hand(void **state) {
     }
     add_apart(3, 4);
     setting_make(&split, &cases);
-    assert_int_equal(lode__ranker_ease(&ranker, split, 1, NULL, &error), LODE_OK);
+    assert_int_equal(lode__ranker_ease(&ranker, split, 1, NULL, NULL, &error), LODE_OK);
     for (uint32_t i = 0; i < 3; i++) {
         for (uint32_t j = 0; j < 3; j++) {
             expect_near(lode__ease_weight(&ranker, i, j), expected[i][j], 1e-6);
@@ -198,7 +198,7 @@ static void test_ease_reference(void **state) {
         lode_pool *pool = NULL;
         lode_ranker ranker;
         assert_int_equal(lode__pool_new(&pool, threads, &error), LODE_OK);
-        assert_int_equal(lode__ranker_ease(&ranker, split, 5, pool, &error), LODE_OK);
+        assert_int_equal(lode__ranker_ease(&ranker, split, 5, pool, NULL, &error), LODE_OK);
         assert_string_equal(ranker.name, "ease");
         run_all(&ranker, &cases, more, others);
         for (uint32_t i = 0; i < ITEMS && threads == 1; i++) {
@@ -245,7 +245,7 @@ static void test_ease_singular(void **state) {
     }
     add_apart(2, 2);
     setting_make(&split, &cases);
-    assert_int_equal(lode__ranker_ease(&ranker, split, 1e-30, NULL, &error), LODE_E_CONFIG);
+    assert_int_equal(lode__ranker_ease(&ranker, split, 1e-30, NULL, NULL, &error), LODE_E_CONFIG);
     assert_non_null(strstr(error.message, "eval.ease_regularisation"));
     setting_end(&split, &cases);
 }
@@ -266,7 +266,7 @@ static void test_invert(void **state) {
                     (float)small_random(&seed, 100) / 100 + (i == j ? (float)n : 0);
             }
         }
-        assert_int_equal(lode__invert_negative(matrix, n, NULL, &singular, &error), LODE_OK);
+        assert_int_equal(lode__invert_negative(matrix, n, NULL, NULL, &singular, &error), LODE_OK);
         assert_false(singular);
         for (size_t i = 0; i < n; i++) {
             for (size_t j = 0; j < n; j++) {
@@ -380,12 +380,45 @@ static void test_als_options(void **state) {
     setting_end(&split, &cases);
 }
 
+static int stop_at_second(void *cookie, const lode_progress *progress) {
+    unsigned *calls = cookie;
+    assert_true(progress->done <= progress->total && strncmp(progress->task, "fit ", 4) == 0);
+    return ++*calls == 2;
+}
+
+/// Both fits tell how far they are and stop when they are asked to.
+static void test_stop(void **state) {
+    (void)state;
+    lode_split *split;
+    lode_cases cases;
+    lode_ranker ranker;
+    lode_error error = {0};
+    unsigned calls = 0;
+    const lode_hooks hooks = {.cookie = &calls, .progress = stop_at_second};
+    small_log_init(&logs, 2, 400);
+    for (uint32_t item = 0; item < 399; item++) {
+        small_log_add(&logs, 0, item, item, LODE_CLICK);
+    }
+    add_apart(1, 399);
+    setting_make(&split, &cases);
+    const lode_als_options als = {
+        .factors = 4, .iterations = 5, .regularisation = 1, .alpha = 1, .seed = 1, .hooks = &hooks};
+    assert_int_equal(lode__ranker_als(&ranker, split, &als, 5, NULL, &error), LODE_E_STOPPED);
+    assert_non_null(strstr(error.message, "fit als stopped on request after 1 of 5 sweeps"));
+    assert_int_equal(calls, 2);
+    calls = 0;
+    assert_int_equal(lode__ranker_ease(&ranker, split, 10, NULL, &hooks, &error), LODE_E_STOPPED);
+    assert_non_null(strstr(error.message, "fit ease stopped on request"));
+    assert_int_equal(calls, 2);
+    setting_end(&split, &cases);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ease_by_hand),  cmocka_unit_test(test_ease_reference),
         cmocka_unit_test(test_ease_singular), cmocka_unit_test(test_invert),
         cmocka_unit_test(test_als_by_hand),   cmocka_unit_test(test_als),
-        cmocka_unit_test(test_als_options),
+        cmocka_unit_test(test_als_options),   cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,7 +128,7 @@ static void test_movielens(void **state) {
     check_hit(&cases, &ranker, 0.2725);
     const lode_als_options als = {
         .factors = 64, .iterations = 10, .regularisation = 10, .alpha = 10, .seed = 1};
-    assert_int_equal(lode__ranker_ease(&ranker, split, 200, NULL, &error), LODE_OK);
+    assert_int_equal(lode__ranker_ease(&ranker, split, 200, NULL, NULL, &error), LODE_OK);
     check_hit(&cases, &ranker, 0.3955);
     assert_int_equal(lode__ranker_als(&ranker, split, &als, 50, NULL, &error), LODE_OK);
     check_hit(&cases, &ranker, 0.3955);

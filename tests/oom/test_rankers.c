@@ -27,7 +27,7 @@ static lode_status rank(const setting *own, lode_ranker *ranker, lode_error *err
 static lode_status ease(void *cookie, lode_error *error) {
     const setting *own = cookie;
     lode_ranker ranker;
-    LODE_TRY(lode__ranker_ease(&ranker, own->split, 10, NULL, error));
+    LODE_TRY(lode__ranker_ease(&ranker, own->split, 10, NULL, NULL, error));
     return rank(own, &ranker, error);
 }
 
