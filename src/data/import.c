@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define NO_SLOT SIZE_MAX
 
@@ -38,12 +37,6 @@ static const struct behaviour_name {
                        {"purchase", LODE_BUY},
                        {"transaction", LODE_BUY},
                        {"order", LODE_BUY}};
-
-double lode__clock(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 lode_status lode__import_fail_cell(const lode_table *table, const lode_cell *cell,
                                    const char *expected, lode_error *error) {

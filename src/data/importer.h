@@ -3,6 +3,7 @@
 #ifndef LODE_DATA_IMPORTER_H
 #define LODE_DATA_IMPORTER_H
 
+#include "base/clock.h"
 #include "data/column_build.h"
 #include "data/filter.h"
 #include "data/import.h"
@@ -91,9 +92,6 @@ typedef struct lode_importer {
     uint32_t log_items; ///< items of the log, before the tables add theirs
     double started, reported;
 } lode_importer;
-
-/// Seconds of a clock that only goes forward.
-double lode__clock(void);
 
 /// Forgive a bad row when max_errors allows it: counts it and returns LODE_OK.
 LODE_CHECK lode_status lode__import_forgive(lode_importer *importer, const lode_table *table,

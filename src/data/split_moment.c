@@ -8,100 +8,11 @@
 #include <string.h>
 
 #include "data/split.h"
+#include "data/times.h"
 
 // ------------------------------------------------------------------------------------------------
 // Moments: text to milliseconds, shares to moments
 // ------------------------------------------------------------------------------------------------
-
-/// Exactly `digits` digits as a number; false when there are others.
-static bool read_digits(const char **text, int digits, int *out) {
-    int value = 0;
-    for (int i = 0; i < digits; i++, (*text)++) {
-        if (**text < '0' || **text > '9') {
-            return false;
-        }
-        value = value * 10 + (**text - '0');
-    }
-    *out = value;
-    return true;
-}
-
-static bool read_char(const char **text, char wanted) {
-    if (**text != wanted) {
-        return false;
-    }
-    (*text)++;
-    return true;
-}
-
-/// Days from 1970-01-01 to a date of the Gregorian calendar: years begin in March, so that the leap
-/// day is last.
-static int64_t days_from_date(int year, int month, int day) {
-    const int64_t y = month <= 2 ? year - 1 : year;
-    const int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    return y * 365 + y / 4 - y / 100 + y / 400 + day_of_year - 719468;
-}
-
-static bool date_valid(int year, int month, int day) {
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    if (year < 1 || month < 1 || month > 12 || day < 1) {
-        return false;
-    }
-    const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return day <= days[month - 1] + (month == 2 && leap);
-}
-
-/// "hh:mm[:ss[.fff]]" as milliseconds.
-static bool read_clock(const char **text, int64_t *out) {
-    int hour, minute, second = 0, fraction = 0;
-    if (!read_digits(text, 2, &hour) || !read_char(text, ':') || !read_digits(text, 2, &minute)) {
-        return false;
-    }
-    if (read_char(text, ':')) {
-        if (!read_digits(text, 2, &second) ||
-            (read_char(text, '.') && !read_digits(text, 3, &fraction))) {
-            return false;
-        }
-    }
-    *out = (((int64_t)hour * 60 + minute) * 60 + second) * 1000 + fraction;
-    return hour < 24 && minute < 60 && second < 60;
-}
-
-/// "", "Z", "+hh:mm" or "-hh:mm" at the end: milliseconds that local time is ahead of UTC.
-static bool read_zone(const char **text, int64_t *out) {
-    *out = 0;
-    if (read_char(text, 'Z') || !**text) {
-        return !**text;
-    }
-    const int sign = **text == '-' ? -1 : 1;
-    int hour, minute;
-    if (**text != '+' && **text != '-') {
-        return false;
-    }
-    (*text)++;
-    if (!read_digits(text, 2, &hour) || !read_char(text, ':') || !read_digits(text, 2, &minute)) {
-        return false;
-    }
-    *out = sign * ((int64_t)hour * 60 + minute) * 60000;
-    return hour < 24 && minute < 60 && !**text;
-}
-
-static bool parse_iso(const char *text, int64_t *out) {
-    int year, month, day;
-    if (!read_digits(&text, 4, &year) || !read_char(&text, '-') || !read_digits(&text, 2, &month) ||
-        !read_char(&text, '-') || !read_digits(&text, 2, &day) || !date_valid(year, month, day)) {
-        return false;
-    }
-    int64_t clock = 0, zone = 0;
-    if ((read_char(&text, 'T') || read_char(&text, ' ')) && !read_clock(&text, &clock)) {
-        return false;
-    }
-    if (!read_zone(&text, &zone)) {
-        return false;
-    }
-    *out = days_from_date(year, month, day) * 86400000 + clock - zone;
-    return true;
-}
 
 static lode_status parse_moment(const lode_dataset *data, const char *key, const char *text,
                                 int64_t *out, lode_error *error) {
@@ -115,7 +26,7 @@ static lode_status parse_moment(const lode_dataset *data, const char *key, const
                           "`valid`",
                           key, text);
     }
-    if (!parse_iso(text, out)) {
+    if (!lode__time_parse_iso(text, strlen(text), out)) {
         return lode__fail(error, LODE_E_CONFIG,
                           "split.%s: found '%s', expected a date (2017-10-15), a date and time "
                           "(2017-10-15T03:00:00Z) or milliseconds since 1970",

@@ -2,13 +2,13 @@
 // each block into buffers of its own, and then the buffers go to the files in order. So memory is that of a round,
 // whatever the number of users, and the bytes do not depend on the number of threads. Numbers are formatted here: printf
 // would cost more than all the drawing.
+#include "base/clock.h"
 #include "data/synth.h"
 
 #include "base/pool.h"
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 enum { BLOCK_USERS = 32, ROUND_BLOCKS = 32, ROW_BYTES = 96, NUMBER_BYTES = 20 };
 
@@ -132,16 +132,10 @@ static lode_status write_round(round_work *work, lode_synth_output *output, size
     return LODE_OK;
 }
 
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static lode_status report_progress(const lode_hooks *hooks, uint64_t done, uint64_t total,
                                    double started, lode_error *error) {
     if (!hooks || !hooks->progress) return LODE_OK;
-    const double spent = seconds() - started;
+    const double spent = lode__clock() - started;
     const lode_progress progress = {.task = "synth",
                                     .unit = "users",
                                     .done = done,
@@ -170,7 +164,7 @@ lode_status lode__synth_log_write(const lode_synth_world *world, lode_synth_outp
     const uint64_t users = (uint64_t)world->options.users, per_round = BLOCK_USERS * ROUND_BLOCKS;
     const size_t threads = world->options.threads > 0 ? (size_t)world->options.threads
                                                       : LODE_MIN(lode__processor_count(), 16U);
-    const double started = seconds();
+    const double started = lode__clock();
     lode_pool *pool = NULL;
     round_work *const work = lode__alloc(1, sizeof *work);
     lode_synth_memory *const memory = lode__alloc(threads, sizeof *memory);

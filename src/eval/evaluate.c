@@ -5,6 +5,7 @@
 /// here: the batch's candidates are laid one case after the other, scored by the ranker in groups of
 /// one state, and sorted. Ties are broken against the true items, so that a ranker that scores
 /// everything alike gains nothing from the order in which candidates stand.
+#include "base/clock.h"
 #include "eval/progress.h"
 #include "eval/protocol.h"
 
@@ -13,7 +14,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     BATCH = 1024,         ///< cases
@@ -44,12 +44,6 @@ typedef struct given {
     uint8_t *mark;         ///< exposures: [items] 1 = a candidate already, 2 = true
 } given;
 
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static lode_status report(const lode_hooks *hooks, const char *task, uint64_t done, uint64_t total,
                           double seconds, lode_error *error) {
     const lode_progress progress = {.task = task, .unit = "cases", .done = done, .total = total};
@@ -66,7 +60,7 @@ static lode_status evaluate_full(const lode_cases *cases, const lode_ranker *ran
     lode_status status = LODE_OK;
     const size_t k = metrics->cutoffs[metrics->cutoff_count - 1];
     const size_t batch = LODE_MIN(cases->count, (size_t)BATCH);
-    const double start = seconds_now();
+    const double start = lode__clock();
     size_t entries = SIZE_MAX;
     (void)lode__size_mul(batch, k, &entries);
     uint32_t *lists = lode__alloc(entries, sizeof *lists);
@@ -85,7 +79,7 @@ static lode_status evaluate_full(const lode_cases *cases, const lode_ranker *ran
             lode__metrics_add(metrics, lists + i * k, k, truth, truths);
         }
         LODE_GOTO(status,
-                  report(hooks, task, begin + count, cases->count, seconds_now() - start, error),
+                  report(hooks, task, begin + count, cases->count, lode__clock() - start, error),
                   done);
     }
 done:
@@ -321,12 +315,12 @@ static lode_status evaluate_given(const lode_cases *cases, const lode_ranker *ra
                           ranker->name, cases->protocol.name);
     }
     given own = {0};
-    const double start = seconds_now();
+    const double start = lode__clock();
     lode_status status = given_new(&own, cases, metrics, error);
     while (status == LODE_OK && own.begin < cases->count) {
         LODE_GOTO(status, given_step(&own, ranker, metrics, error), done);
         own.begin += own.count;
-        status = report(hooks, task, own.begin, cases->count, seconds_now() - start, error);
+        status = report(hooks, task, own.begin, cases->count, lode__clock() - start, error);
     }
 done:
     given_release(&own);

@@ -1,8 +1,8 @@
 /// lode_mine: what a miner finds in the training part of a data set, as an objective would see it.
 #include "train/mining.h"
+#include "base/clock.h"
 
 #include <string.h>
-#include <time.h>
 
 #define AT(member) .offset = offsetof(lode_mining_options, member)
 const lode_key lode__mining_keys[] = {
@@ -49,12 +49,6 @@ const lode_key lode__mining_keys[] = {
     {0}};
 #undef AT
 
-static double now(void) {
-    struct timespec time;
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
 /// Names of the keys of several tables, ended by NULL.
 static const char **names_of(lode_arena *arena, const lode_key *const *tables, size_t count) {
     size_t total = 0;
@@ -99,9 +93,9 @@ static lode_status run(lode_mining *mining, const char *data, lode_error *error)
                                    .sessions = &config->sessions,
                                    .pool = mining->pool,
                                    .hooks = mining->hooks};
-    const double begin = now();
+    const double begin = lode__clock();
     LODE_TRY(lode__mine(&mining->mined, &mining->miner, &mining->where, input, error));
-    mining->seconds = now() - begin;
+    mining->seconds = lode__clock() - begin;
     return LODE_OK;
 }
 

@@ -1,18 +1,12 @@
 #include "train/trainer.h"
+#include "base/clock.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { ENCODE_BATCH = 512, WARM_UP_STEPS = 3, MOST_ITEMS = 1 << 24 };
-
-static double now(void) {
-    struct timespec time;
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 // --- preparing ------------------------------------------------------------------------------------------
 
@@ -300,7 +294,7 @@ static lode_status diverged(const lode_trainer *trainer, double loss, lode_error
 
 lode_status lode__trainer_step(lode_trainer *trainer, double *loss, lode_error *error) {
     lode_counters *counters = &trainer->counters;
-    const double start = now();
+    const double start = lode__clock();
     const size_t count = gather_batch(trainer);
     for (size_t number = 0; number < trainer->stages; number++) {
         LODE_TRY(run_scene(trainer, number, count, error));
@@ -319,7 +313,7 @@ lode_status lode__trainer_step(lode_trainer *trainer, double *loss, lode_error *
     }
     counters->step++;
     counters->loss_sum += *loss;
-    const double seconds = now() - start;
+    const double seconds = lode__clock() - start;
     trainer->seconds += seconds;
     if (counters->global_step > WARM_UP_STEPS) {
         trainer->timed_seconds += seconds;
