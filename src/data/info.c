@@ -1,5 +1,6 @@
 // What a data set holds, in numbers.
 #include "data/info.h"
+#include "base/order.h"
 #include "data/columns.h"
 #include "data/dataset.h"
 #include "data/import.h"
@@ -32,11 +33,6 @@ const lode_key lode__info_keys[] = {
          "a run its curves."},
     {.name = NULL}};
 
-static int by_value(const void *a, const void *b) {
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static double share(uint64_t part, uint64_t whole) {
     return whole ? (double)part / (double)whole : 0;
 }
@@ -64,7 +60,7 @@ static lode_status describe_popularity(const lode_dataset *data, json_t *out, lo
     if (!counts) return lode__fail_memory(error);
     for (uint64_t k = 0; k < data->interactions; ++k)
         ++counts[data->item[k]];
-    qsort(counts, items, sizeof *counts, by_value);
+    qsort(counts, items, sizeof *counts, lode__rising_u64);
     json_t *const top = json_object();
     uint64_t sum = 0;
     size_t next = 1;
@@ -94,7 +90,7 @@ static lode_status describe_histories(const lode_dataset *data, json_t *out, lod
         const uint64_t length = data->offsets[u + 1] - data->offsets[u];
         if (length > 0) lengths[count++] = length;
     }
-    qsort(lengths, count, sizeof *lengths, by_value);
+    qsort(lengths, count, sizeof *lengths, lode__rising_u64);
     json_t *const histories = describe_quantiles(lengths, count);
     json_object_set_new(histories, "mean", json_real(share(data->interactions, count)));
     json_object_set_new(out, "interactions_per_user", histories);

@@ -2,6 +2,7 @@
 // rise along the user's clicks, because import counts sessions as they appear; where they do not (two devices
 // at once), the clicks are grouped by sorting (session, place).
 #include "data/sessions.h"
+#include "base/order.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,11 +72,6 @@ void lode__session_walk_release(lode_session_walk *walk) {
     *walk = (lode_session_walk){0};
 }
 
-static int key_compare(const void *a, const void *b) {
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static uint32_t session_at(const lode_sessions *sessions, uint64_t position) {
     return sessions->column[sessions->log->row != NULL ? sessions->log->row[position] : position];
 }
@@ -95,7 +91,7 @@ void lode__session_walk_user(lode_session_walk *walk, uint64_t begin, uint64_t e
         walk->keys[k] = (uint64_t)session_at(walk->sessions, begin + k) << 32 | k;
         rising = rising && (k == 0 || walk->keys[k - 1] < walk->keys[k]);
     }
-    if (!rising) qsort(walk->keys, count, sizeof *walk->keys, key_compare);
+    if (!rising) qsort(walk->keys, count, sizeof *walk->keys, lode__rising_u64);
     for (size_t k = 0; k < count; k++)
         walk->positions[k] = begin + (uint32_t)walk->keys[k];
 }

@@ -3,6 +3,7 @@
 /// A case costs a state and two positions; nothing of the log is copied. Cases are counted first and
 /// then filled in, so that nothing grows. Which true items count is one flag an item: those of a
 /// slice, and those that training saw where unseen ones are dropped.
+#include "base/order.h"
 #include "eval/protocol.h"
 
 #include "base/random.h"
@@ -360,11 +361,6 @@ void lode__cases_release(lode_cases *cases) {
     memset(cases, 0, sizeof *cases);
 }
 
-static int item_compare(const void *a, const void *b) {
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
 size_t lode__case_truth(const lode_cases *cases, size_t index, uint32_t *items) {
     const lode_case *one = &cases->list[index];
     size_t count = 0, distinct = 0;
@@ -375,7 +371,7 @@ size_t lode__case_truth(const lode_cases *cases, size_t index, uint32_t *items) 
         }
     }
     if (count > 1) {
-        qsort(items, count, sizeof *items, item_compare);
+        qsort(items, count, sizeof *items, lode__rising_u32);
     }
     for (size_t i = 0; i < count; i++) {
         if (distinct == 0 || items[distinct - 1] != items[i]) {

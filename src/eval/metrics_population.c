@@ -2,6 +2,7 @@
 ///
 /// All of them are made of one number an item and cutoff: the lists in which the item stands. The numbers are whole, so
 /// nothing here depends on the order in which cases came.
+#include "base/order.h"
 #include "eval/metrics.h"
 
 #include <assert.h>
@@ -45,11 +46,6 @@ static uint32_t items_by_count(const uint32_t *count, uint32_t items, uint32_t *
     return n;
 }
 
-static int number_compare(const void *a, const void *b) {
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 /// Items that nobody was recommended have 0 and stand in front: they only count in n.
 static double gini(const lode_metrics *metrics, size_t c, double total) {
     uint64_t *sorted = metrics->scratch;
@@ -60,7 +56,7 @@ static double gini(const lode_metrics *metrics, size_t c, double total) {
             sorted[distinct++] = slots;
         }
     }
-    qsort(sorted, distinct, sizeof *sorted, number_compare);
+    qsort(sorted, distinct, sizeof *sorted, lode__rising_u64);
     const double n = (double)LODE_MAX((size_t)metrics->items, distinct);
     double sum = 0;
     for (size_t i = 0; i < distinct; i++) {
@@ -78,7 +74,7 @@ static double tail_share(const lode_metrics *metrics, size_t c, double total) {
             ranked[n++] = (uint64_t)metrics->clicks[item] << 32 | item;
         }
     }
-    qsort(ranked, n, sizeof *ranked, number_compare);
+    qsort(ranked, n, sizeof *ranked, lode__rising_u64);
     const size_t tail = LODE_MIN(n, LODE_MAX((size_t)(TAIL * (double)n), (size_t)1));
     uint64_t slots = 0;
     for (size_t i = 0; i < tail; i++) {

@@ -1,13 +1,9 @@
 /// Distinct pairs: each user's clicks are sorted and thinned, then a counting sort turns them by item.
 #include "eval/pairs.h"
+#include "base/order.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static int item_compare(const void *a, const void *b) {
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
 
 /// user_starts and user_items: each user's distinct training items.
 static void pairs_by_user(lode_pairs *pairs, const lode_split *split) {
@@ -20,7 +16,7 @@ static void pairs_by_user(lode_pairs *pairs, const lode_split *split) {
         pairs->user_starts[user] = filled;
         if (clicks > 0) {
             memcpy(own, log->item + begin, clicks * sizeof *own);
-            qsort(own, clicks, sizeof *own, item_compare);
+            qsort(own, clicks, sizeof *own, lode__rising_u32);
         }
         for (uint64_t i = 0; i < clicks; i++) {
             if (distinct == 0 || own[distinct - 1] != own[i]) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/order.h"
 #include "mine/mine.h"
 
 static const char *const scopes[] = {"train", "catalogue", NULL};
@@ -79,11 +80,6 @@ static lode_status column_find(const taxonomy_config *config, const lode_dataset
     return status;
 }
 
-static int code_compare(const void *a, const void *b) {
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
 /// The distinct tokens of each item, rising, and how many items each has, in group_starts[token + 1].
 static void items_fill(grouping *g) {
     const lode_column *column = g->column;
@@ -96,7 +92,7 @@ static void items_fill(grouping *g) {
         if (g->config->items == 0 && g->input->split->item_count[item] == 0) continue;
         uint32_t *own = g->item_groups + filled;
         if (count > 0) memcpy(own, column->codes + begin, (size_t)count * sizeof *own);
-        if (count > 1) qsort(own, (size_t)count, sizeof *own, code_compare);
+        if (count > 1) qsort(own, (size_t)count, sizeof *own, lode__rising_u32);
         uint32_t distinct = 0;
         for (uint64_t k = 0; k < count; k++) {
             if (own[k] == LODE_CODE_NONE || (distinct > 0 && own[distinct - 1] == own[k])) continue;

@@ -2,6 +2,7 @@
 // partners are the items of all places within the window of one of its places: the windows of its places
 // overlap, but they only move forward, so every place is looked at once an anchor.
 #include "mine/visit_pairs.h"
+#include "base/order.h"
 
 #include <stdlib.h>
 
@@ -28,14 +29,9 @@ void lode__pair_finder_release(lode_pair_finder *finder) {
     *finder = (lode_pair_finder){0};
 }
 
-static int key_compare(const void *a, const void *b) {
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static void sort_keys(uint64_t *keys, size_t count) {
     if (count > 32) {
-        qsort(keys, count, sizeof *keys, key_compare);
+        qsort(keys, count, sizeof *keys, lode__rising_u64);
         return;
     }
     for (size_t k = 1; k < count; k++) {
