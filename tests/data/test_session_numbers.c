@@ -22,6 +22,10 @@ static uint32_t number_of(lode_session_numbers *numbers, uint32_t user, const ch
 
 static void test_by_hand(void **state) {
     (void)state;
+    // Names and earlier numbers never share a key.
+    assert_true(lode__session_key("a", 1) >> 63 == 1 && lode__session_key("b", 1) >> 63 == 1 &&
+                lode__session_key("c", 1) >> 63 == 1 && lode__session_key("d", 1) >> 63 == 1);
+    assert_true(lode__session_key_again(UINT32_MAX) >> 63 == 0);
     lode_session_numbers numbers = {0};
     assert_int_equal(number_of(&numbers, 0, "a"), 0);
     assert_int_equal(number_of(&numbers, 0, "b"), 1);

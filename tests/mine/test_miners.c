@@ -222,7 +222,7 @@ static void test_cache(void **state) {
     world_close(&w);
 }
 
-// Other keys, another split and another notion of a session do not find what is there.
+// Other keys, another split, another notion of a session and another data set do not find what is there.
 static void test_cache_keys(void **state) {
     world w;
     world_open(&w, state);
@@ -230,9 +230,10 @@ static void test_cache_keys(void **state) {
     snprintf(folder, sizeof folder, "%s/kept", w.shelf->folder);
     w.mining.cache = folder;
     lode_mined *mined;
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < 5; k++) {
         if (k == 2) w.mining.sessions.gap = 1000;
         if (k == 3) lode__split_refit(w.split);
+        if (k == 4) w.data->fingerprint++;
         mined = mining_run(&w.mining, "sessions", k == 1 ? "{window: 30m}" : "{}");
         assert_false(mined->cached);
         assert_true(mined->stored);
@@ -251,7 +252,7 @@ static void test_cache_keys(void **state) {
         files++;
     }
     closedir(dir);
-    assert_int_equal(files, 4);
+    assert_int_equal(files, 5);
     assert_int_equal(rmdir(folder), 0);
     world_close(&w);
 }
