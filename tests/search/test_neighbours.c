@@ -44,7 +44,7 @@ static void check(bool cosine) {
     memset(vectors + 3 * DIM, 0, DIM * sizeof *vectors); // no direction
     bool allowed[ITEMS];
     for (size_t k = 0; k < ITEMS; k++)
-        allowed[k] = k % 10 != 1;
+        allowed[k] = k % 10 != 5; // the last item of a batch and the first of the next are
     const lode_neighbours search = {
         .vectors = vectors, .items = ITEMS, .dim = DIM, .allowed = allowed, .cosine = cosine, .k = K};
     find(&search, 1, ids, scores);
