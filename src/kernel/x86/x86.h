@@ -3,11 +3,13 @@
 #define LODE_KERNEL_X86_H
 
 #include "kernel/kernel.h"
+#include "kernel/scan.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define LODE_KERNEL_X86 1
 extern const struct lode_kernels_f32 lode__kernels_avx2;
 extern const struct lode_kernels_f32 lode__kernels_avx512;
+lode_scan_kernel lode__scan_avx2, lode__scan_avx512, lode__scan_vnni;
 #else
 #define LODE_KERNEL_X86 0
 #endif
