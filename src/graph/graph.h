@@ -15,8 +15,8 @@
 /// Builders return NULL after a failure and accept NULL inputs, so that only finish needs a check.
 ///
 /// An op is one file in op/: an essay with shapes and formulas, forward, backward, and its builder. The file is
-/// compiled for float and for double (kernel/real.h); a graph is of one precision. Gradients are checked in
-/// double by finite differences (tests/graph).
+/// compiled for float, for double and for bfloat16 (kernel/real.h); a graph is of one precision. Gradients are
+/// checked in double by finite differences (tests/graph).
 ///
 /// Memory. Values, gradients and work space of ops share one piece of memory (layout.h): a builder says, before it
 /// adds its op, which tensors the op reads and until when, and lode__graph_finish sets the pointers. After a run
@@ -41,13 +41,14 @@ typedef struct lode_dim {
     size_t size; ///< of the current run, <= capacity
 } lode_dim;
 
-/// [rows, columns], row-major, of the graph's precision.
+/// [rows, columns], row-major, of the graph's precision; a *wide* one (losses, scalars) is f32 in a bf16 graph.
 typedef struct lode_tensor {
     lode_dim *rows;
     size_t columns;
-    void *value;    ///< set when the graph is finished, like gradient
-    void *gradient; ///< NULL when nothing needs it
-    bool written;   ///< gradient holds something in this backward run
+    lode_precision elements; ///< of value and gradient
+    void *value;             ///< set when the graph is finished, like gradient
+    void *gradient;          ///< NULL when nothing needs it
+    bool written;            ///< gradient holds something in this backward run
     lode_block *value_block, *gradient_block;
 } lode_tensor;
 
@@ -169,6 +170,10 @@ void lode__graph_work(lode_graph *graph, void **place, size_t count, size_t size
 /// Memory that lives with the graph, zeroed.
 void *lode__graph_alloc(lode_graph *graph, size_t count, size_t size);
 lode_tensor *lode__graph_tensor(lode_graph *graph, lode_dim *rows, size_t columns, bool gradient);
+lode_tensor *lode__graph_tensor_wide(lode_graph *graph, lode_dim *rows, size_t columns,
+                                     bool gradient);
+/// Elements (stored) of a packed [k, n].
+size_t lode__graph_packed(const lode_graph *graph, size_t k, size_t n);
 /// Add an op's node with its struct; returns `output`.
 lode_tensor *lode__graph_add(lode_graph *graph, const lode_op *op, void *self, lode_tensor *output);
 /// Ask for at least `bytes` of scratch memory a thread.
@@ -183,7 +188,10 @@ void *lode__param_gradient(lode_param *param, bool *add);
 #define LODE_TILE 128
 
 #define LODE_OP(graph, name)                                                                       \
-    ((graph)->precision == LODE_F32 ? &lode__op_##name##_f32 : &lode__op_##name##_f64)
-#define LODE_OP_DECLARE(name) extern const lode_op lode__op_##name##_f32, lode__op_##name##_f64
+    ((graph)->precision == LODE_F32   ? &lode__op_##name##_f32                                     \
+     : (graph)->precision == LODE_F64 ? &lode__op_##name##_f64                                     \
+                                      : &lode__op_##name##_b16)
+#define LODE_OP_DECLARE(name)                                                                      \
+    extern const lode_op lode__op_##name##_f32, lode__op_##name##_f64, lode__op_##name##_b16
 
 #endif

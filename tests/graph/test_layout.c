@@ -238,7 +238,8 @@ static void test_web(void **state) {
     (void)state;
     const gradcase web = {.name = "web", .build = web_build};
     gradcheck_run(&web);
-    gradcheck_run_float(&web);
+    gradcheck_run_rounded(&web, LODE_F32);
+    gradcheck_run_rounded(&web, LODE_BF16);
 }
 
 int main(void) {
