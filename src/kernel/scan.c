@@ -62,3 +62,20 @@ const char *lode__scan_name(lode_scan_variant variant) {
     static const char *const names[LODE_SCAN_VARIANTS] = {"plain", "avx2", "avx512", "vnni"};
     return variant < LODE_SCAN_VARIANTS ? names[variant] : "unknown";
 }
+
+static void scores_plain(size_t dim, const float *query, size_t count, const float *const *rows,
+                         float *scores) {
+    for (size_t i = 0; i < count; i++) {
+        float sum = 0;
+        for (size_t d = 0; d < dim; d++)
+            sum += query[d] * rows[i][d];
+        scores[i] = sum;
+    }
+}
+
+lode_scores_kernel *lode__scores_kernel(void) {
+#if LODE_KERNEL_X86
+    if (strcmp(lode__kernels_f32()->level, "scalar") != 0) return lode__scores_avx2;
+#endif
+    return scores_plain;
+}

@@ -46,4 +46,10 @@ lode_scan_kernel *lode__scan_kernel(void);
 lode_scan_kernel *lode__scan_at(lode_scan_variant variant);
 const char *lode__scan_name(lode_scan_variant variant);
 
+/// scores[i] = query . rows[i], one chain of multiply-adds over increasing dimensions, with the bits of the matrix
+/// product of the float table in use.
+typedef void lode_scores_kernel(size_t dim, const float *query, size_t count,
+                                const float *const *rows, float *scores);
+lode_scores_kernel *lode__scores_kernel(void);
+
 #endif

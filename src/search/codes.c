@@ -115,6 +115,6 @@ int32_t lode__query_bar(const lode_coded_query *query, const lode_block *block, 
     const double need = bar - bound;
     if (!query->plain || !(need > (double)-INFINITY)) return INT32_MIN;
     if (!(unit > 0)) return need <= 0 ? INT32_MIN : INT32_MAX; // all sums stand for 0
-    const double sum = floor(need / unit) + query->offset - 1;
-    return sum < (double)INT32_MIN ? INT32_MIN : sum > (double)INT32_MAX ? INT32_MAX : (int32_t)sum;
+    const double sum = need / unit + query->offset - 2; // the cast below may round up, the quotient be a little off
+    return sum <= (double)INT32_MIN ? INT32_MIN : sum >= (double)INT32_MAX ? INT32_MAX : (int32_t)sum;
 }

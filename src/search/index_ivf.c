@@ -148,7 +148,7 @@ static void query_task(void *context, size_t task, size_t thread) {
         for (size_t i = 0; i < found; i++) {
             const uint32_t list = scratch->lists[thread][i];
             for (uint32_t block = own->starts[list]; block < own->starts[list + 1]; block++)
-                lode__quests_visit(scanner, &quest, 1, block);
+                lode__quests_visit(scanner, &quest, 1, (lode_visit){block, 0, 0});
         }
         lode__searcher_end(searcher, thread, 0, query);
     }

@@ -2,7 +2,7 @@
 ///
 /// A quest is one query with its running list. `visit` takes some quests over one block: the scan kernel gives
 /// the rows that can reach each quest's bar, those that are not filtered wait until a few have come together,
-/// and then get their f32 scores from the same matrix product as exact search, so with the same bits.
+/// and then get their f32 scores, with the bits of the matrix product of exact search.
 #ifndef LODE_SEARCH_SCANNER_H
 #define LODE_SEARCH_SCANNER_H
 
@@ -14,7 +14,7 @@ enum {
     LODE_BLOCK_ROWS = 256, ///< most rows of a block
     LODE_BLOCK_WORDS = LODE_BLOCK_ROWS / LODE_SCAN_WORD,
     LODE_QUESTS = 48, ///< most quests of one visit
-    LODE_WAITING = 32 ///< rows that are scored together; a multiple of every panel
+    LODE_WAITING = 32 ///< rows that are scored together
 };
 
 /// What is scanned; read-only.
@@ -35,21 +35,19 @@ typedef struct lode_quest {
     uint64_t *marks; ///< a bit an id: left out for this query
     lode_best best;
     size_t waiting;
-    uint32_t *rows; ///< [LODE_WAITING]
+    uint32_t *ids;         ///< [LODE_WAITING] of those that wait for their scores
+    const float **vectors; ///< [LODE_WAITING]
 } lode_quest;
 
 typedef struct lode_scanner {
     const lode_table *table;
-    const struct lode_kernels_f32 *kernels;
     lode_scan_kernel *scan;
+    lode_scores_kernel *score;
     const uint64_t *allowed; ///< a bit an id, or NULL
     size_t groups;
     size_t ids;         ///< bound of the ids
     lode_quest *quests; ///< [count]
     size_t count;
-    float *gathered, *packed; ///< [LODE_WAITING, dim]
-    float *scores;            ///< [LODE_WAITING]
-    float *gemm;              ///< [LODE_GEMM_SCRATCH]
     uint64_t *hits;           ///< [count, LODE_BLOCK_WORDS]
     const int8_t **pointers;  ///< [count] ...
     int32_t *bars;
@@ -68,8 +66,14 @@ LODE_CHECK bool lode__scanner_init(lode_scanner *scanner, lode_arena *arena, con
 void lode__quest_begin(lode_scanner *scanner, size_t number, const float *query, size_t k,
                        const uint32_t *out, size_t out_count);
 
+/// Words `first` .. `first + words - 1` of a block, within it; words 0 = all from `first` on.
+typedef struct lode_visit {
+    size_t block, first, words;
+} lode_visit;
+
 /// Take `count` quests over a block. Nothing is scanned for those that have no hope there.
-void lode__quests_visit(lode_scanner *scanner, const uint32_t *quests, size_t count, size_t block);
+void lode__quests_visit(lode_scanner *scanner, const uint32_t *quests, size_t count,
+                        lode_visit visit);
 
 /// Score one row, as if the scan had found it.
 void lode__quest_take(lode_scanner *scanner, lode_quest *quest, uint32_t row);

@@ -10,6 +10,7 @@
 extern const struct lode_kernels_f32 lode__kernels_avx2;
 extern const struct lode_kernels_f32 lode__kernels_avx512;
 lode_scan_kernel lode__scan_avx2, lode__scan_avx512, lode__scan_vnni;
+lode_scores_kernel lode__scores_avx2;
 #else
 #define LODE_KERNEL_X86 0
 #endif
