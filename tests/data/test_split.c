@@ -296,12 +296,12 @@ static void test_defaults(void **state) {
 static void check_examples(const lode_split *split, uint64_t min_history) {
     lode_examples examples;
     lode_error error = {0};
-    assert_int_equal(lode__examples_new(&examples, split, min_history, &error), LODE_OK);
+    assert_int_equal(lode__examples_new(&examples, split, &(lode_example_options){.min_history = min_history}, &error), LODE_OK);
     uint64_t index = 0;
     for (uint32_t user = 0; user < split->log.users; user++) {
         for (uint64_t at = split->log.offsets[user] + min_history; at < split->train_end[user]; at++) {
             assert_true(index < examples.count);
-            const lode_state state = lode__example(&examples, index++);
+            const lode_state state = lode__example(&examples, index++, 0);
             assert_int_equal(state.user, user);
             assert_int_equal(state.end, at);
         }
@@ -349,10 +349,10 @@ static void test_no_leak(void **state) {
         for (int refit = 0; refit < 2; refit++) {
             lode_examples examples;
             lode_error error = {0};
-            assert_int_equal(lode__examples_new(&examples, split, 0, &error), LODE_OK);
+            assert_int_equal(lode__examples_new(&examples, split, &(lode_example_options){.min_history = 0}, &error), LODE_OK);
             assert_int_equal(examples.count, refit ? 900 : 800);
             for (uint64_t i = 0; i < examples.count; i++) {
-                const lode_state at = lode__example(&examples, i);
+                const lode_state at = lode__example(&examples, i, 0);
                 assert_true(split->log.item[at.end] < (refit ? 91 : 90));
             }
             lode__examples_release(&examples);

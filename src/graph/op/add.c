@@ -1,4 +1,4 @@
-/// add: y = x + z, same shapes; both receive dy.
+/// add: y = scale x + z, same shapes; dx = scale dy, dz = dy.
 #include <string.h>
 
 #include "graph/ops.h"
@@ -9,6 +9,7 @@ LODE_OP_DECLARE(add);
 typedef struct lode_addition {
     lode_graph *graph;
     lode_tensor *x, *z, *output;
+    double scale;
     bool add[2];
 } lode_addition;
 
@@ -20,8 +21,8 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const size_t first = task * LODE_TILE;
     const size_t count = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first) * d;
     real *y = (real *)self->output->value + first * d;
-    memcpy(y, (const real *)self->x->value + first * d, count * sizeof *y);
-    kernels->add(count, (const real *)self->z->value + first * d, y);
+    memcpy(y, (const real *)self->z->value + first * d, count * sizeof *y);
+    kernels->scale_add(count, (real)self->scale, (const real *)self->x->value + first * d, y);
 }
 
 static void forward(lode_graph *graph, void *context) {
@@ -30,7 +31,8 @@ static void forward(lode_graph *graph, void *context) {
                    forward_tile, self);
 }
 
-static void pass(const lode_addition *self, lode_tensor *input, bool add, size_t task) {
+static void pass(const lode_addition *self, lode_tensor *input, double scale, bool add,
+                 size_t task) {
     if (input->gradient == NULL) return;
     const lode_kernels *kernels = self->graph->kernels;
     const size_t d = self->output->columns;
@@ -39,17 +41,18 @@ static void pass(const lode_addition *self, lode_tensor *input, bool add, size_t
     const real *dy = (const real *)self->output->gradient + first * d;
     real *dx = (real *)input->gradient + first * d;
     if (add) {
-        kernels->add(count, dy, dx);
+        kernels->scale_add(count, (real)scale, dy, dx);
     } else {
         memcpy(dx, dy, count * sizeof *dx);
+        if (scale != 1.0) kernels->scale(count, (real)scale, dx);
     }
 }
 
 static void backward_tile(void *context, size_t task, size_t thread) {
     (void)thread;
     const lode_addition *self = context;
-    pass(self, self->x, self->add[0], task);
-    pass(self, self->z, self->add[1], task);
+    pass(self, self->x, self->scale, self->add[0], task);
+    pass(self, self->z, 1.0, self->add[1], task);
 }
 
 static void backward(lode_graph *graph, void *context) {
@@ -63,7 +66,7 @@ static void backward(lode_graph *graph, void *context) {
 const lode_op LODE_REAL(lode__op_add) = {"add", forward, backward};
 
 #if LODE_FIRST_PASS
-lode_tensor *lode__add(lode_graph *graph, lode_tensor *x, lode_tensor *z) {
+lode_tensor *lode__add(lode_graph *graph, lode_tensor *x, double scale, lode_tensor *z) {
     lode_addition *self = lode__graph_alloc(graph, 1, sizeof *self);
     if (self == NULL || x == NULL || z == NULL) {
         graph->failed = true;
@@ -71,7 +74,7 @@ lode_tensor *lode__add(lode_graph *graph, lode_tensor *x, lode_tensor *z) {
     }
     assert(x->rows == z->rows && x->columns == z->columns);
     lode_tensor *output = lode__graph_tensor(graph, x->rows, x->columns, true);
-    *self = (lode_addition){.graph = graph, .x = x, .z = z, .output = output};
+    *self = (lode_addition){.graph = graph, .x = x, .z = z, .output = output, .scale = scale};
     return lode__graph_add(graph, LODE_OP(graph, add), self, output);
 }
 #endif
