@@ -60,9 +60,9 @@ static uint64_t target_of(const lode_examples *examples, uint32_t user, uint64_t
         return end - 1 - number * options->history; // the last window first
     case LODE_RANDOM_CUT:
         // One word cuts up to 2^32 clicks; the draw depends on the user alone, not on the order.
-        return first + ((end - first) *
-                            lode__random_at(options->seed, LODE_PURPOSE_ORDER, epoch, user, 0) >>
-                        32);
+        return first +
+               ((end - first) * lode__random_at(options->seed, LODE_PURPOSE_ORDER, epoch, user, 0) >>
+                32);
     case LODE_LAST:
         return end - 1;
     }

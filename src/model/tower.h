@@ -21,8 +21,8 @@ typedef struct lode_tower_inputs {
     lode_field_input fields[LODE_FIELDS];
     size_t field_count;
     lode_lists *history; ///< users only: packed clicks, newest first or (type->oldest_first) in order of time
-    lode_index *clicks;  ///< [positions] item id rows
-    lode_index *places;  ///< [positions] 0 = newest, in either order
+    lode_index *clicks; ///< [positions] item id rows
+    lode_index *places; ///< [positions] 0 = newest, in either order
 } lode_tower_inputs;
 
 /// What a tower gives; members that it does not give are NULL / 0.
@@ -55,8 +55,8 @@ typedef struct lode_tower_setting {
 typedef struct lode_tower_type {
     const char *name, *help;
     lode_side side;
-    unsigned gives;       ///< enum lode_need
-    bool oldest_first;    ///< how this tower wants histories packed; places count from the newest all the same
+    unsigned gives; ///< enum lode_need
+    bool oldest_first; ///< how this tower wants histories packed; places count from the newest all the same
     const lode_key *keys; ///< of its part of the configuration, besides `tower`
     bool (*reads_history)(const void *config); ///< user towers; NULL = always
     size_t config_size, state_size;

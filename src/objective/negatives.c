@@ -174,9 +174,10 @@ lode_status lode__sampled_prepare(void *state, const void *config, const lode_tr
     }
     if (negatives->avoid != 0) {
         if (negatives->scope == 0) {
-            return lode__fail(error, LODE_E_CONFIG,
-                              "negatives.avoid: user_items needs negatives.scope: example: a draw that "
-                              "all examples share cannot avoid the items of each user");
+            return lode__fail(
+                error, LODE_E_CONFIG,
+                "negatives.avoid: user_items needs negatives.scope: example: a draw that "
+                "all examples share cannot avoid the items of each user");
         }
         self->avoided = lode__arena_alloc(arena, training->split->log.items, sizeof *self->avoided);
         if (self->avoided == NULL) return lode__fail_memory(error);

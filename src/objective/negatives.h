@@ -59,7 +59,8 @@ typedef struct lode_sampled {
     lode_index *negative;
     lode_vector *negative_shift, *positive_shift;
     lode_masker masker;
-    uint32_t *avoided, now; ///< [log items] == now: an item of the user at hand; NULL = none are avoided
+    uint32_t *avoided,
+        now; ///< [log items] == now: an item of the user at hand; NULL = none are avoided
 } lode_sampled;
 
 /// Keys of a loss that has no others: negatives, temperature, mask.

@@ -54,9 +54,9 @@ typedef struct lode_batch {
     uint32_t epoch, step;
     double progress; ///< of the whole training, 0 .. 1
     size_t count;
-    const lode_state *states;    ///< [count] what each query may know; its positive is the click at `end`
+    const lode_state *states; ///< [count] what each query may know; its positive is the click at `end`
     const uint32_t *target_rows; ///< [count] item id rows of the positives
-    const uint32_t *example_of;  ///< [count] rows of the user view, rising; NULL: query i is of example i
+    const uint32_t *example_of; ///< [count] rows of the user view, rising; NULL: query i is of example i
 } lode_batch;
 
 /// A piece of state that checkpoints carry.

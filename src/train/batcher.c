@@ -17,8 +17,7 @@ lode_status lode__batcher_new(lode_batcher *batcher, const lode_examples *exampl
                               .positions = positions,
                               .batch = batch,
                               .history = history};
-    if (!lode__size_mul(batch, positions ? history : 1, &batcher->most) ||
-        batcher->most > INT32_MAX) {
+    if (!lode__size_mul(batch, positions ? history : 1, &batcher->most) || batcher->most > INT32_MAX) {
         return lode__fail(error, LODE_E_CONFIG,
                           "train.batch: %zu windows of data.history: %zu clicks are more than 2^31 "
                           "positions",

@@ -15,9 +15,9 @@ typedef struct lode_batcher {
     size_t example_count;      ///< of the current step
     size_t count;              ///< queries of the current step
     lode_state *example_state; ///< [batch]
-    lode_state *states;        ///< [most] of the queries; the same array where a query is an example
-    uint32_t *target_rows;     ///< [most] item id rows
-    uint32_t *example_of;      ///< [most], or NULL where a query is an example
+    lode_state *states;    ///< [most] of the queries; the same array where a query is an example
+    uint32_t *target_rows; ///< [most] item id rows
+    uint32_t *example_of;  ///< [most], or NULL where a query is an example
 } lode_batcher;
 
 /// Memory comes from `arena`; `examples` and `binding` are borrowed.

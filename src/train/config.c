@@ -36,11 +36,12 @@ static const lode_key data_keys[] = {
      AT(examples),
      .fallback = "every_click",
      .choices = example_kinds,
-     .help = "What a training example is. every_click: every training click with the state before "
-             "it. all_positions: a window of a user's last data.history clicks, each of which is to "
-             "find the next (SASRec); the user tower must see no click behind a position. "
-             "random_cut: one click of every user, drawn anew in each epoch. last: every user's "
-             "last training click."},
+     .help =
+         "What a training example is. every_click: every training click with the state before "
+         "it. all_positions: a window of a user's last data.history clicks, each of which is to "
+         "find the next (SASRec); the user tower must see no click behind a position. "
+         "random_cut: one click of every user, drawn anew in each epoch. last: every user's "
+         "last training click."},
     {.name = "windows",
      .type = LODE_KEY_CHOICE,
      AT(windows),

@@ -57,11 +57,12 @@ static lode_status prepare_model(lode_trainer *trainer, lode_error *error) {
 static lode_status check_examples(const lode_trainer *trainer, lode_error *error) {
     const lode_tower_type *tower = trainer->model->user.type;
     if (!trainer->batcher.positions || (tower->gives & LODE_NEED_STATES) != 0) return LODE_OK;
-    return lode__fail(error, LODE_E_CONFIG,
-                      "data.examples: all_positions needs a user tower whose every position sees the "
-                      "clicks up to it alone, and model.user.tower: %s does not give that (sasrec "
-                      "does); or train it with data.examples: every_click",
-                      tower->name);
+    return lode__fail(
+        error, LODE_E_CONFIG,
+        "data.examples: all_positions needs a user tower whose every position sees the "
+        "clicks up to it alone, and model.user.tower: %s does not give that (sasrec "
+        "does); or train it with data.examples: every_click",
+        tower->name);
 }
 
 static lode_status prepare_objectives(lode_trainer *trainer, size_t *items, lode_error *error) {
@@ -101,8 +102,7 @@ static lode_status prepare_scene(lode_trainer *trainer, size_t number, size_t it
     graph->seed = (uint64_t)trainer->config->train.seed;
     scene->params = trainer->model->params;
     scene->most = trainer->batcher.most;
-    scene->users =
-        lode__user_view_new(graph, trainer->model, scene->params, trainer->batcher.batch);
+    scene->users = lode__user_view_new(graph, trainer->model, scene->params, trainer->batcher.batch);
     scene->items = lode__item_view_new(graph, trainer->model, scene->params, items);
     if (scene->users != NULL && scene->items != NULL) {
         const lode_tower_outputs *outputs = &scene->users->outputs;

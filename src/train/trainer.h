@@ -52,8 +52,8 @@ typedef struct lode_trainer {
     // progress
     lode_counters counters;
     double seconds, timed_seconds; ///< in steps; without the first three
-    uint64_t timed_examples; ///< positives: queries, not windows
-    double validation; ///< of the last one
+    uint64_t timed_examples;       ///< positives: queries, not windows
+    double validation;             ///< of the last one
     lode_arena arena;
 } lode_trainer;
 

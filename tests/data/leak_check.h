@@ -24,7 +24,9 @@ static inline const char *leak_find(const lode_split *split, leak_hidden *hidden
     static uint32_t counted[4096];
     const lode_log *log = &split->log;
     lode_examples examples;
-    if (log->items > 4096 || lode__examples_new(&examples, split, &(lode_example_options){.min_history = 0}, NULL) != LODE_OK) {
+    if (log->items > 4096 ||
+        lode__examples_new(&examples, split, &(lode_example_options){.min_history = 0}, NULL) !=
+            LODE_OK) {
         return "the checker cannot work";
     }
     const char *found = NULL;

@@ -235,7 +235,7 @@ static void free_all(const gradcheck *check, double **gradients) {
         lode__free(gradients[i]);
 }
 
-enum { PARAMS = 16 };
+enum { PARAMS = 64 };
 
 void gradcheck_run(const gradcase *item) {
     gradcheck check;

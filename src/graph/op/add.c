@@ -31,8 +31,7 @@ static void forward(lode_graph *graph, void *context) {
                    forward_tile, self);
 }
 
-static void pass(const lode_addition *self, lode_tensor *input, double scale, bool add,
-                 size_t task) {
+static void pass(const lode_addition *self, lode_tensor *input, double scale, bool add, size_t task) {
     if (input->gradient == NULL) return;
     const lode_kernels *kernels = self->graph->kernels;
     const size_t d = self->output->columns;

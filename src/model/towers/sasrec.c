@@ -73,7 +73,8 @@ static const lode_key keys[] = {
      .fallback = "0.2",
      .low = 0,
      .high = 0.95,
-     .help = "Dropout on click rows, attention outputs and inside and behind the feed-forward layers."},
+     .help =
+         "Dropout on click rows, attention outputs and inside and behind the feed-forward layers."},
     {.name = "activation",
      .type = LODE_KEY_CHOICE,
      AT(activation),
@@ -136,10 +137,11 @@ static lode_status declare(void *state, const void *config, const lode_tower_set
     const lode_field *item = &setting->vocabulary->fields[setting->vocabulary->item_id];
     const size_t d = item->dim;
     if (d % (size_t)self->config->heads != 0) {
-        return lode__fail(error, LODE_E_CONFIG,
-                          "model.user.heads is %lld, but the item id has %zu dimensions: heads must "
-                          "divide them",
-                          (long long)self->config->heads, d);
+        return lode__fail(
+            error, LODE_E_CONFIG,
+            "model.user.heads is %lld, but the item id has %zu dimensions: heads must "
+            "divide them",
+            (long long)self->config->heads, d);
     }
     self->item_table = item->table;
     self->positions =
@@ -148,10 +150,8 @@ static lode_status declare(void *state, const void *config, const lode_tower_set
     for (size_t i = 0; i < (size_t)self->config->blocks; i++)
         declare_block(&self->blocks[i], self->config, setting->params, i, d);
     if (self->config->norm != NORM_POST) {
-        self->gain =
-            lode__param_dense(setting->params, "user.norm.gain", 1, d, LODE_INIT_ONE, 1.0);
-        self->bias =
-            lode__param_dense(setting->params, "user.norm.bias", 1, d, LODE_INIT_ZERO, 1.0);
+        self->gain = lode__param_dense(setting->params, "user.norm.gain", 1, d, LODE_INIT_ONE, 1.0);
+        self->bias = lode__param_dense(setting->params, "user.norm.bias", 1, d, LODE_INIT_ZERO, 1.0);
     }
     *width = d;
     return LODE_OK;
