@@ -183,7 +183,7 @@ static void test_objectives(void **state) {
             session opened;
             open_trainer(&opened, self->data, self->folder, sets);
             double first = 0.0, last = 0.0;
-            for (int step = 0; step < 30; step++) {
+            for (int step = 0; step < 12; step++) {
                 opened.trainer->counters.step = 0; // the same examples and draws again
                 last = take_step(&opened);
                 if (step == 0) first = last;
