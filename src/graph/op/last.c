@@ -18,11 +18,11 @@ static void forward(lode_graph *graph, void *context) {
     const lode_last_op *self = context;
     const size_t d = self->output->columns;
     const int32_t *offsets = self->lists->offsets;
-    real *y = self->output->value;
+    stored *y = self->output->value;
     for (size_t row = 0; row < self->output->rows->size; row++, y += d) {
         if (offsets[row + 1] > offsets[row]) {
             const size_t at = (size_t)offsets[row + 1] - 1;
-            memcpy(y, (const real *)self->x->value + at * d, d * sizeof *y);
+            memcpy(y, (const stored *)self->x->value + at * d, d * sizeof *y);
         } else {
             memset(y, 0, d * sizeof *y);
         }
@@ -34,7 +34,7 @@ static void clear_tile(void *context, size_t task, size_t thread) {
     const lode_last_op *self = context;
     const size_t d = self->output->columns, first = task * LODE_TILE;
     const size_t rows = LODE_MIN((size_t)LODE_TILE, self->x->rows->size - first);
-    memset((real *)self->x->gradient + first * d, 0, rows * d * sizeof(real));
+    memset((stored *)self->x->gradient + first * d, 0, rows * d * sizeof(stored));
 }
 
 static void backward(lode_graph *graph, void *context) {
@@ -50,8 +50,8 @@ static void backward(lode_graph *graph, void *context) {
     for (size_t row = 0; row < self->output->rows->size; row++) {
         if (offsets[row + 1] == offsets[row]) continue;
         const size_t at = (size_t)offsets[row + 1] - 1;
-        kernels->add(d, (const real *)self->output->gradient + row * d,
-                     (real *)self->x->gradient + at * d);
+        kernels->add(d, (const stored *)self->output->gradient + row * d,
+                     (stored *)self->x->gradient + at * d);
     }
 }
 
@@ -67,6 +67,7 @@ lode_tensor *lode__last(lode_graph *graph, lode_tensor *x, lode_lists *lists) {
     assert(x->rows == lists->positions);
     lode_tensor *output = lode__graph_tensor(graph, lists->rows, x->columns, true);
     *self = (lode_last_op){graph, x, output, lists, false};
+    lode__graph_reads(graph, x, LODE_FORWARD_ONLY);
     return lode__graph_add(graph, LODE_OP(graph, last), self, output);
 }
 #endif
