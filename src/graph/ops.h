@@ -16,8 +16,9 @@ lode_tensor *lode__embedding(lode_graph *graph, lode_param *table, lode_index *i
 lode_tensor *lode__linear(lode_graph *graph, lode_tensor *x, lode_param *weight, lode_param *bias,
                           lode_activation activation);
 
-/// y = scale x + z, same shapes.
-lode_tensor *lode__add(lode_graph *graph, lode_tensor *x, double scale, lode_tensor *z);
+/// y = x + z, or y = scale x + z; same shapes.
+lode_tensor *lode__add(lode_graph *graph, lode_tensor *x, lode_tensor *z);
+lode_tensor *lode__add_scaled(lode_graph *graph, lode_tensor *x, double scale, lode_tensor *z);
 
 /// y = layer norm of x + residual (NULL = x alone), gain and bias [1, d].
 lode_tensor *lode__layer_norm(lode_graph *graph, lode_tensor *x, lode_tensor *residual,

@@ -180,7 +180,7 @@ static void add_build(gradcheck *check, const void *context) {
     lode_dim *rows = gradcheck_dim(check, "rows", options->m);
     parts->x = gradcheck_input(check, "x", rows, 3);
     parts->z = options->same ? parts->x : gradcheck_input(check, "z", rows, 3);
-    parts->output = lode__add(check->graph, parts->x, add_scale(options), parts->z);
+    parts->output = lode__add_scaled(check->graph, parts->x, add_scale(options), parts->z);
     gradcheck_sum(check, lode__normalize(check->graph, parts->output));
     if (options->used) gradcheck_sum(check, parts->x);
 }

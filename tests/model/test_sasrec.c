@@ -109,7 +109,7 @@ static const gradcase cases[] = {
 static void check_causal(const gradcase *item) {
     enum { OTHER = 2, CHANGED = 3 }; // the list of five clicks, its fourth click
     gradcheck check;
-    gradcheck_open(&check, item, LODE_F64, NULL);
+    gradcheck_open(&check, item, LODE_F64, NULL, true);
     check.graph->training = false;
     double before[LONGEST + 4][DIM];
     const size_t count = (size_t)parts.inputs.history->offsets[LISTS];

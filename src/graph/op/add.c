@@ -49,8 +49,7 @@ static void forward(lode_graph *graph, void *context) {
                    forward_tile, self);
 }
 
-static void pass(const lode_addition *self, lode_tensor *input, double scale, bool add,
-                 size_t task) {
+static void pass(const lode_addition *self, lode_tensor *input, double scale, bool add, size_t task) {
     if (input->gradient == NULL) return;
     const lode_kernels *kernels = self->graph->kernels;
     const size_t d = self->output->columns;
@@ -79,7 +78,11 @@ static void backward(lode_graph *graph, void *context) {
 const lode_op LODE_REAL(lode__op_add) = {"add", forward, backward};
 
 #if LODE_FIRST_PASS
-lode_tensor *lode__add(lode_graph *graph, lode_tensor *x, double scale, lode_tensor *z) {
+lode_tensor *lode__add(lode_graph *graph, lode_tensor *x, lode_tensor *z) {
+    return lode__add_scaled(graph, x, 1.0, z);
+}
+
+lode_tensor *lode__add_scaled(lode_graph *graph, lode_tensor *x, double scale, lode_tensor *z) {
     lode_addition *self = lode__graph_alloc(graph, 1, sizeof *self);
     if (self == NULL || x == NULL || z == NULL) {
         graph->failed = true;

@@ -155,7 +155,7 @@ static void apply(const void *state, lode_graph *graph, const lode_params *param
     const lode_ican *self = state;
     lode_tensor *x = lode__embedding(graph, lode__param(params, self->item_table), inputs->clicks,
                                      NULL, LODE_POOL_SUM);
-    x = lode__add(graph, x, 1.0,
+    x = lode__add(graph, x,
                   lode__embedding(graph, lode__param(params, self->positions), inputs->places, NULL,
                                   LODE_POOL_SUM));
     x = lode__dropout(graph, x, self->config->dropout);

@@ -217,10 +217,10 @@ static lode_tensor *apply_block(const scene *in, const lode_sasrec_block *block,
         x = norm(in, query, attend(in, block, query, x), block->gain[1], block->bias[1]);
         y = feed_forward(in, block, x);
     } else {
-        x = lode__add(in->graph, x, 1.0, attend(in, block, query, query));
+        x = lode__add(in->graph, x, attend(in, block, query, query));
         y = feed_forward(in, block, norm(in, x, NULL, block->gain[1], block->bias[1]));
     }
-    return last ? norm(in, x, y, self->gain, self->bias) : lode__add(in->graph, x, 1.0, y);
+    return last ? norm(in, x, y, self->gain, self->bias) : lode__add(in->graph, x, y);
 }
 
 static void apply(const void *state, lode_graph *graph, const lode_params *params,
@@ -229,9 +229,9 @@ static void apply(const void *state, lode_graph *graph, const lode_params *param
     const scene in = {self, graph, params, inputs->history};
     lode_param *items = lode__param(params, self->item_table);
     lode_tensor *x = lode__embedding(graph, items, inputs->clicks, NULL, LODE_POOL_SUM);
-    x = lode__add(graph, x, self->config->scale ? sqrt((double)items->columns) : 1.0,
-                  lode__embedding(graph, lode__param(params, self->positions), inputs->places, NULL,
-                                  LODE_POOL_SUM));
+    x = lode__add_scaled(graph, x, self->config->scale ? sqrt((double)items->columns) : 1.0,
+                         lode__embedding(graph, lode__param(params, self->positions),
+                                         inputs->places, NULL, LODE_POOL_SUM));
     x = lode__dropout(graph, x, self->config->dropout);
     const size_t blocks = (size_t)self->config->blocks;
     for (size_t i = 0; i < blocks; i++)
