@@ -90,7 +90,7 @@ static void verify(const gradcheck *check, const void *context) {
 
 #define CASE(text, keys)                                                                           \
     {                                                                                              \
-        .name = "sasrec, " text, .build = build, .verify = verify,                                 \
+        .name = "sasrec, " text, .build = build, .verify = verify, .deep = 4,                      \
         .options = &(const sasrec_options) {                                                       \
             "{tower: sasrec, " keys "}"                                                            \
         }                                                                                          \

@@ -178,12 +178,16 @@ static void test_objectives(void **state) {
     static const char *const scorers[] = {"model.scorer=dot", "model.scorer=cosine"};
     for (size_t i = 0; i < sizeof objectives / sizeof *objectives; i++) {
         for (size_t kind = 0; kind < 4; kind++) {
-            const char *const sets[] = {objectives[i], kinds[kind], scorers[i % 2],
-                                        "train.batch=80", NULL};
+            const char *const sets[] = {objectives[i],
+                                        kinds[kind],
+                                        scorers[i % 2],
+                                        "train.batch=80",
+                                        "train.learning_rate=0.03",
+                                        NULL};
             session opened;
             open_trainer(&opened, self->data, self->folder, sets);
             double first = 0.0, last = 0.0;
-            for (int step = 0; step < 12; step++) {
+            for (int step = 0; step < 20; step++) {
                 opened.trainer->counters.step = 0; // the same examples and draws again
                 last = take_step(&opened);
                 if (step == 0) first = last;

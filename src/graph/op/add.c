@@ -93,7 +93,7 @@ lode_tensor *lode__add_scaled(lode_graph *graph, lode_tensor *x, double scale, l
     *self = (lode_addition){.graph = graph, .x = x, .z = z, .output = output, .scale = scale};
     lode__graph_reads(graph, x, LODE_FORWARD_ONLY);
     lode__graph_reads(graph, z, LODE_FORWARD_ONLY);
-    lode__graph_value_over(graph, output, x);
+    if (scale == 1.0 || x != z) lode__graph_value_over(graph, output, x); // else x is read twice
     lode__graph_gradient_over(graph, x, output);
     lode__graph_gradient_over(graph, z, output);
     return lode__graph_add(graph, LODE_OP(graph, add), self, output);
