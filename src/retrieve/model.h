@@ -2,6 +2,7 @@
 #ifndef LODE_RETRIEVE_MODEL_H
 #define LODE_RETRIEVE_MODEL_H
 
+#include "search/searcher.h"
 #include "train/trainer.h"
 
 struct lode_model {
@@ -10,13 +11,14 @@ struct lode_model {
     lode_split *split;     ///< its clicks; NULL without data
     lode_binding *binding; ///< NULL without data
     float *items;          ///< [items, dim]
+    lode_index *index;     ///< over them
     size_t dim;
 };
 
 struct lode_session {
     const lode_model *model;
     lode_encoder *encoder;
-    lode_topk *topk;
+    lode_searcher *searcher;
     size_t batch, k;
     float *vectors;     ///< [batch, dim]
     float *scores;      ///< [batch, k]
