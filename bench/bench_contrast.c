@@ -6,7 +6,7 @@
 /// compared with bytes instead: what must at least be read and written. Beside the speed stand the loss and the largest
 /// error of sampled query gradients against double.
 ///
-///     bench_contrast [rounds [threads ...]]
+///     bench_contrast [rounds [threads [workload]]]        all workloads at 1 thread
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,14 +82,15 @@ static void open_scene(scene *s, const workload *work, size_t threads) {
     lode_dim *rows = dimension(s, "queries", work->m), *keys = dimension(s, "keys", work->n);
     lode_dim *negatives = work->own ? rows : dimension(s, "negatives", work->r);
     lode_contrast *spec = &s->spec;
-    *spec = (lode_contrast){.kind = work->kind,
-                            .query = lode__graph_tensor(s->graph, rows, work->d, true),
-                            .key = lode__graph_tensor(s->graph, keys, work->d, true),
-                            .positive = lode__graph_index(s->graph, rows, 1),
-                            .negative = lode__graph_index(s->graph, negatives, work->own ? work->r : 1),
-                            .shared = !work->own,
-                            .scale = work->scale,
-                            .positive_in_denominator = true};
+    *spec =
+        (lode_contrast){.kind = work->kind,
+                        .query = lode__graph_tensor(s->graph, rows, work->d, true),
+                        .key = lode__graph_tensor(s->graph, keys, work->d, true),
+                        .positive = lode__graph_index(s->graph, rows, 1),
+                        .negative = lode__graph_index(s->graph, negatives, work->own ? work->r : 1),
+                        .shared = !work->own,
+                        .scale = work->scale,
+                        .positive_in_denominator = true};
     if (spec->query == NULL || spec->key == NULL || spec->positive == NULL || spec->negative == NULL)
         die("no memory");
     fill_rows(spec->query, &random);
@@ -174,7 +175,8 @@ static void bench(const workload *work, size_t threads, size_t rounds, double fl
     const double f = forward[rounds / 2], b = backward[rounds / 2];
     const double pairs = (double)work->m * (double)work->r, d = (double)work->d;
     const double floor = (8.0 * pairs * d / flops + 2.0 * pairs / exps) / (double)threads;
-    printf("%-14s m %6zu r %4zu d %3zu  %zu threads  forward %7.2f ms (min %7.2f)  backward %7.2f ms (min %7.2f)  ",
+    printf("%-14s m %6zu r %4zu d %3zu  %zu threads  forward %7.2f ms (min %7.2f)  backward %7.2f "
+           "ms (min %7.2f)  ",
            work->name, work->m, work->r, work->d, threads, 1e3 * f, 1e3 * forward[0], 1e3 * b,
            1e3 * backward[0]);
     if (work->own) {
@@ -185,8 +187,8 @@ static void bench(const workload *work, size_t threads, size_t rounds, double fl
         printf("%6.1f GFLOP/s %5.2f Gexp/s %3.0f %% of the roofline  ", 8e-9 * pairs * d / (f + b),
                2e-9 * pairs / (f + b), 100.0 * floor / (f + b));
     }
-    printf("loss %.6f  gradient error %.1e  graph %zu MiB\n",
-           lode__graph_loss_value(s.graph), gradient_error(&s), lode__graph_bytes(s.graph) >> 20);
+    printf("loss %.6f  gradient error %.1e  graph %zu MiB\n", lode__graph_loss_value(s.graph),
+           gradient_error(&s), lode__graph_bytes(s.graph) >> 20);
     close_scene(&s);
 }
 
@@ -195,12 +197,13 @@ int main(int count, char **arguments) {
     if (rounds < 1 || rounds > 99) die("1 to 99 rounds");
     const struct lode_kernels_f32 *kernels = lode__kernels_f32();
     const double flops = peak_flops(kernels), exps = peak_exps(kernels);
-    printf("level %s, compiler " __VERSION__ ", median of %zu; one core: %.1f GFLOP/s, %.2f Gexp/s\n",
+    printf("level %s, compiler " __VERSION__
+           ", median of %zu; one core: %.1f GFLOP/s, %.2f Gexp/s\n",
            kernels->level, rounds, 1e-9 * flops, 1e-9 * exps);
+    const size_t threads = count > 2 ? (size_t)atoi(arguments[2]) : 1;
     for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {
-        if (count <= 2) bench(&workloads[i], 1, rounds, flops, exps);
-        for (int at = 2; at < count; at++)
-            bench(&workloads[i], (size_t)atoi(arguments[at]), rounds, flops, exps);
+        if (count <= 3 || strcmp(arguments[3], workloads[i].name) == 0)
+            bench(&workloads[i], threads, rounds, flops, exps);
     }
     return 0;
 }
