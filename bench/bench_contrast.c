@@ -78,7 +78,7 @@ static void open_scene(scene *s, const workload *work, size_t threads) {
         lode__graph_new(&s->graph, LODE_F32, true, s->pool, &error) != LODE_OK) {
         die("no memory");
     }
-    lode_random random = lode__random(1, 7, 0, 0);
+    s->graph->layout.apart = true; // queries and keys are nobody's output
     lode_dim *rows = dimension(s, "queries", work->m), *keys = dimension(s, "keys", work->n);
     lode_dim *negatives = work->own ? rows : dimension(s, "negatives", work->r);
     lode_contrast *spec = &s->spec;
@@ -93,8 +93,6 @@ static void open_scene(scene *s, const workload *work, size_t threads) {
                         .positive_in_denominator = true};
     if (spec->query == NULL || spec->key == NULL || spec->positive == NULL || spec->negative == NULL)
         die("no memory");
-    fill_rows(spec->query, &random);
-    fill_rows(spec->key, &random);
     for (size_t i = 0; i < work->m; i++)
         spec->positive->data[i] = (int32_t)(i % work->n);
     // As an item view hands out rows: the first time an item is drawn it gets the next one.
@@ -103,7 +101,12 @@ static void open_scene(scene *s, const workload *work, size_t threads) {
         spec->negative->data[j] = (int32_t)((work->own ? work->m + j : j) % work->n);
     s->loss = lode__contrast(s->graph, spec);
     lode__graph_loss(s->graph, s->loss, 1.0);
+    lode__graph_keep_gradient(s->graph, spec->query);
+    lode__graph_keep_gradient(s->graph, spec->key);
     if (lode__graph_finish(s->graph, &error) != LODE_OK) die("no memory");
+    lode_random random = lode__random(1, 7, 0, 0);
+    fill_rows(spec->query, &random);
+    fill_rows(spec->key, &random);
 }
 
 static void close_scene(scene *s) {

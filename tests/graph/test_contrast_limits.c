@@ -41,7 +41,7 @@ static void open_scene(scene *s, const layout *setup) {
     lode_error error = {0};
     assert_int_equal(lode__pool_new(&s->pool, setup->threads, &error), LODE_OK);
     assert_int_equal(lode__graph_new(&s->graph, setup->precision, true, s->pool, &error), LODE_OK);
-    lode_random random = lode__random(3, LODE_PURPOSE_USER, 0, 0);
+    s->graph->layout.apart = true; // queries and keys are nobody's output
     lode_dim *rows = dimension(s, "queries", setup->m), *keys = dimension(s, "keys", setup->n);
     lode_dim *negatives = setup->own ? rows : dimension(s, "negatives", setup->r);
     lode_contrast *spec = &s->spec;
@@ -54,15 +54,18 @@ static void open_scene(scene *s, const layout *setup) {
                             .shared = !setup->own,
                             .scale = 1.0,
                             .positive_in_denominator = true};
-    fill(spec->query, &random);
-    fill(spec->key, &random);
     for (size_t i = 0; i < setup->m; i++)
         spec->positive->data[i] = (int32_t)(i % setup->n);
     for (size_t j = 0; j < (setup->own ? setup->m : 1) * setup->r; j++)
         spec->negative->data[j] = (int32_t)((j * 7 + 1) % setup->n);
     s->loss = lode__contrast(s->graph, spec);
     lode__graph_loss(s->graph, s->loss, 1.0);
+    lode__graph_keep_gradient(s->graph, spec->query);
+    lode__graph_keep_gradient(s->graph, spec->key);
     assert_int_equal(lode__graph_finish(s->graph, &error), LODE_OK);
+    lode_random random = lode__random(3, LODE_PURPOSE_USER, 0, 0);
+    fill(spec->query, &random);
+    fill(spec->key, &random);
 }
 
 static double run_scene(scene *s) {

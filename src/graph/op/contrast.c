@@ -121,7 +121,8 @@ static void allocate_order(lode_graph *graph, lode_contrast_order *order, size_t
                            size_t entries, size_t weight_size) {
     order->starts = lode__graph_alloc(graph, rows + 2, sizeof *order->starts);
     order->from = lode__graph_alloc(graph, entries, sizeof *order->from);
-    if (weight_size > 0) order->weights = lode__graph_alloc(graph, entries, weight_size);
+    if (weight_size > 0)
+        lode__graph_work(graph, &order->weights, entries, weight_size, LODE_BACKWARD_ONLY);
 }
 
 static void allocate_shared(lode_graph *graph, lode_contrast_op *self, size_t size) {
@@ -129,19 +130,24 @@ static void allocate_shared(lode_graph *graph, lode_contrast_op *self, size_t si
     const lode_contrast *spec = &self->spec;
     const size_t kept = lode__stored_size(graph->precision), d = spec->query->columns;
     const size_t m = spec->query->rows->capacity, r = spec->negative->dim->capacity;
-    const size_t blocks = (LODE_MAX(m, r) + COLUMNS - 1) / COLUMNS;
-    const size_t n = spec->key->rows->capacity;
-    self->across = lode__graph_alloc(graph, blocks * lode__graph_packed(graph, d, COLUMNS), kept);
-    if (spec->negative_shift != NULL) self->shift = lode__graph_alloc(graph, r, size);
+    const size_t key_blocks = (r + COLUMNS - 1) / COLUMNS, query_blocks = (m + COLUMNS - 1) / COLUMNS;
+    const size_t across = lode__graph_packed(graph, d, COLUMNS);
+    const size_t along = lode__graph_packed(graph, COLUMNS, d), n = spec->key->rows->capacity;
+    lode_contrast_packed *keys = &self->packed_keys, *queries = &self->packed_queries;
+    lode__graph_work(graph, &keys->across, key_blocks * across, kept, LODE_FORWARD_ONLY);
+    if (spec->negative_shift != NULL)
+        lode__graph_work(graph, &self->shift, r, size, LODE_INTO_BACKWARD);
     if (spec->masked != NULL) {
         const size_t masked = spec->masked->positions->capacity;
         allocate_order(graph, &self->mask_by_query, m, masked, 0);
         allocate_order(graph, &self->mask_by_place, r, masked, 0);
     }
     if (graph->gradients) {
-        self->along = lode__graph_alloc(graph, blocks * lode__graph_packed(graph, COLUMNS, d), kept);
-        self->pull = lode__graph_alloc(graph, m * d, size);
-        self->d_keys = lode__graph_alloc(graph, r * d, size);
+        lode__graph_work(graph, &keys->along, key_blocks * along, kept, LODE_FORWARD_ONLY);
+        lode__graph_work(graph, &queries->across, query_blocks * across, kept, LODE_BACKWARD_ONLY);
+        lode__graph_work(graph, &queries->along, query_blocks * along, kept, LODE_BACKWARD_ONLY);
+        lode__graph_work(graph, &self->pull, m * d, size, LODE_INTO_BACKWARD);
+        lode__graph_work(graph, &self->d_keys, r * d, size, LODE_BACKWARD_ONLY);
         allocate_order(graph, &self->by_key, n, m, size);
         allocate_order(graph, &self->by_place, n, r, 0);
     }
@@ -158,7 +164,7 @@ static void allocate_own(lode_graph *graph, lode_contrast_op *self, size_t size)
         return;
     }
     self->own_keys = lode__graph_alloc(graph, entries, sizeof *self->own_keys);
-    self->own = lode__graph_alloc(graph, entries, size);
+    lode__graph_work(graph, &self->own, entries, size, LODE_INTO_BACKWARD);
     if (graph->gradients)
         allocate_order(graph, &self->by_key, spec->key->rows->capacity, entries, size);
 }
@@ -176,11 +182,13 @@ lode_tensor *lode__contrast(lode_graph *graph, const lode_contrast *contrast) {
     self->spec = *contrast;
     self->graph = graph;
     self->output = lode__graph_tensor_wide(graph, &graph->one, 1, true);
-    self->positive = lode__graph_alloc(graph, m, size);
-    self->lse = lode__graph_alloc(graph, m, size);
-    self->share = lode__graph_alloc(graph, m, size);
-    self->loss = lode__graph_alloc(graph, m, size);
-    self->d_positive = lode__graph_alloc(graph, m, size);
+    lode__graph_work(graph, &self->positive, m, size, LODE_INTO_BACKWARD);
+    lode__graph_work(graph, &self->lse, m, size, LODE_INTO_BACKWARD);
+    lode__graph_work(graph, &self->share, m, size, LODE_INTO_BACKWARD);
+    lode__graph_work(graph, &self->loss, m, size, LODE_FORWARD_ONLY);
+    lode__graph_work(graph, &self->d_positive, m, size, LODE_INTO_BACKWARD);
+    lode__graph_reads(graph, self->spec.query, LODE_INTO_BACKWARD);
+    lode__graph_reads(graph, self->spec.key, LODE_INTO_BACKWARD);
     if (contrast->shared) {
         allocate_shared(graph, self, size);
     } else {

@@ -15,6 +15,12 @@ typedef struct lode_contrast_order {
     void *weights;   ///< [entries] reals, or NULL
 } lode_contrast_order;
 
+/// Blocks of rows in the forms in which products read them; stored.
+typedef struct lode_contrast_packed {
+    void *across; ///< each block as B [d, columns]
+    void *along;  ///< each block as B [columns, d], or NULL
+} lode_contrast_packed;
+
 typedef struct lode_contrast_op {
     lode_contrast spec;
     lode_graph *graph;
@@ -27,12 +33,11 @@ typedef struct lode_contrast_op {
     lode_contrast_order by_key; ///< queries (and weights) that pull at each key
 
     // shared negatives
-    void *pull;           ///< [m, d] dl/dq
-    void *shift;          ///< [r] of the negatives, or NULL
-    void *across, *along; ///< packed blocks of keys (forward) or queries (backward), as B [d, columns]
-                          ///< and as B [columns, d]
-    void *d_keys;         ///< [r, d] sum over queries of dl/dz q
-    lode_contrast_order by_place; ///< keys' places in the list of negatives
+    void *pull;                                       ///< [m, d] dl/dq
+    void *shift;                                      ///< [r] of the negatives, or NULL
+    lode_contrast_packed packed_keys, packed_queries; ///< forward, backward
+    void *d_keys;                                     ///< [r, d] sum over queries of dl/dz q
+    lode_contrast_order by_place;                     ///< keys' places in the list of negatives
     lode_contrast_order mask_by_query,
         mask_by_place; ///< places by query, queries by place; both rising
 

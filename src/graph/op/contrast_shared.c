@@ -51,13 +51,14 @@ static size_t along_size(const lode_contrast_op *self) {
 }
 
 /// Pack rows [columns, d] as block `block`.
-static void pack_block(const lode_contrast_op *self, size_t block, size_t columns,
-                       const stored *rows) {
+static void pack_block(const lode_contrast_op *self, const lode_contrast_packed *packed,
+                       size_t block, size_t columns, const stored *rows) {
     const lode_kernels *kernels = self->graph->kernels;
     const size_t d = self->spec.query->columns;
-    kernels->pack_stored(d, columns, rows, 1, d, (stored *)self->across + block * across_size(self));
-    if (self->along == NULL) return;
-    kernels->pack_stored(columns, d, rows, d, 1, (stored *)self->along + block * along_size(self));
+    kernels->pack_stored(d, columns, rows, 1, d,
+                         (stored *)packed->across + block * across_size(self));
+    if (packed->along == NULL) return;
+    kernels->pack_stored(columns, d, rows, d, 1, (stored *)packed->along + block * along_size(self));
 }
 
 static void gather_keys(const lode_contrast_op *self, size_t first, size_t count, stored *rows) {
@@ -75,7 +76,7 @@ static void pack_keys(void *context, size_t task, size_t thread) {
     const size_t columns = LODE_MIN((size_t)COLUMNS, self->spec.negative->dim->size - first);
     stored *rows = (stored *)scratch_rows(self, thread);
     gather_keys(self, first, columns, rows);
-    pack_block(self, task, columns, rows);
+    pack_block(self, &self->packed_keys, task, columns, rows);
     for (size_t j = first; self->shift != NULL && j < first + columns; j++)
         ((real *)self->shift)[j] = (real)self->spec.negative_shift->data[j];
 }
@@ -85,7 +86,7 @@ static void pack_queries(void *context, size_t task, size_t thread) {
     const lode_contrast_op *self = context;
     const size_t first = task * COLUMNS;
     const size_t columns = LODE_MIN((size_t)COLUMNS, self->spec.query->rows->size - first);
-    pack_block(self, task, columns,
+    pack_block(self, &self->packed_queries, task, columns,
                (const stored *)self->spec.query->value + first * self->spec.query->columns);
 }
 
@@ -93,7 +94,8 @@ static void pack_queries(void *context, size_t task, size_t thread) {
 typedef struct walk {
     const lode_contrast_op *self;
     size_t first, rows;
-    const stored *a;         ///< [rows, d]
+    const stored *a; ///< [rows, d]
+    const lode_contrast_packed *b;
     lode_contrast_tile tile; ///< its weights replace the dot products where the sizes of both are equal
     real *products;          ///< scratch
     const lode_contrast_order *masks; ///< or NULL
@@ -114,7 +116,9 @@ static void walk_start(walk *w, const lode_contrast_op *self, size_t first, size
     w->masks = NULL;
 }
 
-static void walk_masks(walk *w, const lode_contrast_order *masks) {
+/// What the rows walk through.
+static void walk_columns(walk *w, const lode_contrast_packed *b, const lode_contrast_order *masks) {
+    w->b = b;
     if (w->self->spec.masked == NULL) return;
     w->masks = masks;
     for (size_t i = 0; i < w->rows; i++)
@@ -134,7 +138,7 @@ static void walk_products(walk *w, size_t column, size_t columns) {
                      .a = w->a,
                      .a_row = d,
                      .a_column = 1,
-                     .b = (const stored *)self->across + column / COLUMNS * across_size(self),
+                     .b = (const stored *)w->b->across + column / COLUMNS * across_size(self),
                      .b_packed = true,
                      .wide = w->tile.z,
                      .c_row = COLUMNS,
@@ -159,7 +163,7 @@ static void walk_sum(const walk *w, size_t column, bool add, real *sums) {
                                .a = w->tile.stored,
                                .a_row = COLUMNS,
                                .a_column = 1,
-                               .b = (const stored *)self->along + column / COLUMNS * along_size(self),
+                               .b = (const stored *)w->b->along + column / COLUMNS * along_size(self),
                                .b_packed = true,
                                .wide = sums,
                                .c_row = d,
@@ -217,7 +221,7 @@ static void forward_task(void *context, size_t task, size_t thread) {
         top[i] = -(real)INFINITY;
     walk w;
     walk_start(&w, self, first, rows, queries, thread);
-    walk_masks(&w, &self->mask_by_query);
+    walk_columns(&w, &self->packed_keys, &self->mask_by_query);
     w.tile.top = top;
     w.tile.sum = sum;
     w.tile.loss = loss;
@@ -282,7 +286,7 @@ static void negative_task(void *context, size_t task, size_t thread) {
     gather_keys(self, first, rows, keys);
     walk w;
     walk_start(&w, self, first, rows, keys, thread);
-    walk_masks(&w, &self->mask_by_place);
+    walk_columns(&w, &self->packed_queries, &self->mask_by_place);
     if (self->shift != NULL) w.tile.row_shift = (const real *)self->shift + first;
     for (size_t column = 0; column < m; column += COLUMNS) {
         walk_products(&w, column, LODE_MIN((size_t)COLUMNS, m - column));
