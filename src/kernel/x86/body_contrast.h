@@ -1,6 +1,13 @@
 // Contrastive losses in the alphabet of the including file: logits of a tile to weights while they are in the level 1
 // cache, and sums over gathered rows.
 
+#ifndef LODE_K // floats are what is stored
+typedef float stored;
+#define LODE_K(name) name##_f32
+#define s_get        v_get
+#define s_put        v_put
+#endif
+
 /// e^x for x <= 0, to a relative error of 2e-7; 0 below -87; NaN kept. x above 88 is not allowed.
 /// The fit of v_exp; cheaper by what is cut off. Adding 1.5 * 2^23 leaves n, of e^x = 2^n e^r, in the low bits, from
 /// where it is added to the exponent.
@@ -37,15 +44,28 @@ LODE_INLINE vec v_log1p(vec e) {
 /// Row i of a tile, with what its logits need.
 typedef struct tile_line {
     const float *z;
-    float *out;
+    float *wide;               // where weights go: z, or
+    stored *out;               // elsewhere
     const float *column_shift; // or NULL
     vec scale, shift;
 } tile_line;
 
-LODE_INLINE tile_line line_of(const struct lode_contrast_tile_f32 *t, size_t i) {
-    float *out = t->stored != NULL ? t->stored : t->z;
-    return (tile_line){t->z + i * t->z_row, out + i * t->z_row, t->column_shift, v_set(t->scale),
+LODE_INLINE tile_line line_of(const struct LODE_K(lode_contrast_tile) * t, size_t i) {
+    const size_t at = i * t->z_row;
+    return (tile_line){t->z + at,
+                       t->stored == NULL ? t->z + at : NULL,
+                       t->stored != NULL ? t->stored + at : NULL,
+                       t->column_shift,
+                       v_set(t->scale),
                        v_set(t->row_shift != NULL ? t->row_shift[i] : 0)};
+}
+
+LODE_INLINE void put_weight(const tile_line *line, size_t j, size_t left, vec weight) {
+    if (line->wide != NULL) {
+        v_put(line->wide + j, left, weight);
+    } else {
+        s_put(line->out + j, left, weight);
+    }
 }
 
 LODE_INLINE vec line_logit(const tile_line *line, size_t j, size_t left, const bool shifted) {
@@ -54,7 +74,8 @@ LODE_INLINE vec line_logit(const tile_line *line, size_t j, size_t left, const b
     return v_fms(line->scale, z, v_add(line->shift, v_get(line->column_shift + j, left)));
 }
 
-LODE_INLINE void softmax_line(const struct lode_contrast_tile_f32 *t, size_t i, const bool shifted) {
+LODE_INLINE void softmax_line(const struct LODE_K(lode_contrast_tile) * t, size_t i,
+                              const bool shifted) {
     const tile_line line = line_of(t, i);
     const vec lowest = v_set(-INFINITY);
     vec top0 = lowest, top1 = lowest;
@@ -79,13 +100,13 @@ LODE_INLINE void softmax_line(const struct lode_contrast_tile_f32 *t, size_t i, 
     vec sum = v_set(0);
     LODE_EACH(j, t->columns, {
         const vec e = v_weight(v_sub(line_logit(&line, j, left, shifted), highest));
-        v_put(line.out + j, left, e);
+        put_weight(&line, j, left, e);
         sum = v_add(sum, v_keep(left, e, v_set(0)));
     });
     t->sum[i] += v_sum(sum);
 }
 
-LODE_TARGET static void contrast_softmax(const struct lode_contrast_tile_f32 *args) {
+LODE_TARGET static void contrast_softmax(const struct LODE_K(lode_contrast_tile) * args) {
     for (size_t i = 0; i < args->rows; i++) {
         if (args->column_shift != NULL) {
             softmax_line(args, i, true);
@@ -95,15 +116,15 @@ LODE_TARGET static void contrast_softmax(const struct lode_contrast_tile_f32 *ar
     }
 }
 
-LODE_INLINE void exp_line(const struct lode_contrast_tile_f32 *t, size_t i, const bool shifted) {
+LODE_INLINE void exp_line(const struct LODE_K(lode_contrast_tile) * t, size_t i, const bool shifted) {
     const tile_line line = line_of(t, i);
     LODE_EACH(j, t->columns, {
         const vec x = line_logit(&line, j, left, shifted);
-        v_put(line.out + j, left, v_weight(v_min(v_set(0), x)));
+        put_weight(&line, j, left, v_weight(v_min(v_set(0), x)));
     });
 }
 
-LODE_TARGET static void contrast_exp(const struct lode_contrast_tile_f32 *args) {
+LODE_TARGET static void contrast_exp(const struct LODE_K(lode_contrast_tile) * args) {
     for (size_t i = 0; i < args->rows; i++) {
         if (args->column_shift != NULL) {
             exp_line(args, i, true);
@@ -113,8 +134,8 @@ LODE_TARGET static void contrast_exp(const struct lode_contrast_tile_f32 *args) 
     }
 }
 
-LODE_INLINE void logistic_line(const struct lode_contrast_tile_f32 *t, size_t i, const bool shifted,
-                               const bool sums) {
+LODE_INLINE void logistic_line(const struct LODE_K(lode_contrast_tile) * t, size_t i,
+                               const bool shifted, const bool sums) {
     const tile_line line = line_of(t, i);
     const vec zero = v_set(0), one = v_set(1);
     vec sum = zero, loss = zero;
@@ -128,13 +149,13 @@ LODE_INLINE void logistic_line(const struct lode_contrast_tile_f32 *t, size_t i,
             loss = v_add(loss, v_keep(left, v_add(v_max(x, zero), v_log1p(e)), zero));
         }
         if (t->column_factor != NULL) weight = v_mul(weight, v_get(t->column_factor + j, left));
-        v_put(line.out + j, left, weight);
+        put_weight(&line, j, left, weight);
     });
     if (sums && t->sum != NULL) t->sum[i] += v_sum(sum);
     if (sums && t->loss != NULL) t->loss[i] += v_sum(loss);
 }
 
-LODE_TARGET static void contrast_logistic(const struct lode_contrast_tile_f32 *args) {
+LODE_TARGET static void contrast_logistic(const struct LODE_K(lode_contrast_tile) * args) {
     const bool sums = args->sum != NULL || args->loss != NULL;
     for (size_t i = 0; i < args->rows; i++) {
         if (args->column_shift != NULL) {
@@ -152,15 +173,15 @@ LODE_TARGET static void contrast_logistic(const struct lode_contrast_tile_f32 *a
 }
 
 /// Ask the cache for the row that comes GATHER_AHEAD entries later.
-LODE_INLINE void fetch_row(const float *table, size_t n, const int32_t *ids, size_t at, size_t end) {
+LODE_INLINE void fetch_row(const stored *table, size_t n, const int32_t *ids, size_t at, size_t end) {
     if (at + GATHER_AHEAD >= end) return;
     const char *row = (const char *)(table + (size_t)ids[at + GATHER_AHEAD] * n);
     for (size_t byte = 0; byte < n * sizeof *table; byte += 64)
         __builtin_prefetch(row + byte);
 }
 
-LODE_TARGET static void gather_dot(size_t rows, size_t width, size_t n, const float *x,
-                                   const int32_t *ids, const float *table, float *out) {
+LODE_TARGET static void gather_dot(size_t rows, size_t width, size_t n, const stored *x,
+                                   const int32_t *ids, const stored *table, float *out) {
     size_t at = 0;
     for (size_t i = 0; i < rows; i++) {
         for (size_t j = 0; j < width; j++, at++) {
@@ -170,44 +191,46 @@ LODE_TARGET static void gather_dot(size_t rows, size_t width, size_t n, const fl
     }
 }
 
-/// Up to four vectors of columns of one row.
-LODE_INLINE void weighted_block(const struct lode_weighted_sum_f32 *args, size_t first, size_t last,
-                                size_t end, const size_t vectors, size_t left, const float *table,
-                                bool fetch, float *out) {
+/// Columns `column` .. of one row: up to four vectors of them.
+LODE_INLINE void weighted_block(const struct LODE_K(lode_weighted_sum) * args, size_t row,
+                                size_t first, size_t last, size_t end, size_t column,
+                                const size_t vectors, size_t left) {
+    const size_t n = args->n, at = row * n + column;
     vec sum[4];
     for (size_t v = 0; v < vectors; v++)
         sum[v] = v_set(0);
     for (size_t e = first; e < last; e++) {
-        if (fetch) fetch_row(args->table, args->n, args->ids, e, end);
-        const float *row = table + (size_t)args->ids[e] * args->n;
+        if (column == 0) fetch_row(args->table, n, args->ids, e, end);
+        const stored *from = args->table + (size_t)args->ids[e] * n + column;
         const vec weight = v_set(args->weights[e]);
         for (size_t v = 0; v < vectors; v++) {
             const size_t here = v + 1 < vectors ? LANES : left;
-            sum[v] = v_fma(weight, v_get(row + v * LANES, here), sum[v]);
+            sum[v] = v_fma(weight, s_get(from + v * LANES, here), sum[v]);
         }
     }
     for (size_t v = 0; v < vectors; v++) {
-        const size_t here = v + 1 < vectors ? LANES : left;
+        const size_t here = v + 1 < vectors ? LANES : left, to = at + v * LANES;
         vec value = v_mul(sum[v], v_set(args->scale));
-        if (args->add) value = v_add(v_get(out + v * LANES, here), value);
-        v_put(out + v * LANES, here, value);
+        if (args->wide != NULL) {
+            if (args->add) value = v_add(v_get(args->wide + to, here), value);
+            v_put(args->wide + to, here, value);
+        } else {
+            if (args->add) value = v_add(s_get(args->out + to, here), value);
+            s_put(args->out + to, here, value);
+        }
     }
 }
 
-LODE_TARGET static void weighted_sum(const struct lode_weighted_sum_f32 *args) {
+LODE_TARGET static void weighted_sum(const struct LODE_K(lode_weighted_sum) * args) {
     const size_t n = args->n;
-    float *out = args->wide != NULL ? args->wide : args->out;
     const size_t end =
         args->starts != NULL ? (size_t)args->starts[args->rows] : args->rows * args->width;
-    for (size_t i = 0; i < args->rows; i++, out += n) {
+    for (size_t i = 0; i < args->rows; i++) {
         const size_t first = args->starts != NULL ? (size_t)args->starts[i] : i * args->width;
         const size_t last = args->starts != NULL ? (size_t)args->starts[i + 1] : first + args->width;
         size_t j = 0;
-        for (; j + 4 * LANES <= n; j += 4 * LANES) {
-            weighted_block(args, first, last, end, 4, LANES, args->table + j, j == 0, out + j);
-        }
-        LODE_EACH(k, n - j,
-                  weighted_block(args, first, last, end, 1, left, args->table + j + k, j + k == 0,
-                                 out + j + k););
+        for (; j + 4 * LANES <= n; j += 4 * LANES)
+            weighted_block(args, i, first, last, end, j, 4, LANES);
+        LODE_EACH(k, n - j, weighted_block(args, i, first, last, end, j + k, 1, left););
     }
 }
