@@ -11,6 +11,7 @@
 
 #if LODE_KERNEL_X86
 #include <immintrin.h>
+#include <math.h>
 
 #define LODE_FEATURES "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"
 #define LODE_TARGET   __attribute__((target(LODE_FEATURES)))
@@ -84,6 +85,38 @@ LODE_INLINE __m512 dot(__m512 sum, __m512bh a, __m512bh b) {
     return _mm512_dpbf16_ps(sum, a, b);
 }
 
+/// Row i of a tile: x and, the last, masked vector, y.
+LODE_INLINE void load(__m512 *x, __m512 *y, const place *from, size_t i, size_t vectors,
+                      __mmask16 mask, bool wide) {
+    const size_t at = i * from->row, last = at + (vectors - 1) * 16;
+    if (vectors > 1) {
+        *x = wide ? _mm512_loadu_ps(from->wide + at) : load_stored(0xffff, from->stored + at);
+    }
+    *y = wide ? _mm512_maskz_loadu_ps(mask, from->wide + last)
+              : load_stored(mask, from->stored + last);
+}
+
+LODE_INLINE void store(__m512 x, __m512 y, const place *to, size_t i, size_t vectors,
+                       __mmask16 mask, bool wide) {
+    const size_t at = i * to->row, last = at + (vectors - 1) * 16;
+    if (wide) {
+        if (vectors > 1) _mm512_storeu_ps(to->wide + at, x);
+        _mm512_mask_storeu_ps(to->wide + last, mask, y);
+    } else {
+        if (vectors > 1) store_stored(to->stored + at, 0xffff, x);
+        store_stored(to->stored + last, mask, y);
+    }
+}
+
+LODE_INLINE void fetch(const place *to, size_t i) {
+    if (to->wide == NULL) {
+        __builtin_prefetch(to->stored + i * to->row, 1);
+    } else {
+        __builtin_prefetch(to->wide + i * to->row, 1);
+        __builtin_prefetch(to->wide + i * to->row + 16, 1);
+    }
+}
+
 LODE_INLINE void tile(const pair_task *t, const size_t rows, const size_t vectors, const bool packed) {
     const __mmask16 last_mask = first16(t->n - (vectors - 1) * 16);
     const size_t last = (vectors - 1) * 16, a_step = t->a_step;
@@ -92,35 +125,22 @@ LODE_INLINE void tile(const pair_task *t, const size_t rows, const size_t vector
     LODE_TILE_EACH_ROW(DECLARE)
 #undef DECLARE
 
-    if (t->accumulate && t->from.wide != NULL) {
-        const float *c = t->from.wide;
-#define LOAD(i, base, offset)                                                                      \
-    if (rows > i) {                                                                                \
-        if (vectors > 1) x##i = _mm512_loadu_ps(c + i * t->from.row);                              \
-        y##i = _mm512_maskz_loadu_ps(last_mask, c + i * t->from.row + last);                       \
-    }
-        LODE_TILE_EACH_ROW(LOAD)
-#undef LOAD
-    } else if (t->accumulate) {
-        const lode_bf16 *c = t->from.stored;
-#define LOAD(i, base, offset)                                                                      \
-    if (rows > i) {                                                                                \
-        if (vectors > 1) x##i = load_stored(0xffff, c + i * t->from.row);                          \
-        y##i = load_stored(last_mask, c + i * t->from.row + last);                                 \
-    }
-        LODE_TILE_EACH_ROW(LOAD)
-#undef LOAD
-    } else {
-        const uintptr_t c = t->to.wide != NULL ? (uintptr_t)t->to.wide : (uintptr_t)t->to.stored;
-        const size_t row = t->to.row * (t->to.wide != NULL ? sizeof(float) : sizeof(lode_bf16));
+#define LOAD_WIDE(i, base, offset)                                                                 \
+    if (rows > i) load(&x##i, &y##i, &t->from, i, vectors, last_mask, true);
+#define LOAD_STORED(i, base, offset)                                                               \
+    if (rows > i) load(&x##i, &y##i, &t->from, i, vectors, last_mask, false);
 #define FETCH(i, base, offset)                                                                     \
-    if (rows > i) {                                                                                \
-        __builtin_prefetch((const void *)(c + i * row), 1);                                        \
-        if (t->to.wide != NULL) __builtin_prefetch((const void *)(c + i * row + 64), 1);           \
-    }
+    if (rows > i) fetch(&t->to, i);
+    if (!t->accumulate) {
         LODE_TILE_EACH_ROW(FETCH)
-#undef FETCH
+    } else if (t->from.wide != NULL) {
+        LODE_TILE_EACH_ROW(LOAD_WIDE)
+    } else {
+        LODE_TILE_EACH_ROW(LOAD_STORED)
     }
+#undef LOAD_WIDE
+#undef LOAD_STORED
+#undef FETCH
 
     const lode_bf16 *b = t->b;
     const lode_bf16 *a0 = t->a, *a3 = a0 + 3 * a_step, *a6 = a3 + 3 * a_step;
@@ -165,46 +185,29 @@ LODE_INLINE void tile(const pair_task *t, const size_t rows, const size_t vector
 #undef ODD
 #undef STEP
 
-    const __m512 zero = _mm512_setzero_ps();
+    // without a bias -0 becomes 0; the larger of a number and NaN, given second, is NaN
+    const __m512 least = _mm512_set1_ps(t->relu ? 0 : -INFINITY);
+    __m512 first_bias = _mm512_setzero_ps(), last_bias = first_bias;
     if (t->bias != NULL) {
-        const __m512 first = vectors > 1 ? _mm512_loadu_ps(t->bias) : zero;
-        const __m512 second = _mm512_maskz_loadu_ps(last_mask, t->bias + last);
-#define BIAS(i, base, offset)                                                                      \
-    if (rows > i) {                                                                                \
-        x##i = _mm512_add_ps(x##i, first);                                                         \
-        y##i = _mm512_add_ps(y##i, second);                                                        \
+        if (vectors > 1) first_bias = _mm512_loadu_ps(t->bias);
+        last_bias = _mm512_maskz_loadu_ps(last_mask, t->bias + last);
     }
-        LODE_TILE_EACH_ROW(BIAS)
-#undef BIAS
-    }
-    if (t->relu) {
-#define RELU(i, base, offset)                                                                      \
-    if (rows > i) {                                                                                \
-        x##i = _mm512_max_ps(zero, x##i);                                                          \
-        y##i = _mm512_max_ps(zero, y##i);                                                          \
-    }
-        LODE_TILE_EACH_ROW(RELU)
-#undef RELU
-    }
+#define FINISH(i, base, offset)                                                                    \
+    x##i = _mm512_max_ps(least, _mm512_add_ps(x##i, first_bias));                                  \
+    y##i = _mm512_max_ps(least, _mm512_add_ps(y##i, last_bias));
+#define STORE_WIDE(i, base, offset)                                                                \
+    if (rows > i) store(x##i, y##i, &t->to, i, vectors, last_mask, true);
+#define STORE_STORED(i, base, offset)                                                              \
+    if (rows > i) store(x##i, y##i, &t->to, i, vectors, last_mask, false);
+    LODE_TILE_EACH_ROW(FINISH)
     if (t->to.wide != NULL) {
-        float *c = t->to.wide;
-#define STORE(i, base, offset)                                                                     \
-    if (rows > i) {                                                                                \
-        if (vectors > 1) _mm512_storeu_ps(c + i * t->to.row, x##i);                                \
-        _mm512_mask_storeu_ps(c + i * t->to.row + last, last_mask, y##i);                          \
-    }
-        LODE_TILE_EACH_ROW(STORE)
-#undef STORE
+        LODE_TILE_EACH_ROW(STORE_WIDE)
     } else {
-        lode_bf16 *c = t->to.stored;
-#define STORE(i, base, offset)                                                                     \
-    if (rows > i) {                                                                                \
-        if (vectors > 1) store_stored(c + i * t->to.row, 0xffff, x##i);                            \
-        store_stored(c + i * t->to.row + last, last_mask, y##i);                                   \
+        LODE_TILE_EACH_ROW(STORE_STORED)
     }
-        LODE_TILE_EACH_ROW(STORE)
-#undef STORE
-    }
+#undef FINISH
+#undef STORE_WIDE
+#undef STORE_STORED
 }
 
 typedef void (*tile_function)(const pair_task *);
