@@ -1,7 +1,7 @@
 /// dropout: y = x * keep / (1 - rate) while training, y = x otherwise (Srivastava et al. 2014).
 ///
 /// keep is a function of (seed, epoch, step, number of the op, element), so it is the same in backward, at any
-/// thread count, and after a resume; nothing is stored.
+/// thread count, and after a resume; nothing is stored. Works in place in both directions.
 #include <string.h>
 
 #include "base/random.h"
@@ -19,7 +19,8 @@ typedef struct lode_dropout {
 } lode_dropout;
 
 /// to = from masked, or to += it.
-static void mask_rows(const lode_dropout *self, size_t task, const real *from, real *to, bool add) {
+static void mask_rows(const lode_dropout *self, size_t task, const stored *from, stored *to,
+                      bool add) {
     const size_t d = self->output->columns;
     const size_t first = task * LODE_TILE * d;
     const size_t last = LODE_MIN((task + 1) * LODE_TILE, self->output->rows->size) * d;
@@ -29,8 +30,8 @@ static void mask_rows(const lode_dropout *self, size_t task, const real *from, r
     lode_random random = lode__random(graph->seed ^ ((uint64_t)self->number << 32 | (uint64_t)task),
                                       LODE_PURPOSE_DROPOUT, graph->epoch, graph->step);
     for (size_t i = first; i < last; i++) {
-        const real value = lode__random_u32(&random) >= threshold ? from[i] * scale : 0;
-        to[i] = add ? to[i] + value : value;
+        const real value = lode__random_u32(&random) >= threshold ? widen(from[i]) * scale : 0;
+        to[i] = narrow(add ? widen(to[i]) + value : value);
     }
 }
 
@@ -39,11 +40,11 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const lode_dropout *self = context;
     const size_t d = self->output->columns;
     const size_t first = task * LODE_TILE;
-    const real *x = self->x->value;
-    real *y = self->output->value;
+    const stored *x = self->x->value;
+    stored *y = self->output->value;
     if (self->graph->training) {
         mask_rows(self, task, x, y, false);
-    } else {
+    } else if (x != y) {
         const size_t rows = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first);
         memcpy(y + first * d, x + first * d, rows * d * sizeof *y);
     }
@@ -81,6 +82,9 @@ lode_tensor *lode__dropout(lode_graph *graph, lode_tensor *x, double rate) {
     }
     lode_tensor *output = lode__graph_tensor(graph, x->rows, x->columns, true);
     *self = (lode_dropout){graph, x, output, rate, (uint32_t)graph->node_count, false};
+    lode__graph_reads(graph, x, LODE_FORWARD_ONLY);
+    lode__graph_value_over(graph, output, x);
+    lode__graph_gradient_over(graph, x, output);
     return lode__graph_add(graph, LODE_OP(graph, dropout), self, output);
 }
 #endif

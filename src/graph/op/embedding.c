@@ -27,7 +27,7 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const size_t d = self->output->columns;
     const size_t first = task * LODE_TILE;
     const size_t last = LODE_MIN(first + LODE_TILE, self->output->rows->size);
-    real *out = self->output->value;
+    stored *out = self->output->value;
     for (size_t row = first; row < last; row++) {
         const size_t begin = self->lists != NULL ? (size_t)self->lists->offsets[row] : row;
         const size_t end = self->lists != NULL ? (size_t)self->lists->offsets[row + 1] : row + 1;
@@ -69,6 +69,7 @@ lode_tensor *lode__embedding(lode_graph *graph, lode_param *table, lode_index *i
     if (graph->gradients && !lode__store_reserve(table->store, ids->dim->capacity)) {
         graph->failed = true;
     }
+    lode__graph_keep_gradient(graph, output);
     return lode__graph_add(graph, LODE_OP(graph, embedding), self, output);
 }
 #endif
