@@ -2,6 +2,7 @@
 #include "kernel/dropout.h"
 
 #include "base/random.h"
+#include "kernel/x86/dropout.h"
 #include "kernel/x86/x86.h"
 
 enum { BLOCKS = 16 }; ///< of a group

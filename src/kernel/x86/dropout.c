@@ -1,4 +1,5 @@
 /// Dropout with AVX2 and with AVX-512: sixteen Philox blocks at a time, a word of each in a register.
+#include "kernel/x86/dropout.h"
 #include "kernel/x86/x86.h"
 
 #if LODE_KERNEL_X86
