@@ -464,3 +464,10 @@ lode_status lode__trainer_run(lode_trainer *trainer, lode_error *error) {
     if (path != NULL) (void)unlink(path); // a finished run needs none
     return LODE_OK;
 }
+
+lode_memory lode__trainer_memory(const lode_trainer *trainer) {
+    lode_memory memory = lode__memory_of(trainer->model->params, trainer->encoder, trainer->data);
+    for (size_t i = 0; i < trainer->stages; i++)
+        memory.graphs += lode__graph_bytes(trainer->scenes[i].graph);
+    return memory;
+}

@@ -8,6 +8,7 @@
 
 #include "eval/model_ranker.h"
 #include "train/bundle.h"
+#include "train/memory.h"
 
 /// What a checkpoint counts.
 typedef struct lode_counters {
@@ -77,6 +78,8 @@ LODE_CHECK lode_status lode__trainer_step(lode_trainer *trainer, double *loss, l
 
 /// Train until the end, or until the hooks ask to stop (LODE_E_STOPPED, with a checkpoint).
 LODE_CHECK lode_status lode__trainer_run(lode_trainer *trainer, lode_error *error);
+
+lode_memory lode__trainer_memory(const lode_trainer *trainer);
 
 /// Options of lode_train and lode_eval.
 extern const lode_key lode__train_option_keys[], lode__measure_keys[];
