@@ -240,6 +240,7 @@ static lode_status run_scene(lode_trainer *trainer, size_t number, size_t count,
     lode_scene *scene = &trainer->scenes[number];
     scene->graph->epoch = (uint32_t)trainer->counters.epoch;
     scene->graph->step = (uint32_t)trainer->counters.step;
+    const double start = lode__clock();
     lode__item_view_begin(scene->items);
     for (size_t i = 0; i < count; i++) {
         scene->targets->data[i] = lode__item_view_slot(scene->items, trainer->target_rows[i]);
@@ -249,6 +250,7 @@ static lode_status run_scene(lode_trainer *trainer, size_t number, size_t count,
     lode_log_source source = {trainer->binding, &trainer->split->log, trainer->states, false};
     const lode_user_source users = lode__log_source(&source);
     lode__user_view_fill(scene->users, &users, count);
+    trainer->input_now += lode__clock() - start;
     lode__graph_forward(scene->graph);
     return LODE_OK;
 }
@@ -296,6 +298,7 @@ lode_status lode__trainer_step(lode_trainer *trainer, double *loss, lode_error *
     lode_counters *counters = &trainer->counters;
     const double start = lode__clock();
     const size_t count = gather_batch(trainer);
+    trainer->input_now = lode__clock() - start;
     for (size_t number = 0; number < trainer->stages; number++) {
         LODE_TRY(run_scene(trainer, number, count, error));
     }
@@ -317,6 +320,7 @@ lode_status lode__trainer_step(lode_trainer *trainer, double *loss, lode_error *
     trainer->seconds += seconds;
     if (counters->global_step > WARM_UP_STEPS) {
         trainer->timed_seconds += seconds;
+        trainer->input_seconds += trainer->input_now;
         trainer->timed_examples += count;
     }
     return LODE_OK;

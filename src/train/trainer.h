@@ -53,6 +53,7 @@ typedef struct lode_trainer {
     // progress
     lode_counters counters;
     double seconds, timed_seconds; ///< in steps; without the first three
+    double input_now, input_seconds; ///< spent before a step's graphs can run: of this step, of the timed ones
     uint64_t timed_examples;
     double validation; ///< of the last one
     lode_arena arena;
