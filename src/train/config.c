@@ -5,7 +5,7 @@
 
 static const char *const example_kinds[] = {"every_click", NULL};
 static const char *const optimisers[] = {"lazy_adam", "adam_dense", NULL};
-static const char *const precisions[] = {"f32", NULL};
+static const char *const precisions[] = {"f32", "bf16", NULL};
 static const char *const histories[] = {"protocol", "frozen", "rolling", NULL};
 static const char *const unseen_modes[] = {"protocol", "drop", "miss", "encode", NULL};
 static const char *const candidate_modes[] = {"protocol",   "all",       "catalogue", "uniform",
@@ -135,7 +135,9 @@ static const lode_key train_keys[] = {
      AT(precision),
      .fallback = "f32",
      .choices = precisions,
-     .help = "Numbers of activations and gradients."},
+     .help =
+         "Numbers in which activations and their gradients are kept. Weights, sums, optimiser and\n"
+         "what is saved are f32 in any case; so are validation and eval."},
     {.name = "seed",
      .type = LODE_KEY_INT,
      AT(seed),
@@ -601,4 +603,12 @@ lode_status lode_config_resolve(const char *yaml, const char *name, const char *
     }
     lode__config_release(&config);
     return status;
+}
+
+lode_precision lode__config_precision(const lode_config *config) {
+    return config->train.precision == 1 ? LODE_BF16 : LODE_F32;
+}
+
+const char *lode__config_precision_name(const lode_config *config) {
+    return precisions[config->train.precision];
 }

@@ -77,7 +77,8 @@ static lode_status prepare_scene(lode_trainer *trainer, size_t number, size_t it
                                  lode_error *error) {
     lode_scene *scene = &trainer->scenes[number];
     const bool gradients = number + 1 == trainer->stages;
-    LODE_TRY(lode__graph_new(&scene->graph, LODE_F32, gradients, trainer->pool, error));
+    LODE_TRY(lode__graph_new(&scene->graph, lode__config_precision(trainer->config), gradients,
+                             trainer->pool, error));
     lode_graph *graph = scene->graph;
     graph->training = gradients;
     graph->seed = (uint64_t)trainer->config->train.seed;
