@@ -7,6 +7,7 @@
 #define LODE_TRAIN_TRAINER_H
 
 #include "eval/model_ranker.h"
+#include "train/batcher.h"
 #include "train/bundle.h"
 #include "train/memory.h"
 
@@ -32,6 +33,7 @@ typedef struct lode_trainer {
     lode_split *split;
     lode_examples examples;
     lode_binding *binding;
+    lode_batcher batcher;
     uint64_t steps; ///< an epoch
     // model
     lode_model_core *model;
@@ -41,8 +43,6 @@ typedef struct lode_trainer {
     lode_objective *objectives;
     size_t objective_count;
     lode_optimiser optimiser;
-    lode_state *states;
-    uint32_t *target_rows;
     // validation
     lode_encoder *encoder;
     lode_ranker ranker;
@@ -54,8 +54,8 @@ typedef struct lode_trainer {
     lode_counters counters;
     double seconds, timed_seconds; ///< in steps; without the first three
     double input_now, input_seconds; ///< spent before a step's graphs can run: of this step, of the timed ones
-    uint64_t timed_examples;
-    double validation; ///< of the last one
+    uint64_t timed_examples;         ///< positives: queries, not windows
+    double validation;               ///< of the last one
     lode_arena arena;
 } lode_trainer;
 
