@@ -3,7 +3,10 @@
 #include <string.h>
 
 enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
-enum { CHUNK = 16384, ROWS_PER_TASK = 2048 }; ///< entries of a task of the sort, rows of one that lists them
+enum {
+    CHUNK = 16384,
+    ROWS_PER_TASK = 2048
+}; ///< entries of a task of the sort, rows of one that lists them
 
 /// Most pieces of `count` entries: each is full, or the last of a row that has a full one.
 static size_t most_pieces(size_t count) {
@@ -154,8 +157,7 @@ static void sort_pass(lode_store *store, lode_pool *pool) {
 static void cut_pieces(lode_store *store, uint32_t begin, uint32_t end) {
     if (end - begin <= LODE_PIECE) return;
     for (; begin < end; begin += LODE_PIECE) {
-        store->pieces[store->piece_count++] =
-            (lode_piece){begin, LODE_MIN(begin + LODE_PIECE, end)};
+        store->pieces[store->piece_count++] = (lode_piece){begin, LODE_MIN(begin + LODE_PIECE, end)};
     }
 }
 

@@ -43,12 +43,12 @@ typedef struct lode_store {
     uint32_t *id, *order, *id_other, *order_other; ///< sort keys and payload
     lode_entry *entries;
     uint32_t *segments; ///< [capacity + 1] first place of each distinct id
-    uint32_t *digits;   ///< [chunks, DIGITS] how often each digit is in each chunk, then where it goes
+    uint32_t *digits; ///< [chunks, DIGITS] how often each digit is in each chunk, then where it goes
     lode_piece *pieces; ///< of long rows, by place
     size_t piece_count, distinct;
     void *partial; ///< [pieces, columns] their sums, in the parameter's precision
     size_t reserved;
-    unsigned shift;       ///< of the sort's current pass
+    unsigned shift;              ///< of the sort's current pass
     const lode_scatter *scatter; ///< being listed, its entries from `base` on
     size_t base, count;
 } lode_store;

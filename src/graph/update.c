@@ -7,8 +7,11 @@
 #include "kernel/real.h"
 
 enum { ELEMENTS_PER_TASK = 16384, ROWS_PER_TASK = 256, WIDEST_ROW = 4096 };
-enum { WORK_PER_TASK = 1024, ROW_WORK = 4 }; ///< of lazy updates: entries, and what a row costs in entries
-enum { AHEAD = 8 };                          ///< rows that are fetched before they are needed
+enum {
+    WORK_PER_TASK = 1024,
+    ROW_WORK = 4
+};                  ///< of lazy updates: entries, and what a row costs in entries
+enum { AHEAD = 8 }; ///< rows that are fetched before they are needed
 
 typedef struct lode_update {
     const lode_kernels *kernels;

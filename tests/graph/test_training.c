@@ -707,13 +707,21 @@ static void test_name_declared_twice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads),        cmocka_unit_test(test_sizes_change),
-        cmocka_unit_test(test_size_zero),      cmocka_unit_test(test_two_graphs),
-        cmocka_unit_test(test_sort), cmocka_unit_test(test_crowd),           cmocka_unit_test(test_mean_in_double),
-        cmocka_unit_test(test_lazy_adam),      cmocka_unit_test(test_first_step),
-        cmocka_unit_test(test_global_step),    cmocka_unit_test(test_adam_dense),
-        cmocka_unit_test(test_decay),          cmocka_unit_test(test_nothing_to_do),
-        cmocka_unit_test(test_initial_values), cmocka_unit_test(test_name_declared_twice),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_sizes_change),
+        cmocka_unit_test(test_size_zero),
+        cmocka_unit_test(test_two_graphs),
+        cmocka_unit_test(test_sort),
+        cmocka_unit_test(test_crowd),
+        cmocka_unit_test(test_mean_in_double),
+        cmocka_unit_test(test_lazy_adam),
+        cmocka_unit_test(test_first_step),
+        cmocka_unit_test(test_global_step),
+        cmocka_unit_test(test_adam_dense),
+        cmocka_unit_test(test_decay),
+        cmocka_unit_test(test_nothing_to_do),
+        cmocka_unit_test(test_initial_values),
+        cmocka_unit_test(test_name_declared_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
