@@ -7,6 +7,7 @@
 #define LODE_TRAIN_TRAINER_H
 
 #include "eval/model_ranker.h"
+#include "train/ahead.h"
 #include "train/batcher.h"
 #include "train/bundle.h"
 #include "train/memory.h"
@@ -33,8 +34,9 @@ typedef struct lode_trainer {
     lode_split *split;
     lode_examples examples;
     lode_binding *binding;
-    lode_batcher batcher;
-    uint64_t steps; ///< an epoch
+    lode_ahead *ahead;
+    lode_batcher batcher; ///< the current step's
+    uint64_t steps;       ///< an epoch
     // model
     lode_model_core *model;
     lode_pool *pool;
@@ -53,8 +55,10 @@ typedef struct lode_trainer {
     // progress
     lode_counters counters;
     double seconds, timed_seconds; ///< in steps; without the first three
-    uint64_t timed_examples;       ///< positives: queries, not windows
-    double validation;             ///< of the last one
+    double input_now,
+        input_seconds; ///< spent before a step's graphs can run: of this step, of the timed ones
+    uint64_t timed_examples; ///< positives: queries, not windows
+    double validation;       ///< of the last one
     lode_arena arena;
 } lode_trainer;
 
