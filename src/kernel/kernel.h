@@ -17,6 +17,9 @@ typedef enum lode_activation { LODE_LINEAR, LODE_RELU, LODE_TANH } lode_activati
 /// Elements of scratch memory that a matrix product may use (lode_gemm.scratch).
 #define LODE_GEMM_SCRATCH (64 * 1024)
 
+/// Elements of scratch memory that attention may use (lode_attention.scratch).
+#define LODE_ATTENTION_SCRATCH(length, width) (2 * 32 * ((length) + (width)))
+
 #define LODE_T            float
 #define LODE_T_NAME(name) name##_f32
 #include "kernel/table.inc"

@@ -18,7 +18,7 @@ static void run_sequence(const struct lode_kernels_f32 *kernels, sequence s, boo
     pair lse = pair_make(length * s.heads, 1, front), d_output = pair_make(outside, 1, front);
     pair d_query = pair_make(inside, 1, front), d_key = pair_make(inside, 1, front);
     pair d_value = pair_make(inside, 1, front);
-    const size_t scratch = 2 * length * length + 4 * length;
+    const size_t scratch = LODE_ATTENTION_SCRATCH(length, s.width);
     struct lode_attention_f32 a = {
         length,      s.heads,       s.width,     s.causal,
         query.f32,   key.f32,       value.f32,   stride,
@@ -91,7 +91,7 @@ static void test_causal(void **state) {
         pair x = pair_make(LENGTH * DIM, 1, front);
         pair first = pair_make(LENGTH * DIM, 1, front), second = pair_make(LENGTH * DIM, 1, front);
         pair lse = pair_make(LENGTH * HEADS, 1, front);
-        float *scratch = guarded((2 * LENGTH * LENGTH + 4 * LENGTH) * sizeof *scratch, front);
+        float *scratch = guarded(LODE_ATTENTION_SCRATCH(LENGTH, WIDTH) * sizeof *scratch, front);
         struct lode_attention_f32 a = {.length = LENGTH,
                                        .heads = HEADS,
                                        .width = WIDTH,
@@ -121,7 +121,7 @@ static void test_nan(void **state) {
     EVERY_LEVEL(kernels, front, {
         pair query = pair_make(LENGTH * WIDTH, 1, front), key = pair_make(LENGTH * WIDTH, 1, front);
         pair output = pair_make(LENGTH * WIDTH, 1, front), lse = pair_make(LENGTH, 1, front);
-        float *scratch = guarded((2 * LENGTH * LENGTH + 4 * LENGTH) * sizeof *scratch, front);
+        float *scratch = guarded(LODE_ATTENTION_SCRATCH(LENGTH, WIDTH) * sizeof *scratch, front);
         query.f32[5 * WIDTH + 3] = NAN;
         struct lode_attention_f32 a = {.length = LENGTH,
                                        .heads = 1,
@@ -150,7 +150,7 @@ static void test_differences(void **state) {
     enum { LENGTH = 5, HEADS = 2, WIDTH = 3, DIM = HEADS * WIDTH, SIZE = LENGTH * DIM };
     const struct lode_kernels_f64 *reference = lode__kernels_f64();
     double inputs[3][SIZE], gradients[3][SIZE], output[SIZE], weight[SIZE], lse[LENGTH * HEADS];
-    double scratch[2 * LENGTH * LENGTH + 4 * LENGTH];
+    double scratch[LODE_ATTENTION_SCRATCH(LENGTH, WIDTH)];
     for (int causal = 0; causal < 2; causal++) {
         for (int i = 0; i < SIZE; i++) {
             weight[i] = draw_real();

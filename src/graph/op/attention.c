@@ -17,7 +17,7 @@ typedef struct lode_attention_op {
     lode_lists *lists;
     size_t heads;
     bool causal;
-    void *lse; ///< [s, heads]
+    void *lse; ///< of each list [heads, length]
 } lode_attention_op;
 
 static lode_attention arguments(const lode_attention_op *self, size_t list, size_t thread) {
@@ -95,7 +95,7 @@ lode_tensor *lode__attention(lode_graph *graph, lode_tensor *projections, lode_l
         lode__graph_tensor(graph, projections->rows, projections->columns / 3, true);
     *self = (lode_attention_op){graph, projections, output, lists, heads, causal, NULL};
     self->lse = lode__graph_alloc(graph, projections->rows->capacity * heads, size);
-    lode__graph_scratch(graph, (2 * lists->limit * lists->limit + 4 * lists->limit) * size);
+    lode__graph_scratch(graph, LODE_ATTENTION_SCRATCH(lists->limit, output->columns / heads) * size);
     return lode__graph_add(graph, LODE_OP(graph, attention), self, output);
 }
 #endif

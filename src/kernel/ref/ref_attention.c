@@ -49,7 +49,7 @@ static void attend(const lode_attention *args, size_t head, size_t t) {
     for (size_t u = 0; u < visible; u++) {
         add_scaled(width, probability[u] / sum, args->value + u * stride + column, output);
     }
-    args->lse[t * args->heads + head] = top + log(sum);
+    args->lse[head * args->length + t] = top + log(sum);
 }
 
 void LODE_REAL(lode__ref_attention)(const lode_attention *args) {
@@ -64,7 +64,7 @@ static void attend_backward(const lode_attention *args, size_t head, size_t t) {
     const size_t width = args->width, stride = args->stride, column = head * width;
     const size_t visible = args->causal ? t + 1 : args->length;
     const real scale = 1 / sqrt((real)width);
-    const real lse = args->lse[t * args->heads + head];
+    const real lse = args->lse[head * args->length + t];
     const real *query = args->query + t * stride + column;
     const real *d_output = args->d_output + t * args->output_stride + column;
     real *probability = args->scratch, *d_probability = args->scratch + args->length;

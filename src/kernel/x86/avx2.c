@@ -66,6 +66,11 @@ LODE_INLINE vec v_fma(vec x, vec y, vec z) {
     return _mm256_fmadd_ps(x, y, z);
 }
 
+/// x * y - z in one rounding.
+LODE_INLINE vec v_fms(vec x, vec y, vec z) {
+    return _mm256_fmsub_ps(x, y, z);
+}
+
 /// z - x * y in one rounding.
 LODE_INLINE vec v_fnma(vec x, vec y, vec z) {
     return _mm256_fnmadd_ps(x, y, z);
@@ -120,6 +125,23 @@ LODE_INLINE vec v_scale(vec x, vec n) {
     const __m256i first = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
     const __m256i second = _mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23);
     return _mm256_mul_ps(_mm256_mul_ps(x, _mm256_castsi256_ps(first)), _mm256_castsi256_ps(second));
+}
+
+/// x * 2^n for x in 0.5 .. 2 and whole n in -125..126.
+LODE_INLINE vec v_scale_normal(vec x, vec n) {
+    const __m256i power = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), power));
+}
+
+/// x = mantissa * 2^exponent with a mantissa in 1 .. 2, for normal positive x.
+LODE_INLINE vec v_exponent(vec x) {
+    const __m256i biased = _mm256_srli_epi32(_mm256_castps_si256(x), 23);
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(biased, _mm256_set1_epi32(127)));
+}
+
+LODE_INLINE vec v_mantissa(vec x) {
+    const __m256 digits = _mm256_and_ps(x, _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffff)));
+    return _mm256_or_ps(digits, _mm256_set1_ps(1));
 }
 
 LODE_INLINE float v_sum(vec x) {

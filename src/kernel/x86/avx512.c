@@ -65,6 +65,11 @@ LODE_INLINE vec v_fma(vec x, vec y, vec z) {
     return _mm512_fmadd_ps(x, y, z);
 }
 
+/// x * y - z in one rounding.
+LODE_INLINE vec v_fms(vec x, vec y, vec z) {
+    return _mm512_fmsub_ps(x, y, z);
+}
+
 /// z - x * y in one rounding.
 LODE_INLINE vec v_fnma(vec x, vec y, vec z) {
     return _mm512_fnmadd_ps(x, y, z);
@@ -113,6 +118,20 @@ LODE_INLINE vec v_round(vec x) {
 /// x * 2^n for whole n.
 LODE_INLINE vec v_scale(vec x, vec n) {
     return _mm512_scalef_ps(x, n);
+}
+
+/// x * 2^n for x in 0.5 .. 2 and whole n in -125..126.
+LODE_INLINE vec v_scale_normal(vec x, vec n) {
+    return _mm512_scalef_ps(x, n);
+}
+
+/// x = mantissa * 2^exponent with a mantissa in 1 .. 2, for normal positive x.
+LODE_INLINE vec v_exponent(vec x) {
+    return _mm512_getexp_ps(x);
+}
+
+LODE_INLINE vec v_mantissa(vec x) {
+    return _mm512_getmant_ps(x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_zero);
 }
 
 LODE_INLINE __m256 v_upper(vec x) {
