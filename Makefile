@@ -29,10 +29,13 @@ FAST     := -O3 -fno-trapping-math -ffp-contract=off
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
-# Files that are compiled twice, in float (f32) and in double (f64): ops and reference kernels.
-TWICE   := $(wildcard src/graph/op/*.c src/kernel/ref/*.c) src/graph/update.c
+# Files that are compiled in float (f32), in double (f64) and in float on bfloat16 (b16): ops and reference
+# kernels. Updates are compiled without the last: parameters are never bfloat16.
+THRICE  := $(wildcard src/graph/op/*.c src/kernel/ref/*.c)
+TWICE   := $(THRICE) src/graph/update.c
 SOURCES := $(filter-out src/cli/% $(TWICE),$(wildcard src/*/*.c src/*/*/*.c))
-OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(TWICE:%.c=$(BUILD)/%.f32.o) $(TWICE:%.c=$(BUILD)/%.f64.o)
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(TWICE:%.c=$(BUILD)/%.f32.o) $(TWICE:%.c=$(BUILD)/%.f64.o) \
+           $(THRICE:%.c=$(BUILD)/%.b16.o)
 CLI     := $(wildcard src/cli/*.c)
 
 # tests/LAYER/test_*.c are cmocka programs, tests/support/*.c is linked into each of them; tests/fuzz/fuzz_*.c
@@ -81,6 +84,10 @@ $(BUILD)/%.f64.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) -DLODE_REAL_BITS=64 -MMD -MP -c $< -o $@
+$(BUILD)/%.b16.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) -DLODE_REAL_BITS=16 -MMD -MP -c $< -o $@
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

@@ -74,7 +74,7 @@ LODE_API const char *lode_status_text(lode_status status);
 /// "0.1.0"
 LODE_API const char *lode_version(void);
 
-/// The instruction level in use: "scalar", "avx2", "avx512"; LODE_CPU masks it.
+/// The instruction level in use: "scalar", "avx2", "avx512", "avx512bf16", "amx"; LODE_CPU masks it.
 LODE_API const char *lode_cpu_level(void);
 
 /// Free a text that a verb returned and set the pointer to NULL; NULL is accepted.

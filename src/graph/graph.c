@@ -12,6 +12,18 @@ struct lode_huge {
     size_t count, size;
 };
 
+static const void *kernels_of(lode_precision precision) {
+    switch (precision) {
+    case LODE_F32:
+        return lode__kernels_f32();
+    case LODE_BF16:
+        return lode__kernels_b16();
+    case LODE_F64:
+        break;
+    }
+    return lode__kernels_f64();
+}
+
 lode_status lode__graph_new(lode_graph **out, lode_precision precision, bool gradients,
                             lode_pool *pool, lode_error *error) {
     lode_graph *graph = lode__alloc(1, sizeof *graph);
@@ -19,8 +31,7 @@ lode_status lode__graph_new(lode_graph **out, lode_precision precision, bool gra
     graph->precision = precision;
     graph->gradients = gradients;
     graph->pool = pool;
-    graph->kernels = precision == LODE_F32 ? (const void *)lode__kernels_f32()
-                                           : (const void *)lode__kernels_f64();
+    graph->kernels = kernels_of(precision);
     graph->one = (lode_dim){"one", 1, 1};
     *out = graph;
     return LODE_OK;
@@ -89,17 +100,53 @@ lode_lists *lode__graph_lists(lode_graph *graph, lode_dim *rows, lode_dim *posit
     return lists->offsets != NULL ? lists : NULL;
 }
 
-lode_tensor *lode__graph_tensor(lode_graph *graph, lode_dim *rows, size_t columns, bool gradient) {
+static lode_tensor *make_tensor(lode_graph *graph, lode_precision elements, lode_dim *rows,
+                                size_t columns, bool gradient) {
     lode_tensor *tensor = lode__graph_alloc(graph, 1, sizeof *tensor);
     if (tensor == NULL || rows == NULL) return NULL;
     tensor->rows = rows;
     tensor->columns = columns;
-    size_t elements;
-    if (!lode__size_mul(rows->capacity, columns, &elements)) graph->failed = true;
-    const size_t size = lode__real_size(graph->precision);
-    tensor->value = lode__graph_alloc(graph, elements, size);
-    if (gradient && graph->gradients) tensor->gradient = lode__graph_alloc(graph, elements, size);
+    tensor->elements = elements;
+    size_t count;
+    if (!lode__size_mul(rows->capacity, columns, &count)) graph->failed = true;
+    const size_t size = lode__stored_size(elements);
+    tensor->value = lode__graph_alloc(graph, count, size);
+    if (gradient && graph->gradients) tensor->gradient = lode__graph_alloc(graph, count, size);
     return graph->failed ? NULL : tensor;
+}
+
+lode_tensor *lode__graph_tensor(lode_graph *graph, lode_dim *rows, size_t columns, bool gradient) {
+    return make_tensor(graph, graph->precision, rows, columns, gradient);
+}
+
+lode_tensor *lode__graph_tensor_wide(lode_graph *graph, lode_dim *rows, size_t columns,
+                                     bool gradient) {
+    const lode_precision wide = graph->precision == LODE_BF16 ? LODE_F32 : graph->precision;
+    return make_tensor(graph, wide, rows, columns, gradient);
+}
+
+static size_t round_up(size_t value, size_t multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+size_t lode__graph_packed(const lode_graph *graph, size_t k, size_t n) {
+    size_t panel = 0, depth = 0;
+#define TAKE(suffix)                                                                               \
+    panel = ((const struct lode_kernels_##suffix *)graph->kernels)->panel;                         \
+    depth = ((const struct lode_kernels_##suffix *)graph->kernels)->depth
+    switch (graph->precision) {
+    case LODE_F32:
+        TAKE(f32);
+        break;
+    case LODE_F64:
+        TAKE(f64);
+        break;
+    case LODE_BF16:
+        TAKE(b16);
+        break;
+    }
+#undef TAKE
+    return round_up(k, depth) * round_up(n, panel);
 }
 
 lode_tensor *lode__graph_add(lode_graph *graph, const lode_op *op, void *self, lode_tensor *output) {
@@ -166,7 +213,7 @@ void lode__graph_backward(lode_graph *graph) {
     assert(graph->finished && graph->gradients);
     for (size_t i = 0; i < graph->loss_count; i++) {
         lode_tensor *value = graph->losses[i].value;
-        lode__real_set(graph->precision, value->gradient, 0, graph->losses[i].weight);
+        lode__real_set(value->elements, value->gradient, 0, graph->losses[i].weight);
         value->written = true;
     }
     for (size_t i = graph->node_count; i-- > 0;) {
@@ -187,7 +234,8 @@ size_t lode__graph_bytes(const lode_graph *graph) {
 
 double lode__tensor_get(const lode_graph *graph, const lode_tensor *tensor, size_t row,
                         size_t column) {
-    return lode__real_get(graph->precision, tensor->value, row * tensor->columns + column);
+    (void)graph;
+    return lode__real_get(tensor->elements, tensor->value, row * tensor->columns + column);
 }
 
 void *lode__gradient(lode_tensor *tensor, bool *add) {

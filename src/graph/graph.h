@@ -15,8 +15,8 @@
 /// Builders return NULL after a failure and accept NULL inputs, so that only finish needs a check.
 ///
 /// An op is one file in op/: an essay with shapes and formulas, forward, backward, and its builder. The file is
-/// compiled for float and for double (kernel/real.h); a graph is of one precision. Gradients are checked in
-/// double by finite differences (tests/graph).
+/// compiled for float, for double and for bfloat16 (kernel/real.h); a graph is of one precision. Gradients are
+/// checked in double by finite differences (tests/graph).
 ///
 /// Gradients. `value` of a tensor is overwritten by its op; `gradient` is overwritten by the first consumer that
 /// runs backward and added to by the others: lode__gradient() says which. Ops whose output nobody
@@ -35,10 +35,11 @@ typedef struct lode_dim {
     size_t size; ///< of the current run, <= capacity
 } lode_dim;
 
-/// [rows, columns], row-major, of the graph's precision.
+/// [rows, columns], row-major, of the graph's precision; a *wide* one (losses, scalars) is f32 in a bf16 graph.
 typedef struct lode_tensor {
     lode_dim *rows;
     size_t columns;
+    lode_precision elements; ///< of value and gradient
     void *value;
     void *gradient; ///< NULL when nothing needs it
     bool written;   ///< gradient holds something in this backward run
@@ -138,6 +139,10 @@ double lode__tensor_get(const lode_graph *graph, const lode_tensor *tensor, size
 /// Memory that lives with the graph, zeroed.
 void *lode__graph_alloc(lode_graph *graph, size_t count, size_t size);
 lode_tensor *lode__graph_tensor(lode_graph *graph, lode_dim *rows, size_t columns, bool gradient);
+lode_tensor *lode__graph_tensor_wide(lode_graph *graph, lode_dim *rows, size_t columns,
+                                     bool gradient);
+/// Elements (stored) of a packed [k, n].
+size_t lode__graph_packed(const lode_graph *graph, size_t k, size_t n);
 /// Add an op's node with its struct; returns `output`.
 lode_tensor *lode__graph_add(lode_graph *graph, const lode_op *op, void *self, lode_tensor *output);
 /// Ask for at least `bytes` of scratch memory a thread.
@@ -152,7 +157,10 @@ void *lode__param_gradient(lode_param *param, bool *add);
 #define LODE_TILE 128
 
 #define LODE_OP(graph, name)                                                                       \
-    ((graph)->precision == LODE_F32 ? &lode__op_##name##_f32 : &lode__op_##name##_f64)
-#define LODE_OP_DECLARE(name) extern const lode_op lode__op_##name##_f32, lode__op_##name##_f64
+    ((graph)->precision == LODE_F32   ? &lode__op_##name##_f32                                     \
+     : (graph)->precision == LODE_F64 ? &lode__op_##name##_f64                                     \
+                                      : &lode__op_##name##_b16)
+#define LODE_OP_DECLARE(name)                                                                      \
+    extern const lode_op lode__op_##name##_f32, lode__op_##name##_f64, lode__op_##name##_b16
 
 #endif

@@ -8,23 +8,41 @@
 #include "graph/store.h"
 
 size_t lode__real_size(lode_precision precision) {
-    return precision == LODE_F32 ? sizeof(float) : sizeof(double);
+    return precision == LODE_F64 ? sizeof(double) : sizeof(float);
+}
+
+size_t lode__stored_size(lode_precision precision) {
+    return precision == LODE_BF16 ? sizeof(lode_bf16) : lode__real_size(precision);
 }
 
 double lode__real_get(lode_precision precision, const void *array, size_t index) {
-    return precision == LODE_F32 ? (double)((const float *)array)[index]
-                                 : ((const double *)array)[index];
+    switch (precision) {
+    case LODE_F32:
+        return (double)((const float *)array)[index];
+    case LODE_BF16:
+        return (double)lode__bf16_widen(((const lode_bf16 *)array)[index]);
+    case LODE_F64:
+        break;
+    }
+    return ((const double *)array)[index];
 }
 
 void lode__real_set(lode_precision precision, void *array, size_t index, double value) {
-    if (precision == LODE_F32) {
+    switch (precision) {
+    case LODE_F32:
         ((float *)array)[index] = (float)value;
-    } else {
+        break;
+    case LODE_BF16:
+        ((lode_bf16 *)array)[index] = lode__bf16_narrow((float)value);
+        break;
+    case LODE_F64:
         ((double *)array)[index] = value;
+        break;
     }
 }
 
 lode_status lode__params_new(lode_params **out, lode_precision precision, lode_error *error) {
+    assert(precision != LODE_BF16);
     lode_params *params = lode__alloc(1, sizeof *params);
     if (params == NULL) return lode__fail_memory(error);
     params->precision = precision;

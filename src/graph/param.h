@@ -11,7 +11,9 @@
 #include "base/pool.h"
 #include "kernel/kernel.h"
 
-typedef enum lode_precision { LODE_F32, LODE_F64 } lode_precision;
+/// BF16 is a precision of graphs, with f32 parameters: activations and their gradients are bfloat16, everything that is
+/// summed is f32.
+typedef enum lode_precision { LODE_F32, LODE_F64, LODE_BF16 } lode_precision;
 
 typedef enum lode_init {
     LODE_INIT_ZERO,
@@ -27,8 +29,8 @@ typedef struct lode_param {
     size_t rows, columns;
     lode_init init;
     double scale;
-    void *value;    ///< [rows, columns] in the set's precision; of a table too, for files and tests
-    void *gradient; ///< dense: [rows, columns]; tables: NULL, their store collects it
+    void *value; ///< [rows, columns] in the set's precision (f32 or f64); of a table too, for files and tests
+    void *gradient;           ///< dense: [rows, columns]; tables: NULL, their store collects it
     void *first, *second;     ///< Adam moments [rows, columns]; NULL until training is prepared
     bool has_gradient;        ///< dense: something was written this step
     struct lode_store *store; ///< tables only
@@ -67,7 +69,10 @@ LODE_CHECK lode_status lode__params_clone(lode_params **out, const lode_params *
                                           lode_precision precision, lode_error *error);
 void lode__params_copy(lode_params *to, const lode_params *from);
 
+/// Bytes of a number as it is computed with (bf16: 4), and as activations are stored (bf16: 2).
 size_t lode__real_size(lode_precision precision);
+size_t lode__stored_size(lode_precision precision);
+/// Element `index` of an array of stored numbers.
 double lode__real_get(lode_precision precision, const void *array, size_t index);
 void lode__real_set(lode_precision precision, void *array, size_t index, double value);
 /// Bytes of all values, and of optimiser state with gradients.

@@ -1,4 +1,4 @@
-/// Updates of parameters, for float and double: Adam on dense weights, on the touched rows of tables, and on
+/// Updates of parameters, for float and double (twice compiled: parameters are never bfloat16): Adam on dense weights, on the touched rows of tables, and on
 /// whole tables (graph/optimiser.h says which is which).
 #include <math.h>
 #include <string.h>
@@ -26,6 +26,19 @@ static void dense_task(void *context, size_t task, size_t thread) {
                           (const real *)param->gradient + first);
 }
 
+/// sum += scale * gradient row `row` of a tensor, which may be bfloat16.
+static void add_row(const lode_kernels *kernels, const lode_tensor *output, size_t row, real scale,
+                    real *sum) {
+    const size_t d = output->columns;
+#if LODE_REAL_BITS == 32
+    if (output->elements == LODE_BF16) {
+        lode__kernels_b16()->scale_add(d, scale, (const lode_bf16 *)output->gradient + row * d, sum);
+        return;
+    }
+#endif
+    kernels->scale_add(d, scale, (const real *)output->gradient + row * d, sum);
+}
+
 /// Sum of the gradients of the i-th distinct row of this step.
 static void sum_row(const lode_kernels *kernels, const lode_store *store, size_t segment, real *sum) {
     const size_t d = store->param->columns;
@@ -33,8 +46,7 @@ static void sum_row(const lode_kernels *kernels, const lode_store *store, size_t
     for (uint32_t at = store->segments[segment]; at < store->segments[segment + 1]; at++) {
         const lode_entry *entry = &store->entries[store->order[at]];
         const lode_tensor *output = store->scatters[entry->scatter].output;
-        const real *row = (const real *)output->gradient + (size_t)entry->row * d;
-        kernels->scale_add(d, (real)1 / (real)entry->length, row, sum);
+        add_row(kernels, output, entry->row, (real)1 / (real)entry->length, sum);
     }
 }
 

@@ -1,14 +1,17 @@
 /// Kernels: arithmetic on arrays behind one table, chosen once at run time.
 ///
-/// `table.inc` lists the entries with their numeric contracts and is read twice, for float and for double.
-/// The double table is always the plain-C reference. The float table starts as the plain-C reference and is
-/// overridden level by level as far as CPU, operating system and LODE_CPU (scalar | avx2 | avx512) allow.
-/// Kernels are pure functions on arrays: no allocation, no threads, no state.
+/// `table.inc` lists the entries with their numeric contracts and is read three times: for float, for double, and for
+/// float arithmetic on arrays of bfloat16 (b16). The double table is always the plain-C reference. The float and the
+/// b16 table start as the plain-C reference and are overridden level by level as far as CPU, operating system and
+/// LODE_CPU (scalar | avx2 | avx512 | avx512bf16 | amx) allow; the last two differ from avx512 in the b16 table
+/// alone. Kernels are pure functions on arrays: no allocation, no threads, no state.
 ///
 /// Determinism. An element of a matrix product is one chain of multiply-adds over k in increasing order,
 /// however the caller cuts rows and columns into tiles; reductions have a fixed shape at each level.
 #ifndef LODE_KERNEL_KERNEL_H
 #define LODE_KERNEL_KERNEL_H
+
+#include <string.h>
 
 #include "base/error.h"
 
@@ -18,34 +21,69 @@ typedef enum lode_activation { LODE_LINEAR, LODE_RELU, LODE_TANH } lode_activati
 #define LODE_GEMM_SCRATCH (64 * 1024)
 
 /// Elements of scratch memory that attention may use (lode_attention.scratch).
-#define LODE_ATTENTION_SCRATCH(length, width) (2 * 32 * ((length) + (width)))
+#define LODE_ATTENTION_SCRATCH(length, width)                                                      \
+    (2 * (length) * (length) + 64 * ((length) + (width)) + 8 * (length) * (width))
+
+/// bfloat16: the upper half of a float.
+typedef uint16_t lode_bf16;
+
+static inline float lode__bf16_widen(lode_bf16 x) {
+    const uint32_t bits = (uint32_t)x << 16;
+    float wide;
+    memcpy(&wide, &bits, sizeof wide);
+    return wide;
+}
+
+/// To nearest, ties to even; too large becomes infinity, NaN stays NaN.
+static inline lode_bf16 lode__bf16_narrow(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if ((bits & 0x7fffffff) > 0x7f800000) return (lode_bf16)(bits >> 16 | 0x40);
+    return (lode_bf16)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
 
 #define LODE_T            float
+#define LODE_S            float
 #define LODE_T_NAME(name) name##_f32
 #include "kernel/table.inc"
 #undef LODE_T
+#undef LODE_S
 #undef LODE_T_NAME
 
 #define LODE_T            double
+#define LODE_S            double
 #define LODE_T_NAME(name) name##_f64
 #include "kernel/table.inc"
 #undef LODE_T
+#undef LODE_S
+#undef LODE_T_NAME
+
+#define LODE_T            float
+#define LODE_S            lode_bf16
+#define LODE_T_NAME(name) name##_b16
+#include "kernel/table.inc"
+#undef LODE_T
+#undef LODE_S
 #undef LODE_T_NAME
 
 typedef enum lode_level {
     LODE_LEVEL_SCALAR,
     LODE_LEVEL_AVX2,
     LODE_LEVEL_AVX512,
+    LODE_LEVEL_AVX512BF16, ///< AVX512_BF16 and VNNI
+    LODE_LEVEL_AMX,        ///< AMX-BF16 besides
     LODE_LEVELS
 } lode_level;
 
-/// The float table in use. The first call probes CPU and operating system (pthread_once) and reads LODE_CPU;
-/// an unknown LODE_CPU is treated as "scalar".
+/// The tables in use. The first call probes CPU and operating system (pthread_once) and reads LODE_CPU; an
+/// unknown LODE_CPU is treated as "scalar".
 const struct lode_kernels_f32 *lode__kernels_f32(void);
 const struct lode_kernels_f64 *lode__kernels_f64(void);
+const struct lode_kernels_b16 *lode__kernels_b16(void);
 
-/// The float table of a level for tests and bench, or NULL when this machine cannot run it (LODE_CPU is not asked).
+/// The tables of a level for tests and bench, or NULL when this machine cannot run it (LODE_CPU is not asked).
 const struct lode_kernels_f32 *lode__kernels_at(lode_level level);
+const struct lode_kernels_b16 *lode__kernels_b16_at(lode_level level);
 const char *lode__level_name(lode_level level);
 
 #endif

@@ -90,9 +90,9 @@ static inline void check(pair p, double atol, double rtol, const char *what) {
 }
 
 /// Run `body` for the table of every level of this machine, as `kernels`, with arrays flush with the end
-/// and with the beginning of memory, as `front`.
+/// and with the beginning of memory, as `front`. Levels above AVX-512 have its float table.
 #define EVERY_LEVEL(kernels, front, ...)                                                           \
-    for (lode_level level = 0; level < LODE_LEVELS; level++) {                                     \
+    for (lode_level level = 0; level <= LODE_LEVEL_AVX512; level++) {                              \
         const struct lode_kernels_f32 *kernels = lode__kernels_at(level);                          \
         for (int front = 0; kernels != NULL && front < 2; front++) {                               \
             __VA_ARGS__                                                                            \

@@ -54,7 +54,7 @@ static void test_against_reference(void **state) {
                                      17, 20, 31, 32, 33, 50, 64, 65, 70, 129};
     static const struct {
         size_t heads, width;
-    } shapes[] = {{4, 16}, {1, 1}, {2, 10}, {1, 64}, {2, 33}, {1, 100}, {3, 8}};
+    } shapes[] = {{4, 16}, {1, 1}, {2, 10}, {1, 64}, {2, 33}, {1, 100}, {3, 8}, {2, 25}};
     for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++) {
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
             for (int causal = 0; causal < 2; causal++) {

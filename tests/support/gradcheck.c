@@ -33,19 +33,21 @@ static void sum_forward(lode_graph *graph, void *context) {
             sum += sum_weight(row, column) * lode__tensor_get(graph, self->x, row, column);
         }
     }
-    lode__real_set(graph->precision, self->output->value, 0, sum);
+    lode__real_set(self->output->elements, self->output->value, 0, sum);
 }
 
 static void sum_backward(lode_graph *graph, void *context) {
     const weighted_sum *self = context;
-    const double outer = lode__real_get(graph->precision, self->output->gradient, 0);
+    const double outer = lode__real_get(self->output->elements, self->output->gradient, 0);
+    const lode_precision elements = self->x->elements;
+    (void)graph;
     bool add;
     void *gradient = lode__gradient(self->x, &add);
     for (size_t row = 0; row < self->x->rows->size; row++) {
         for (size_t column = 0; column < self->x->columns; column++) {
             const size_t at = row * self->x->columns + column;
-            const double before = add ? lode__real_get(graph->precision, gradient, at) : 0.0;
-            lode__real_set(graph->precision, gradient, at, before + outer * sum_weight(row, column));
+            const double before = add ? lode__real_get(elements, gradient, at) : 0.0;
+            lode__real_set(elements, gradient, at, before + outer * sum_weight(row, column));
         }
     }
 }
@@ -56,7 +58,8 @@ void gradcheck_sum(gradcheck *check, lode_tensor *tensor) {
     weighted_sum *self = lode__graph_alloc(check->graph, 1, sizeof *self);
     assert_non_null(self);
     assert_non_null(tensor);
-    *self = (weighted_sum){tensor, lode__graph_tensor(check->graph, &check->graph->one, 1, true)};
+    *self =
+        (weighted_sum){tensor, lode__graph_tensor_wide(check->graph, &check->graph->one, 1, true)};
     lode__graph_loss(check->graph, lode__graph_add(check->graph, &sum_op, self, self->output), 0.7);
 }
 
@@ -127,7 +130,8 @@ void gradcheck_open(gradcheck *check, const gradcase *item, lode_precision preci
                     const void *kernels) {
     lode_error error = {0};
     *check = (gradcheck){.random = lode__random(7, LODE_PURPOSE_USER, 0, 0)};
-    expect_ok(lode__params_new(&check->params, precision, &error), &error);
+    const lode_precision weights = precision == LODE_BF16 ? LODE_F32 : precision;
+    expect_ok(lode__params_new(&check->params, weights, &error), &error);
     expect_ok(lode__graph_new(&check->graph, precision, true, NULL, &error), &error);
     if (kernels != NULL) check->graph->kernels = kernels;
     check->graph->training = true;
@@ -145,17 +149,18 @@ void gradcheck_close(gradcheck *check) {
 
 /// NaN into all that a run must write before it reads.
 static void poison(gradcheck *check) {
-    const size_t size = lode__real_size(check->graph->precision);
     for (size_t i = 0; i < check->graph->node_count; i++) {
         const lode_tensor *tensor = check->graph->nodes[i].output;
-        const size_t bytes = tensor->rows->capacity * tensor->columns * size;
+        const size_t bytes =
+            tensor->rows->capacity * tensor->columns * lode__stored_size(tensor->elements);
         memset(tensor->value, 0xFF, bytes);
         memset(tensor->gradient, 0xFF, bytes);
     }
     for (size_t i = 0; i < check->params->count; i++) {
         const lode_param *param = check->params->list[i];
         if (param->gradient == NULL || param->has_gradient) continue;
-        memset(param->gradient, 0xFF, param->rows * param->columns * size);
+        memset(param->gradient, 0xFF,
+               param->rows * param->columns * lode__real_size(check->params->precision));
     }
     if (check->graph->scratch != NULL) {
         memset(check->graph->scratch, 0xFF, check->graph->scratch_size);
@@ -267,13 +272,22 @@ void gradcheck_run(const gradcase *item) {
     gradcheck_close(&check);
 }
 
-static void compare_float(const gradcase *item, gradcheck *exact, double **expected, double loss,
-                          const void *kernels) {
+/// How far a precision may be from double. Of a gradient: relative to the largest of its parameter, and to itself.
+typedef struct closeness {
+    double loss_absolute, loss_relative, absolute, of_largest, relative;
+} closeness;
+
+static const closeness close_f32 = {1e-4, 1e-5, 1e-7, 3e-5, 1e-4};
+static const closeness close_bf16 = {2e-2, 1e-2, 4e-3, 5e-2, 2e-2};
+
+static void compare_rounded(const gradcase *item, gradcheck *exact, double **expected, double loss,
+                            lode_precision precision, const void *kernels) {
+    const closeness *near = precision == LODE_F32 ? &close_f32 : &close_bf16;
     gradcheck check;
     double *found[PARAMS];
-    gradcheck_open(&check, item, LODE_F32, kernels);
+    gradcheck_open(&check, item, precision, kernels);
     lode__params_copy(check.params, exact->params);
-    gradcheck_near(gradcheck_step(&check), loss, 1e-4, 1e-5, "loss in float");
+    gradcheck_near(gradcheck_step(&check), loss, near->loss_absolute, near->loss_relative, "loss");
     take_all(&check, found);
     for (size_t i = 0; i < check.params->count; i++) {
         const lode_param *param = check.params->list[i];
@@ -282,17 +296,18 @@ static void compare_float(const gradcase *item, gradcheck *exact, double **expec
         for (size_t e = 0; e < elements; e++)
             largest = fmax(largest, fabs(expected[i][e]));
         for (size_t e = 0; e < elements; e++) {
-            gradcheck_near(found[i][e], expected[i][e], 1e-7 + 3e-5 * largest, 1e-4, param->name);
+            gradcheck_near(found[i][e], expected[i][e], near->absolute + near->of_largest * largest,
+                           near->relative, param->name);
         }
     }
     free_all(&check, found);
     gradcheck_close(&check);
 }
 
-void gradcheck_run_float(const gradcase *item) {
-    gradcheck rounded, exact;
+void gradcheck_run_rounded(const gradcase *item, lode_precision precision) {
+    gradcheck rounded, exact; // weights that all precisions hold exactly
     double *expected[PARAMS];
-    gradcheck_open(&rounded, item, LODE_F32, NULL); // weights that both precisions hold exactly
+    gradcheck_open(&rounded, item, LODE_F32, NULL);
     gradcheck_open(&exact, item, LODE_F64, NULL);
     assert_true(exact.params->count <= PARAMS);
     lode__params_copy(exact.params, rounded.params);
@@ -300,8 +315,10 @@ void gradcheck_run_float(const gradcase *item) {
     const double loss = gradcheck_step(&exact);
     take_all(&exact, expected);
     for (int level = 0; level < LODE_LEVELS; level++) {
-        const void *kernels = lode__kernels_at((lode_level)level);
-        if (kernels != NULL) compare_float(item, &exact, expected, loss, kernels);
+        const void *kernels = precision == LODE_F32
+                                  ? (const void *)lode__kernels_at((lode_level)level)
+                                  : (const void *)lode__kernels_b16_at((lode_level)level);
+        if (kernels != NULL) compare_rounded(item, &exact, expected, loss, precision, kernels);
     }
     free_all(&exact, expected);
     gradcheck_close(&exact);
@@ -312,21 +329,30 @@ static void run_case(void **state) {
 }
 
 static void run_case_float(void **state) {
-    gradcheck_run_float(*state);
+    gradcheck_run_rounded(*state, LODE_F32);
+}
+
+static void run_case_bf16(void **state) {
+    gradcheck_run_rounded(*state, LODE_BF16);
 }
 
 int gradcheck_main(const char *group, const gradcase *cases, size_t count) {
-    struct CMUnitTest *tests = lode__alloc(2 * count, sizeof *tests);
-    char(*names)[96] = lode__alloc(2 * count, sizeof *names);
+    static const struct {
+        const char *suffix;
+        void (*run)(void **state);
+    } ways[] = {{"", run_case}, {", float", run_case_float}, {", bf16", run_case_bf16}};
+    const size_t total = 3 * count;
+    struct CMUnitTest *tests = lode__alloc(total, sizeof *tests);
+    char(*names)[96] = lode__alloc(total, sizeof *names);
     if (tests == NULL || names == NULL) return 1;
-    for (size_t i = 0; i < 2 * count; i++) {
-        const gradcase *item = &cases[i / 2];
-        (void)snprintf(names[i], sizeof names[i], "%s%s", item->name, i % 2 == 0 ? "" : ", float");
+    for (size_t i = 0; i < total; i++) {
+        const gradcase *item = &cases[i / 3];
+        (void)snprintf(names[i], sizeof names[i], "%s%s", item->name, ways[i % 3].suffix);
         tests[i] = (struct CMUnitTest){.name = names[i],
-                                       .test_func = i % 2 == 0 ? run_case : run_case_float,
+                                       .test_func = ways[i % 3].run,
                                        .initial_state = (void *)(uintptr_t)item};
     }
-    const int failed = _cmocka_run_group_tests(group, tests, 2 * count, NULL, NULL);
+    const int failed = _cmocka_run_group_tests(group, tests, total, NULL, NULL);
     lode__free(tests);
     lode__free(names);
     return failed;

@@ -66,10 +66,10 @@ void gradcheck_near(double found, double expected, double absolute, double relat
                     const char *what);
 
 void gradcheck_run(const gradcase *item);
-/// The same graph in float, at every level this machine has, against double on the same weights.
-void gradcheck_run_float(const gradcase *item);
+/// The same graph in float or bf16, at every level this machine has, against double on the same weights.
+void gradcheck_run_rounded(const gradcase *item, lode_precision precision);
 
-/// Run both of the above on every case as cmocka tests; returns the number of failures.
+/// Run all of the above on every case as cmocka tests; returns the number of failures.
 int gradcheck_main(const char *group, const gradcase *cases, size_t count);
 
 #endif

@@ -19,9 +19,9 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const size_t d = self->output->columns;
     const size_t first = task * LODE_TILE;
     const size_t count = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first) * d;
-    real *y = (real *)self->output->value + first * d;
-    memcpy(y, (const real *)self->x->value + first * d, count * sizeof *y);
-    kernels->add(count, (const real *)self->z->value + first * d, y);
+    stored *y = (stored *)self->output->value + first * d;
+    memcpy(y, (const stored *)self->x->value + first * d, count * sizeof *y);
+    kernels->add(count, (const stored *)self->z->value + first * d, y);
 }
 
 static void forward(lode_graph *graph, void *context) {
@@ -36,8 +36,8 @@ static void pass(const lode_addition *self, lode_tensor *input, bool add, size_t
     const size_t d = self->output->columns;
     const size_t first = task * LODE_TILE;
     const size_t count = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first) * d;
-    const real *dy = (const real *)self->output->gradient + first * d;
-    real *dx = (real *)input->gradient + first * d;
+    const stored *dy = (const stored *)self->output->gradient + first * d;
+    stored *dx = (stored *)input->gradient + first * d;
     if (add) {
         kernels->add(count, dy, dx);
     } else {

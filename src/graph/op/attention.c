@@ -23,7 +23,7 @@ typedef struct lode_attention_op {
 static lode_attention arguments(const lode_attention_op *self, size_t list, size_t thread) {
     const size_t d = self->output->columns;
     const size_t begin = (size_t)self->lists->offsets[list];
-    const real *projections = (const real *)self->projections->value + begin * 3 * d;
+    const stored *projections = (const stored *)self->projections->value + begin * 3 * d;
     return (lode_attention){.length = (size_t)self->lists->offsets[list + 1] - begin,
                             .heads = self->heads,
                             .width = d / self->heads,
@@ -32,7 +32,7 @@ static lode_attention arguments(const lode_attention_op *self, size_t list, size
                             .key = projections + d,
                             .value = projections + 2 * d,
                             .stride = 3 * d,
-                            .output = (real *)self->output->value + begin * d,
+                            .output = (stored *)self->output->value + begin * d,
                             .output_stride = d,
                             .lse = (real *)self->lse + begin * self->heads,
                             .scratch = lode__scratch(self->graph, thread)};
@@ -62,8 +62,8 @@ static void backward_task(void *context, size_t task, size_t thread) {
     for (size_t list = task * LISTS_PER_TASK; list < last; list++) {
         lode_attention args = arguments(self, list, thread);
         const size_t begin = (size_t)self->lists->offsets[list];
-        args.d_output = (const real *)self->output->gradient + begin * d;
-        args.d_query = (real *)self->projections->gradient + begin * 3 * d;
+        args.d_output = (const stored *)self->output->gradient + begin * d;
+        args.d_query = (stored *)self->projections->gradient + begin * 3 * d;
         args.d_key = args.d_query + d;
         args.d_value = args.d_query + 2 * d;
         if (args.length > 0) kernels->attention_backward(&args);

@@ -38,13 +38,13 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const lode_concat *self = context;
     const size_t last = LODE_MIN((task + 1) * LODE_TILE, self->output->rows->size);
     for (size_t row = task * LODE_TILE; row < last; row++) {
-        real *out = (real *)self->output->value + row * self->output->columns;
+        stored *out = (stored *)self->output->value + row * self->output->columns;
         for (size_t i = 0; i < self->count; i++) {
             const lode_part_of_row *part = &self->parts[i];
             size_t offset;
             const size_t count = part_row(part, row, &offset);
             const size_t width = part_width(part);
-            memcpy(out, (const real *)part->tensor->value + offset, count * sizeof *out);
+            memcpy(out, (const stored *)part->tensor->value + offset, count * sizeof *out);
             memset(out + count, 0, (width - count) * sizeof *out);
             out += width;
         }
@@ -63,12 +63,12 @@ static void backward_tile(void *context, size_t task, size_t thread) {
     const lode_kernels *kernels = self->graph->kernels;
     const size_t last = LODE_MIN((task + 1) * LODE_TILE, self->output->rows->size);
     for (size_t row = task * LODE_TILE; row < last; row++) {
-        const real *dy = (const real *)self->output->gradient + row * self->output->columns;
+        const stored *dy = (const stored *)self->output->gradient + row * self->output->columns;
         for (size_t i = 0; i < self->count; i++) {
             const lode_part_of_row *part = &self->parts[i];
             size_t offset;
             const size_t count = part_row(part, row, &offset);
-            real *dx = part->tensor->gradient;
+            stored *dx = part->tensor->gradient;
             if (dx != NULL && self->add[i]) kernels->add(count, dy, dx + offset);
             if (dx != NULL && !self->add[i]) memcpy(dx + offset, dy, count * sizeof *dx);
             dy += part_width(part);

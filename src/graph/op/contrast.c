@@ -38,6 +38,7 @@ typedef struct lode_contrast_op {
     void *packed;     ///< shared: keys^T
     void *d_keys;     ///< shared: [GROUPS, r, d]
     void *d_own;      ///< own negatives: [m, w] dL/dz * scale
+    void *d_key_wide; ///< [n, d] bf16 only: where key gradients are summed before they are stored
     bool add_query;
 } lode_contrast_op;
 
@@ -53,8 +54,8 @@ static real sigmoid(real x) {
     return (real)(1.0 / (1.0 + exp(-(double)x)));
 }
 
-static const real *row_of(const lode_tensor *tensor, size_t row) {
-    return (const real *)tensor->value + row * tensor->columns;
+static const stored *row_of(const lode_tensor *tensor, size_t row) {
+    return (const stored *)tensor->value + row * tensor->columns;
 }
 
 /// Turn dot products of query `query` with negatives first .. first + count - 1 of its list into logits.
@@ -144,6 +145,12 @@ static void finish_query(const lode_contrast_op *self, size_t query, lode_runnin
     ((real *)self->loss)[query] = loss;
 }
 
+/// Elements a packed key takes.
+static size_t padded_width(const lode_contrast_op *self) {
+    const lode_kernels *kernels = self->graph->kernels;
+    return (self->spec.query->columns + kernels->depth - 1) / kernels->depth * kernels->depth;
+}
+
 /// Dot products of queries first .. first + rows - 1 with shared negatives from `column` on, into z [rows, columns].
 static void shared_block(const lode_contrast_op *self, size_t first, size_t rows, size_t column,
                          size_t columns, real *z, real *scratch) {
@@ -156,9 +163,9 @@ static void shared_block(const lode_contrast_op *self, size_t first, size_t rows
                                .a = row_of(self->spec.query, first),
                                .a_row = d,
                                .a_column = 1,
-                               .b = (const real *)self->packed + column * d,
+                               .b = (const stored *)self->packed + column * padded_width(self),
                                .b_packed = true,
-                               .c = z,
+                               .wide = z,
                                .c_row = COLUMNS,
                                .scratch = scratch});
 }
@@ -212,8 +219,8 @@ static void gather_task(void *context, size_t task, size_t thread) {
     const size_t d = self->spec.query->columns;
     const size_t last = LODE_MIN((task + 1) * LODE_TILE, self->spec.negative->dim->size);
     for (size_t j = task * LODE_TILE; j < last; j++) {
-        memcpy((real *)self->keys + j * d,
-               row_of(self->spec.key, (size_t)self->spec.negative->data[j]), d * sizeof(real));
+        memcpy((stored *)self->keys + j * d,
+               row_of(self->spec.key, (size_t)self->spec.negative->data[j]), d * sizeof(stored));
     }
 }
 
@@ -224,7 +231,7 @@ static void forward(lode_graph *graph, void *context) {
     if (self->spec.shared) {
         const size_t r = self->spec.negative->dim->size;
         lode__pool_run(graph->pool, (r + LODE_TILE - 1) / LODE_TILE, gather_task, self);
-        kernels->pack(d, r, self->keys, 1, d, self->packed);
+        kernels->pack_stored(d, r, self->keys, 1, d, self->packed);
     }
     lode__pool_run(graph->pool, (m + ROWS - 1) / ROWS, forward_task, self);
     double sum = 0.0;
@@ -271,15 +278,21 @@ static void negative_derivatives(const lode_contrast_op *self, size_t query, rea
     ((real *)self->d_positive)[query] -= sum;
 }
 
-/// Gradient of one tile of queries through the shared negatives; the tile's share of the key gradients goes
-/// into `d_keys` [r, d].
-static void shared_tile(const lode_contrast_op *self, size_t first, real each, real *d_keys,
-                        bool add_keys, real *scratch) {
+/// Scratch of a task: for the products | z [ROWS, COLUMNS] | gradients of the queries [ROWS, d] | z as stored.
+static real *query_gradients(real *scratch) {
+    return scratch + LODE_GEMM_SCRATCH + ROWS * COLUMNS;
+}
+
+/// Gradient of one tile of queries through the shared negatives, added to `d_query` [rows, d]; the tile's share of
+/// the key gradients goes into `d_keys` [r, d].
+static void shared_tile(const lode_contrast_op *self, size_t first, real each, real *d_query,
+                        real *d_keys, bool add_keys, real *scratch) {
     const lode_contrast *spec = &self->spec;
     const lode_kernels *kernels = self->graph->kernels;
     const size_t d = spec->query->columns, total = spec->negative->dim->size;
     const size_t rows = LODE_MIN((size_t)ROWS, query_count(self) - first);
     real *z = scratch + LODE_GEMM_SCRATCH;
+    stored *z_stored = (stored *)(query_gradients(scratch) + ROWS * d);
     lode_gemm product = {.b_row = d, .scratch = scratch, .c_row = d, .n = d};
     for (size_t column = 0; column < total; column += COLUMNS) {
         const size_t columns = LODE_MIN((size_t)COLUMNS, total - column);
@@ -288,15 +301,18 @@ static void shared_tile(const lode_contrast_op *self, size_t first, real each, r
             finish_logits(self, first + i, column, columns, z + i * COLUMNS);
             negative_derivatives(self, first + i, each, columns, z + i * COLUMNS);
         }
-        product.a = z;
+        for (size_t i = 0; i < rows; i++) {
+            kernels->narrow(columns, z + i * COLUMNS, z_stored + i * COLUMNS);
+        }
+        product.a = z_stored;
         if (spec->query->gradient != NULL) {
             product.m = rows;
             product.k = columns;
             product.a_row = COLUMNS;
             product.a_column = 1;
-            product.b = (const real *)self->keys + column * d;
-            product.c = (real *)spec->query->gradient + first * d;
-            product.accumulate = self->add_query || column > 0;
+            product.b = (const stored *)self->keys + column * d;
+            product.wide = d_query;
+            product.accumulate = true;
             kernels->gemm(&product);
         }
         product.m = columns;
@@ -304,13 +320,13 @@ static void shared_tile(const lode_contrast_op *self, size_t first, real each, r
         product.a_row = 1;
         product.a_column = COLUMNS;
         product.b = row_of(spec->query, first);
-        product.c = d_keys + column * d;
+        product.wide = d_keys + column * d;
         product.accumulate = add_keys;
         kernels->gemm(&product);
     }
 }
 
-static void own_tile(const lode_contrast_op *self, size_t first, real each) {
+static void own_tile(const lode_contrast_op *self, size_t first, real each, real *d_query) {
     const lode_contrast *spec = &self->spec;
     const lode_kernels *kernels = self->graph->kernels;
     const size_t d = spec->query->columns, width = spec->negative->width;
@@ -321,11 +337,9 @@ static void own_tile(const lode_contrast_op *self, size_t first, real each) {
         finish_logits(self, query, 0, width, z);
         negative_derivatives(self, query, each, width, z);
         if (spec->query->gradient == NULL) continue;
-        real *gradient = (real *)spec->query->gradient + query * d;
-        if (!self->add_query) memset(gradient, 0, d * sizeof *gradient);
         for (size_t j = 0; j < width; j++) {
             const size_t key = (size_t)spec->negative->data[query * width + j];
-            kernels->scale_add(d, z[j], row_of(spec->key, key), gradient);
+            kernels->scale_add(d, z[j], row_of(spec->key, key), d_query + (query - first) * d);
         }
     }
 }
@@ -349,24 +363,29 @@ static void backward_task(void *context, size_t task, size_t thread) {
     const real each = each_query(self);
     real *d_keys =
         spec->shared ? (real *)self->d_keys + task * spec->negative->dim->capacity * d : NULL;
+    real *scratch = lode__scratch(self->graph, thread), *d_query = query_gradients(scratch);
     for (size_t first = task * group; first < LODE_MIN((task + 1) * group, m); first += ROWS) {
         const size_t last = LODE_MIN(first + ROWS, m);
         for (size_t query = first; query < last; query++)
             positive_derivative(self, query, each);
-        if (spec->shared) {
-            shared_tile(self, first, each, d_keys, first > task * group,
-                        lode__scratch(self->graph, thread));
+        stored *gradient = spec->query->gradient;
+        if (gradient != NULL && self->add_query) {
+            kernels->widen((last - first) * d, gradient + first * d, d_query);
         } else {
-            own_tile(self, first, each);
+            memset(d_query, 0, (last - first) * d * sizeof *d_query);
         }
-        if (spec->query->gradient == NULL) continue;
-        const bool empty = spec->shared && spec->negative->dim->size == 0;
+        if (spec->shared) {
+            shared_tile(self, first, each, d_query, d_keys, first > task * group, scratch);
+        } else {
+            own_tile(self, first, each, d_query);
+        }
+        if (gradient == NULL) continue;
         for (size_t query = first; query < last; query++) {
-            real *gradient = (real *)spec->query->gradient + query * d;
-            if (empty && !self->add_query) memset(gradient, 0, d * sizeof *gradient);
             kernels->scale_add(d, ((const real *)self->d_positive)[query],
-                               row_of(spec->key, (size_t)spec->positive->data[query]), gradient);
+                               row_of(spec->key, (size_t)spec->positive->data[query]),
+                               d_query + (query - first) * d);
         }
+        kernels->narrow((last - first) * d, d_query, gradient + first * d);
     }
 }
 
@@ -377,20 +396,20 @@ static void scatter_task(void *context, size_t task, size_t thread) {
     const lode_contrast *spec = &self->spec;
     const size_t d = spec->query->columns, m = query_count(self);
     const size_t begin = task * SCATTER_COLUMNS, end = LODE_MIN(begin + SCATTER_COLUMNS, d);
-    real *out = spec->key->gradient;
+    real *out = self->d_key_wide != NULL ? self->d_key_wide : spec->key->gradient;
     for (size_t query = 0; query < m; query++) {
         const real weight = ((const real *)self->d_positive)[query];
         real *row = out + (size_t)spec->positive->data[query] * d;
-        const real *q = row_of(spec->query, query);
+        const stored *q = row_of(spec->query, query);
         for (size_t c = begin; c < end; c++)
-            row[c] += weight * q[c];
+            row[c] += weight * widen(q[c]);
         if (spec->shared) continue;
         const size_t width = spec->negative->width;
         for (size_t j = 0; j < width; j++) {
             const real own = ((const real *)self->d_own)[query * width + j];
             real *other = out + (size_t)spec->negative->data[query * width + j] * d;
             for (size_t c = begin; c < end; c++)
-                other[c] += own * q[c];
+                other[c] += own * widen(q[c]);
         }
     }
     if (!spec->shared) return;
@@ -415,23 +434,28 @@ static void backward(lode_graph *graph, void *context) {
     const size_t group = tiles_of_group(m) * ROWS;
     lode__pool_run(graph->pool, (m + group - 1) / group, backward_task, self);
     bool add;
-    real *d_key = lode__gradient(spec->key, &add);
+    stored *d_key = lode__gradient(spec->key, &add);
     if (d_key == NULL) return;
-    if (!add) memset(d_key, 0, spec->key->rows->size * d * sizeof *d_key);
+    const lode_kernels *kernels = graph->kernels;
+    const size_t elements = spec->key->rows->size * d;
+    if (!add) memset(d_key, 0, elements * sizeof *d_key);
+    if (self->d_key_wide != NULL) kernels->widen(elements, d_key, self->d_key_wide);
     lode__pool_run(graph->pool, (d + SCATTER_COLUMNS - 1) / SCATTER_COLUMNS, scatter_task, self);
+    if (self->d_key_wide != NULL) kernels->narrow(elements, self->d_key_wide, d_key);
 }
 
 const lode_op LODE_REAL(lode__op_contrast) = {"contrast", forward, backward};
 
 #if LODE_FIRST_PASS
 static void allocate_shared(lode_graph *graph, lode_contrast_op *self, size_t size) {
+    const size_t kept = lode__stored_size(graph->precision);
     const size_t d = self->spec.query->columns;
     const size_t r = self->spec.negative->dim->capacity;
     const size_t padded = (r + COLUMNS - 1) / COLUMNS * COLUMNS;
-    self->keys = lode__graph_alloc(graph, r * d, size);
-    self->packed = lode__graph_alloc(graph, padded * d, size);
+    self->keys = lode__graph_alloc(graph, r * d, kept);
+    self->packed = lode__graph_alloc(graph, lode__graph_packed(graph, d, padded), kept);
     if (graph->gradients) self->d_keys = lode__graph_alloc(graph, GROUPS * r * d, size);
-    lode__graph_scratch(graph, (LODE_GEMM_SCRATCH + ROWS * COLUMNS) * size);
+    lode__graph_scratch(graph, (LODE_GEMM_SCRATCH + ROWS * (2 * COLUMNS + d)) * size);
 }
 
 lode_tensor *lode__contrast(lode_graph *graph, const lode_contrast *contrast) {
@@ -446,18 +470,24 @@ lode_tensor *lode__contrast(lode_graph *graph, const lode_contrast *contrast) {
     const size_t m = contrast->query->rows->capacity;
     self->spec = *contrast;
     self->graph = graph;
-    self->output = lode__graph_tensor(graph, &graph->one, 1, true);
+    self->output = lode__graph_tensor_wide(graph, &graph->one, 1, true);
     self->positive = lode__graph_alloc(graph, m, size);
     self->lse = lode__graph_alloc(graph, m, size);
     self->counted = lode__graph_alloc(graph, m, size);
     self->loss = lode__graph_alloc(graph, m, size);
     self->d_positive = lode__graph_alloc(graph, m, size);
+    if (graph->gradients && graph->precision == LODE_BF16) {
+        self->d_key_wide =
+            lode__graph_alloc(graph, contrast->key->rows->capacity * contrast->key->columns, size);
+    }
     if (contrast->shared) {
         allocate_shared(graph, self, size);
     } else {
         const size_t width = contrast->negative->width;
         if (graph->gradients) self->d_own = lode__graph_alloc(graph, m * width, size);
-        lode__graph_scratch(graph, (LODE_GEMM_SCRATCH + width) * size);
+        const size_t block = LODE_MAX((size_t)ROWS * COLUMNS, width);
+        lode__graph_scratch(graph,
+                            (LODE_GEMM_SCRATCH + block + ROWS * contrast->query->columns) * size);
     }
     return lode__graph_add(graph, LODE_OP(graph, contrast), self, self->output);
 }

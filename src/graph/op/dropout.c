@@ -19,7 +19,8 @@ typedef struct lode_dropout {
 } lode_dropout;
 
 /// to = from masked, or to += it.
-static void mask_rows(const lode_dropout *self, size_t task, const real *from, real *to, bool add) {
+static void mask_rows(const lode_dropout *self, size_t task, const stored *from, stored *to,
+                      bool add) {
     const size_t d = self->output->columns;
     const size_t first = task * LODE_TILE * d;
     const size_t last = LODE_MIN((task + 1) * LODE_TILE, self->output->rows->size) * d;
@@ -29,8 +30,8 @@ static void mask_rows(const lode_dropout *self, size_t task, const real *from, r
     lode_random random = lode__random(graph->seed ^ ((uint64_t)self->number << 32 | (uint64_t)task),
                                       LODE_PURPOSE_DROPOUT, graph->epoch, graph->step);
     for (size_t i = first; i < last; i++) {
-        const real value = lode__random_u32(&random) >= threshold ? from[i] * scale : 0;
-        to[i] = add ? to[i] + value : value;
+        const real value = lode__random_u32(&random) >= threshold ? widen(from[i]) * scale : 0;
+        to[i] = narrow(add ? widen(to[i]) + value : value);
     }
 }
 
@@ -39,8 +40,8 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const lode_dropout *self = context;
     const size_t d = self->output->columns;
     const size_t first = task * LODE_TILE;
-    const real *x = self->x->value;
-    real *y = self->output->value;
+    const stored *x = self->x->value;
+    stored *y = self->output->value;
     if (self->graph->training) {
         mask_rows(self, task, x, y, false);
     } else {

@@ -27,7 +27,7 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const size_t d = self->output->columns;
     const size_t first = task * LODE_TILE;
     const size_t last = LODE_MIN(first + LODE_TILE, self->output->rows->size);
-    real *out = self->output->value;
+    stored *out = self->output->value;
     for (size_t row = first; row < last; row++) {
         const size_t begin = self->lists != NULL ? (size_t)self->lists->offsets[row] : row;
         const size_t end = self->lists != NULL ? (size_t)self->lists->offsets[row + 1] : row + 1;

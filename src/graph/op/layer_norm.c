@@ -28,11 +28,11 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const size_t d = self->output->columns;
     const size_t last = LODE_MIN((task + 1) * LODE_TILE, self->output->rows->size);
     for (size_t row = task * LODE_TILE; row < last; row++) {
-        const real *residual =
-            self->residual != NULL ? (const real *)self->residual->value + row * d : NULL;
-        kernels->layer_norm(d, (const real *)self->x->value + row * d, residual, self->gain->value,
-                            self->bias->value, (real)self->epsilon,
-                            (real *)self->output->value + row * d,
+        const stored *residual =
+            self->residual != NULL ? (const stored *)self->residual->value + row * d : NULL;
+        kernels->layer_norm(d, (const stored *)self->x->value + row * d, residual,
+                            self->gain->value, self->bias->value, (real)self->epsilon,
+                            (stored *)self->output->value + row * d,
                             (real *)self->statistics + 2 * row);
     }
 }
@@ -44,9 +44,9 @@ static void forward(lode_graph *graph, void *context) {
 }
 
 static void write_row(const lode_kernels *kernels, lode_tensor *input, bool add, size_t row,
-                      const real *ds) {
+                      const stored *ds) {
     if (input == NULL || input->gradient == NULL) return;
-    real *gradient = (real *)input->gradient + row * input->columns;
+    stored *gradient = (stored *)input->gradient + row * input->columns;
     if (add) {
         kernels->add(input->columns, ds, gradient);
     } else {
@@ -59,14 +59,14 @@ static void backward_chunk(void *context, size_t task, size_t thread) {
     const lode_kernels *kernels = self->graph->kernels;
     const size_t d = self->output->columns;
     const size_t last = LODE_MIN((task + 1) * CHUNK_ROWS, self->output->rows->size);
-    real *ds = lode__scratch(self->graph, thread);
+    stored *ds = lode__scratch(self->graph, thread);
     real *d_gain = (real *)self->partial + task * 2 * d;
     memset(d_gain, 0, 2 * d * sizeof *d_gain);
     for (size_t row = task * CHUNK_ROWS; row < last; row++) {
-        const real *residual =
-            self->residual != NULL ? (const real *)self->residual->value + row * d : NULL;
-        kernels->layer_norm_backward(d, (const real *)self->x->value + row * d, residual,
-                                     (const real *)self->output->gradient + row * d,
+        const stored *residual =
+            self->residual != NULL ? (const stored *)self->residual->value + row * d : NULL;
+        kernels->layer_norm_backward(d, (const stored *)self->x->value + row * d, residual,
+                                     (const stored *)self->output->gradient + row * d,
                                      self->gain->value, (const real *)self->statistics + 2 * row,
                                      ds, d_gain, d_gain + d);
         write_row(kernels, self->x, self->add[0], row, ds);
@@ -82,7 +82,7 @@ static void add_partials(const lode_layer_norm *self, lode_param *param, size_t 
     real *gradient = lode__param_gradient(param, &add);
     if (!add) memset(gradient, 0, d * sizeof *gradient);
     for (size_t chunk = 0; chunk < chunks; chunk++) {
-        kernels->add(d, (const real *)self->partial + chunk * 2 * d + offset, gradient);
+        kernels->add_wide(d, (const real *)self->partial + chunk * 2 * d + offset, gradient);
     }
 }
 
@@ -119,7 +119,7 @@ lode_tensor *lode__layer_norm(lode_graph *graph, lode_tensor *x, lode_tensor *re
     self->statistics = lode__graph_alloc(graph, 2 * x->rows->capacity, size);
     if (graph->gradients) {
         self->partial = lode__graph_alloc(graph, chunks * 2 * x->columns, size);
-        lode__graph_scratch(graph, x->columns * size);
+        lode__graph_scratch(graph, x->columns * lode__stored_size(graph->precision));
     }
     return lode__graph_add(graph, LODE_OP(graph, layer_norm), self, output);
 }

@@ -34,12 +34,12 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     kernels->gemm(&(lode_gemm){.m = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first),
                                .n = n,
                                .k = k,
-                               .a = (const real *)self->x->value + first * k,
+                               .a = (const stored *)self->x->value + first * k,
                                .a_row = k,
                                .a_column = 1,
                                .b = self->packed,
                                .b_packed = true,
-                               .c = (real *)self->output->value + first * n,
+                               .c = (stored *)self->output->value + first * n,
                                .c_row = n,
                                .bias = self->bias != NULL ? self->bias->value : NULL,
                                .activation = self->activation,
@@ -63,8 +63,8 @@ static void activation_tile(void *context, size_t task, size_t thread) {
     const size_t first = task * LODE_TILE;
     const size_t rows = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first);
     kernels->activation_backward(rows * n, self->activation,
-                                 (const real *)self->output->value + first * n,
-                                 (real *)self->output->gradient + first * n);
+                                 (const stored *)self->output->value + first * n,
+                                 (stored *)self->output->gradient + first * n);
 }
 
 static void input_tile(void *context, size_t task, size_t thread) {
@@ -75,12 +75,12 @@ static void input_tile(void *context, size_t task, size_t thread) {
     kernels->gemm(&(lode_gemm){.m = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first),
                                .n = k,
                                .k = n,
-                               .a = (const real *)self->output->gradient + first * n,
+                               .a = (const stored *)self->output->gradient + first * n,
                                .a_row = n,
                                .a_column = 1,
                                .b = self->packed,
                                .b_packed = true,
-                               .c = (real *)self->x->gradient + first * k,
+                               .c = (stored *)self->x->gradient + first * k,
                                .c_row = k,
                                .accumulate = self->add,
                                .scratch = lode__scratch(self->graph, thread)});
@@ -92,18 +92,18 @@ static void weight_chunk(void *context, size_t task, size_t thread) {
     const size_t k = self->x->columns, n = self->output->columns;
     const size_t first = task * self->chunk_rows;
     const size_t rows = LODE_MIN(self->chunk_rows, self->x->rows->size - first);
-    const real *dz = (const real *)self->output->gradient + first * n;
+    const stored *dz = (const stored *)self->output->gradient + first * n;
     real *partial = (real *)self->partial + task * (k + 1) * n;
     kernels->gemm(&(lode_gemm){.m = k,
                                .n = n,
                                .k = rows,
-                               .a = (const real *)self->x->value + first * k,
+                               .a = (const stored *)self->x->value + first * k,
                                .a_row = 1,
                                .a_column = k,
                                .b = dz,
                                .b_row = n,
-                               .c = partial,
                                .c_row = n,
+                               .wide = partial,
                                .scratch = lode__scratch(self->graph, thread)});
     memset(partial + k * n, 0, n * sizeof *partial);
     kernels->column_sum(rows, n, dz, n, partial + k * n);
@@ -117,7 +117,7 @@ static void add_partials(const lode_linear *self, lode_param *param, size_t offs
     real *gradient = lode__param_gradient(param, &add);
     if (!add) memset(gradient, 0, elements * sizeof *gradient);
     for (size_t chunk = 0; chunk < self->chunks; chunk++) {
-        kernels->add(elements, (const real *)self->partial + chunk * stride + offset, gradient);
+        kernels->add_wide(elements, (const real *)self->partial + chunk * stride + offset, gradient);
     }
 }
 
@@ -143,10 +143,6 @@ static void backward(lode_graph *graph, void *context) {
 const lode_op LODE_REAL(lode__op_linear) = {"linear", forward, backward};
 
 #if LODE_FIRST_PASS
-static size_t round_up(size_t value, size_t multiple) {
-    return (value + multiple - 1) / multiple * multiple;
-}
-
 lode_tensor *lode__linear(lode_graph *graph, lode_tensor *x, lode_param *weight, lode_param *bias,
                           lode_activation activation) {
     lode_linear *self = lode__graph_alloc(graph, 1, sizeof *self);
@@ -157,9 +153,6 @@ lode_tensor *lode__linear(lode_graph *graph, lode_tensor *x, lode_param *weight,
     assert(x->columns == weight->rows);
     const size_t k = weight->rows, n = weight->columns;
     const size_t size = lode__real_size(graph->precision);
-    const size_t panel = graph->precision == LODE_F32
-                             ? ((const struct lode_kernels_f32 *)graph->kernels)->panel
-                             : ((const struct lode_kernels_f64 *)graph->kernels)->panel;
     lode_tensor *output = lode__graph_tensor(graph, x->rows, n, true);
     *self = (lode_linear){.graph = graph,
                           .x = x,
@@ -167,8 +160,8 @@ lode_tensor *lode__linear(lode_graph *graph, lode_tensor *x, lode_param *weight,
                           .weight = weight,
                           .bias = bias,
                           .activation = activation};
-    const size_t packed = LODE_MAX(k * round_up(n, panel), n * round_up(k, panel));
-    self->packed = lode__graph_alloc(graph, packed, size);
+    const size_t packed = LODE_MAX(lode__graph_packed(graph, k, n), lode__graph_packed(graph, n, k));
+    self->packed = lode__graph_alloc(graph, packed, lode__stored_size(graph->precision));
     const size_t chunks = LODE_MIN((size_t)CHUNKS, (x->rows->capacity + CHUNK_ROWS - 1) / CHUNK_ROWS);
     if (graph->gradients) self->partial = lode__graph_alloc(graph, chunks * (k + 1) * n, size);
     lode__graph_scratch(graph, LODE_GEMM_SCRATCH * size);

@@ -22,13 +22,13 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const size_t d = self->output->columns;
     const size_t last = LODE_MIN((task + 1) * LODE_TILE, self->output->rows->size);
     for (size_t row = task * LODE_TILE; row < last; row++) {
-        const real *x = (const real *)self->x->value + row * d;
-        real *y = (real *)self->output->value + row * d;
+        const stored *x = (const stored *)self->x->value + row * d;
+        stored *y = (stored *)self->output->value + row * d;
         const real length = (real)sqrt((double)kernels->dot(d, x, x));
         const real inverse = (real)1 / LODE_MAX(length, (real)1e-12);
         ((real *)self->inverse)[row] = inverse;
         for (size_t j = 0; j < d; j++)
-            y[j] = x[j] * inverse;
+            y[j] = narrow(widen(x[j]) * inverse);
     }
 }
 
@@ -45,14 +45,14 @@ static void backward_tile(void *context, size_t task, size_t thread) {
     const size_t d = self->output->columns;
     const size_t last = LODE_MIN((task + 1) * LODE_TILE, self->output->rows->size);
     for (size_t row = task * LODE_TILE; row < last; row++) {
-        const real *y = (const real *)self->output->value + row * d;
-        const real *dy = (const real *)self->output->gradient + row * d;
-        real *dx = (real *)self->x->gradient + row * d;
+        const stored *y = (const stored *)self->output->value + row * d;
+        const stored *dy = (const stored *)self->output->gradient + row * d;
+        stored *dx = (stored *)self->x->gradient + row * d;
         const real inverse = ((const real *)self->inverse)[row];
         const real along = kernels->dot(d, y, dy);
         for (size_t j = 0; j < d; j++) {
-            const real value = (dy[j] - y[j] * along) * inverse;
-            dx[j] = self->add ? dx[j] + value : value;
+            const real value = (widen(dy[j]) - widen(y[j]) * along) * inverse;
+            dx[j] = narrow(self->add ? widen(dx[j]) + value : value);
         }
     }
 }

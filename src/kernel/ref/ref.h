@@ -1,21 +1,24 @@
-/// The reference kernels, spread over a few files that are each compiled twice (see kernel/real.h).
+/// The reference kernels, spread over a few files that are each compiled three times (see kernel/real.h).
 ///
 /// They say what every kernel means: plain loops in the order of the contract, no tricks. The
-/// double table consists of nothing else; the float table falls back to them level by level.
+/// double table consists of nothing else; the others fall back to them level by level.
 #ifndef LODE_KERNEL_REF_H
 #define LODE_KERNEL_REF_H
 
 #include "kernel/real.h"
 
 void LODE_REAL(lode__ref_pack)(size_t k, size_t n, const real *b, size_t row, size_t column,
-                               real *packed);
+                               stored *packed);
+void LODE_REAL(lode__ref_pack_stored)(size_t k, size_t n, const stored *b, size_t row,
+                                      size_t column, stored *packed);
 void LODE_REAL(lode__ref_gemm)(const lode_gemm *args);
 
-void LODE_REAL(lode__ref_layer_norm)(size_t n, const real *x, const real *residual, const real *gain,
-                                     const real *bias, real epsilon, real *y, real *statistics);
-void LODE_REAL(lode__ref_layer_norm_backward)(size_t n, const real *x, const real *residual,
-                                              const real *dy, const real *gain,
-                                              const real *statistics, real *ds, real *d_gain,
+void LODE_REAL(lode__ref_layer_norm)(size_t n, const stored *x, const stored *residual,
+                                     const real *gain, const real *bias, real epsilon, stored *y,
+                                     real *statistics);
+void LODE_REAL(lode__ref_layer_norm_backward)(size_t n, const stored *x, const stored *residual,
+                                              const stored *dy, const real *gain,
+                                              const real *statistics, stored *ds, real *d_gain,
                                               real *d_bias);
 
 void LODE_REAL(lode__ref_attention)(const lode_attention *args);
@@ -23,7 +26,8 @@ void LODE_REAL(lode__ref_attention_backward)(const lode_attention *args);
 
 extern const lode_kernels LODE_REAL(lode__kernels_ref);
 
-/// Columns of a packed panel of the reference.
+/// Columns of a packed panel of the reference, and what its k is rounded up to.
 #define LODE_REF_PANEL 8
+#define LODE_REF_DEPTH (LODE_REAL_BITS == 16 ? 2 : 1)
 
 #endif

@@ -4,36 +4,40 @@
 /// output_t = sum over u of p_u v_u, lse_t = log(sum of exp(s_u)).
 /// Backward, with p recomputed from lse and g_u = d_output_t . v_u: the gradient at s_u is
 /// p_u * (g_u - sum over w of p_w g_w), and from there on to q, k and v by the product rule.
+/// Scores and their gradients are held in `real`, and every element of a result is one sum.
 #include "kernel/ref/ref.h"
 
 #include <tgmath.h>
 
-static real dot(size_t n, const real *x, const real *y) {
+static real dot(size_t n, const stored *x, const stored *y) {
     real sum = 0;
     for (size_t i = 0; i < n; i++) {
-        sum += x[i] * y[i];
+        sum += widen(x[i]) * widen(y[i]);
     }
     return sum;
 }
 
-static void add_scaled(size_t n, real scale, const real *x, real *y) {
-    for (size_t i = 0; i < n; i++) {
-        y[i] += scale * x[i];
+/// out[c] = sum over u of weight[u * weight_step] * x[u * x_step + c], from `begin` to `end`.
+static void mix(size_t width, size_t begin, size_t end, const real *weight, size_t weight_step,
+                const stored *x, size_t x_step, stored *out) {
+    for (size_t c = 0; c < width; c++) {
+        real sum = 0;
+        for (size_t u = begin; u < end; u++) {
+            sum += weight[u * weight_step] * widen(x[u * x_step + c]);
+        }
+        out[c] = narrow(sum);
     }
 }
 
-static void clear(size_t n, real *x) {
-    for (size_t i = 0; i < n; i++) {
-        x[i] = 0;
-    }
+static size_t visible_to(const lode_attention *args, size_t t) {
+    return args->causal ? t + 1 : args->length;
 }
 
 static void attend(const lode_attention *args, size_t head, size_t t) {
     const size_t width = args->width, stride = args->stride, column = head * width;
-    const size_t visible = args->causal ? t + 1 : args->length;
+    const size_t visible = visible_to(args, t);
     const real scale = 1 / sqrt((real)width);
     real *probability = args->scratch;
-    real *output = args->output + t * args->output_stride + column;
     real top = (real)-INFINITY;
     for (size_t u = 0; u < visible; u++) {
         probability[u] =
@@ -45,10 +49,11 @@ static void attend(const lode_attention *args, size_t head, size_t t) {
         probability[u] = exp(probability[u] - top);
         sum += probability[u];
     }
-    clear(width, output);
     for (size_t u = 0; u < visible; u++) {
-        add_scaled(width, probability[u] / sum, args->value + u * stride + column, output);
+        probability[u] /= sum;
     }
+    mix(width, 0, visible, probability, 1, args->value + column, stride,
+        args->output + t * args->output_stride + column);
     args->lse[head * args->length + t] = top + log(sum);
 }
 
@@ -60,39 +65,43 @@ void LODE_REAL(lode__ref_attention)(const lode_attention *args) {
     }
 }
 
-static void attend_backward(const lode_attention *args, size_t head, size_t t) {
+/// Probabilities of query t, and the gradients at its scores.
+static void score_backward(const lode_attention *args, size_t head, size_t t, real *probability,
+                           real *d_score) {
     const size_t width = args->width, stride = args->stride, column = head * width;
-    const size_t visible = args->causal ? t + 1 : args->length;
+    const size_t visible = visible_to(args, t);
     const real scale = 1 / sqrt((real)width);
     const real lse = args->lse[head * args->length + t];
-    const real *query = args->query + t * stride + column;
-    const real *d_output = args->d_output + t * args->output_stride + column;
-    real *probability = args->scratch, *d_probability = args->scratch + args->length;
+    const stored *query = args->query + t * stride + column;
+    const stored *d_output = args->d_output + t * args->output_stride + column;
     real mean = 0;
     for (size_t u = 0; u < visible; u++) {
         const size_t at = u * stride + column;
         probability[u] = exp(scale * dot(width, query, args->key + at) - lse);
-        d_probability[u] = dot(width, d_output, args->value + at);
-        mean += probability[u] * d_probability[u];
+        d_score[u] = dot(width, d_output, args->value + at);
+        mean += probability[u] * d_score[u];
     }
     for (size_t u = 0; u < visible; u++) {
-        const size_t at = u * stride + column;
-        const real d_score = scale * probability[u] * (d_probability[u] - mean);
-        add_scaled(width, d_score, args->key + at, args->d_query + t * stride + column);
-        add_scaled(width, d_score, query, args->d_key + at);
-        add_scaled(width, probability[u], d_output, args->d_value + at);
+        d_score[u] = scale * probability[u] * (d_score[u] - mean);
     }
 }
 
 void LODE_REAL(lode__ref_attention_backward)(const lode_attention *args) {
-    for (size_t t = 0; t < args->length; t++) {
-        clear(args->heads * args->width, args->d_query + t * args->stride);
-        clear(args->heads * args->width, args->d_key + t * args->stride);
-        clear(args->heads * args->width, args->d_value + t * args->stride);
-    }
+    const size_t length = args->length, width = args->width, stride = args->stride;
+    real *probability = args->scratch, *d_score = args->scratch + length * length;
     for (size_t head = 0; head < args->heads; head++) {
-        for (size_t t = 0; t < args->length; t++) {
-            attend_backward(args, head, t);
+        const size_t column = head * width;
+        for (size_t t = 0; t < length; t++) {
+            score_backward(args, head, t, probability + t * length, d_score + t * length);
+        }
+        for (size_t t = 0; t < length; t++) {
+            const size_t at = t * stride + column, from = args->causal ? t : 0; // who sees t
+            mix(width, 0, visible_to(args, t), d_score + t * length, 1, args->key + column, stride,
+                args->d_query + at);
+            mix(width, from, length, d_score + t, length, args->query + column, stride,
+                args->d_key + at);
+            mix(width, from, length, probability + t, length, args->d_output + column,
+                args->output_stride, args->d_value + at);
         }
     }
 }

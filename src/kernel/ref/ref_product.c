@@ -6,12 +6,27 @@
 
 #include <tgmath.h>
 
+static size_t padded(size_t k) {
+    return (k + LODE_REF_DEPTH - 1) / LODE_REF_DEPTH * LODE_REF_DEPTH;
+}
+
 void LODE_REAL(lode__ref_pack)(size_t k, size_t n, const real *b, size_t row, size_t column,
-                               real *packed) {
+                               stored *packed) {
     for (size_t first = 0; first < n; first += LODE_REF_PANEL) {
-        for (size_t p = 0; p < k; p++) {
+        for (size_t p = 0; p < padded(k); p++) {
             for (size_t j = first; j < first + LODE_REF_PANEL; j++) {
-                *packed++ = j < n ? b[p * row + j * column] : 0;
+                *packed++ = narrow(p < k && j < n ? b[p * row + j * column] : 0);
+            }
+        }
+    }
+}
+
+void LODE_REAL(lode__ref_pack_stored)(size_t k, size_t n, const stored *b, size_t row,
+                                      size_t column, stored *packed) {
+    for (size_t first = 0; first < n; first += LODE_REF_PANEL) {
+        for (size_t p = 0; p < padded(k); p++) {
+            for (size_t j = first; j < first + LODE_REF_PANEL; j++) {
+                *packed++ = p < k && j < n ? b[p * row + j * column] : 0;
             }
         }
     }
@@ -32,19 +47,26 @@ static real activate(lode_activation activation, real x) {
 void LODE_REAL(lode__ref_gemm)(const lode_gemm *args) {
     for (size_t i = 0; i < args->m; i++) {
         for (size_t j = 0; j < args->n; j++) {
-            const real *a = args->a + i * args->a_row;
-            const real *b = args->b + j;
+            const stored *a = args->a + i * args->a_row;
+            const stored *b = args->b + j;
             size_t b_row = args->b_row;
             if (args->b_packed) {
-                b = args->b + j / LODE_REF_PANEL * LODE_REF_PANEL * args->k + j % LODE_REF_PANEL;
+                b = args->b + j / LODE_REF_PANEL * LODE_REF_PANEL * padded(args->k) +
+                    j % LODE_REF_PANEL;
                 b_row = LODE_REF_PANEL;
             }
-            real *c = &args->c[i * args->c_row + j];
-            real sum = args->accumulate ? *c : 0;
+            const size_t at = i * args->c_row + j;
+            real sum = 0;
+            if (args->accumulate) sum = args->wide != NULL ? args->wide[at] : widen(args->c[at]);
             for (size_t p = 0; p < args->k; p++) {
-                sum += a[p * args->a_column] * b[p * b_row];
+                sum += widen(a[p * args->a_column]) * widen(b[p * b_row]);
             }
-            *c = activate(args->activation, args->bias != NULL ? sum + args->bias[j] : sum);
+            sum = activate(args->activation, args->bias != NULL ? sum + args->bias[j] : sum);
+            if (args->wide != NULL) {
+                args->wide[at] = sum;
+            } else {
+                args->c[at] = narrow(sum);
+            }
         }
     }
 }

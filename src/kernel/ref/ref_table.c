@@ -4,15 +4,33 @@
 #include <string.h>
 #include <tgmath.h>
 
-static void add(size_t n, const real *x, real *y) {
+static void widen_all(size_t n, const stored *x, real *y) {
+    for (size_t i = 0; i < n; i++) {
+        y[i] = widen(x[i]);
+    }
+}
+
+static void narrow_all(size_t n, const real *x, stored *y) {
+    for (size_t i = 0; i < n; i++) {
+        y[i] = narrow(x[i]);
+    }
+}
+
+static void add(size_t n, const stored *x, stored *y) {
+    for (size_t i = 0; i < n; i++) {
+        y[i] = narrow(widen(y[i]) + widen(x[i]));
+    }
+}
+
+static void add_wide(size_t n, const real *x, real *y) {
     for (size_t i = 0; i < n; i++) {
         y[i] += x[i];
     }
 }
 
-static void scale_add(size_t n, real scale, const real *x, real *y) {
+static void scale_add(size_t n, real scale, const stored *x, real *y) {
     for (size_t i = 0; i < n; i++) {
-        y[i] += scale * x[i];
+        y[i] += scale * widen(x[i]);
     }
 }
 
@@ -22,10 +40,10 @@ static void multiply(size_t n, real scale, real *x) {
     }
 }
 
-static real dot(size_t n, const real *x, const real *y) {
+static real dot(size_t n, const stored *x, const stored *y) {
     real sum = 0;
     for (size_t i = 0; i < n; i++) {
-        sum += x[i] * y[i];
+        sum += widen(x[i]) * widen(y[i]);
     }
     return sum;
 }
@@ -48,35 +66,35 @@ static real exp_sum(size_t n, real shift, real *x) {
     return sum;
 }
 
-static void activation_backward(size_t n, lode_activation activation, const real *y, real *d) {
+static void activation_backward(size_t n, lode_activation activation, const stored *y, stored *d) {
     for (size_t i = 0; i < n; i++) {
         if (activation == LODE_RELU) {
-            d[i] = y[i] <= 0 ? 0 : d[i];
+            d[i] = widen(y[i]) <= 0 ? 0 : d[i];
         } else if (activation == LODE_TANH) {
-            d[i] *= 1 - y[i] * y[i];
+            d[i] = narrow(widen(d[i]) * (1 - widen(y[i]) * widen(y[i])));
         }
     }
 }
 
-static void column_sum(size_t rows, size_t n, const real *x, size_t row, real *out) {
+static void column_sum(size_t rows, size_t n, const stored *x, size_t row, real *out) {
     for (size_t j = 0; j < n; j++) {
         real sum = 0;
         for (size_t i = 0; i < rows; i++) {
-            sum += x[i * row + j];
+            sum += widen(x[i * row + j]);
         }
         out[j] += sum;
     }
 }
 
 static void gather_sum(size_t n, size_t count, const int32_t *ids, const real *table, real scale,
-                       real *out) {
+                       stored *out) {
     for (size_t j = 0; j < n; j++) {
-        out[j] = 0;
+        real sum = 0;
+        for (size_t i = 0; i < count; i++) {
+            sum += table[(size_t)ids[i] * n + j];
+        }
+        out[j] = narrow(scale * sum);
     }
-    for (size_t i = 0; i < count; i++) {
-        add(n, table + (size_t)ids[i] * n, out);
-    }
-    multiply(n, scale, out);
 }
 
 static void adam(size_t n, const lode_adam *args, real *value, real *first, real *second,
@@ -101,9 +119,14 @@ static size_t above(size_t n, const real *x, real threshold, uint32_t *index) {
 const lode_kernels LODE_REAL(lode__kernels_ref) = {
     .level = "scalar",
     .panel = LODE_REF_PANEL,
+    .depth = LODE_REF_DEPTH,
     .pack = LODE_REAL(lode__ref_pack),
+    .pack_stored = LODE_REAL(lode__ref_pack_stored),
     .gemm = LODE_REAL(lode__ref_gemm),
+    .widen = widen_all,
+    .narrow = narrow_all,
     .add = add,
+    .add_wide = add_wide,
     .scale_add = scale_add,
     .scale = multiply,
     .dot = dot,

@@ -50,7 +50,7 @@ typedef struct query_block {
     size_t first, count; // count <= PANEL
     size_t keys;         // that some query sees
     float scale;
-    float *panel, *d_panel; // [width, PANEL] queries and output gradients, transposed
+    float *panel, *d_panel;   // [width, PANEL] queries and output gradients, transposed
     float *scores, *d_scores; // [keys, PANEL]
 } query_block;
 

@@ -292,7 +292,7 @@ LODE_INLINE void aim(tile_task *t, const struct lode_gemm_f32 *g, const block *a
                      size_t j) {
     t->n = LODE_MIN(at->j1 - j, (size_t)PANEL);
     t->b = g->b_packed ? g->b + j * g->k + at->p0 * PANEL : g->b + at->p0 * g->b_row + j;
-    t->c = g->c + i * g->c_row + j;
+    t->c = (g->wide != NULL ? g->wide : g->c) + i * g->c_row + j;
     t->bias = at->p1 == g->k && g->bias != NULL ? g->bias + j : NULL;
 }
 
@@ -324,7 +324,7 @@ LODE_TARGET static void run_block(const struct lode_gemm_f32 *g, const block *at
             tile_run(&t, rows, how == BY_ROWS);
         }
         for (size_t r = i; final && g->activation == LODE_TANH && r < i + rows; r++) {
-            float *c = g->c + r * g->c_row + at->j0;
+            float *c = (g->wide != NULL ? g->wide : g->c) + r * g->c_row + at->j0;
             LODE_EACH(j, at->j1 - at->j0, v_put(c + j, left, v_tanh(v_get(c + j, left))););
         }
         i += rows;

@@ -67,6 +67,10 @@ LODE_INLINE vec v_tanh(vec x) {
     return v_select(v_at_most(size, v_set(0.625f)), small, v_signed(large, x));
 }
 
+LODE_TARGET static void copy(size_t n, const float *x, float *y) {
+    LODE_EACH(i, n, v_put(y + i, left, v_get(x + i, left)););
+}
+
 LODE_TARGET static void add(size_t n, const float *x, float *y) {
     LODE_EACH(i, n, v_put(y + i, left, v_add(v_get(y + i, left), v_get(x + i, left))););
 }
