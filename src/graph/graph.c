@@ -45,6 +45,7 @@ void lode__graph_free(lode_graph **graph) {
     lode__free((*graph)->nodes);
     lode__free((*graph)->losses);
     lode__free((*graph)->scratch);
+    lode__layout_release(&(*graph)->layout);
     lode__arena_release(&(*graph)->arena);
     lode__free(*graph);
     *graph = NULL;
@@ -100,6 +101,17 @@ lode_lists *lode__graph_lists(lode_graph *graph, lode_dim *rows, lode_dim *posit
     return lists->offsets != NULL ? lists : NULL;
 }
 
+/// A block of the layout; fails through graph->failed.
+static lode_block *add_block(lode_graph *graph, void **place, size_t count, size_t size) {
+    size_t bytes;
+    lode_block *block = NULL;
+    if (!graph->failed && lode__size_mul(count, size, &bytes)) {
+        block = lode__layout_block(&graph->layout, &graph->arena, place, bytes);
+    }
+    if (block == NULL) graph->failed = true;
+    return block;
+}
+
 static lode_tensor *make_tensor(lode_graph *graph, lode_precision elements, lode_dim *rows,
                                 size_t columns, bool gradient) {
     lode_tensor *tensor = lode__graph_alloc(graph, 1, sizeof *tensor);
@@ -110,8 +122,9 @@ static lode_tensor *make_tensor(lode_graph *graph, lode_precision elements, lode
     size_t count;
     if (!lode__size_mul(rows->capacity, columns, &count)) graph->failed = true;
     const size_t size = lode__stored_size(elements);
-    tensor->value = lode__graph_alloc(graph, count, size);
-    if (gradient && graph->gradients) tensor->gradient = lode__graph_alloc(graph, count, size);
+    tensor->value_block = add_block(graph, &tensor->value, count, size);
+    if (gradient && graph->gradients)
+        tensor->gradient_block = add_block(graph, &tensor->gradient, count, size);
     return graph->failed ? NULL : tensor;
 }
 
@@ -149,6 +162,47 @@ size_t lode__graph_packed(const lode_graph *graph, size_t k, size_t n) {
     return round_up(k, depth) * round_up(n, panel);
 }
 
+void lode__graph_reads(lode_graph *graph, lode_tensor *tensor, lode_life life) {
+    if (tensor == NULL || graph->failed) return;
+    graph->declared = true;
+    lode__layout_need(tensor->value_block, (uint32_t)graph->node_count);
+    if (!graph->gradients) return;
+    const uint32_t backward = LODE_BACKWARD_AT(graph->node_count);
+    if (life != LODE_FORWARD_ONLY) lode__layout_need(tensor->value_block, backward);
+    lode__layout_need(tensor->gradient_block, backward);
+}
+
+void lode__graph_keep(lode_tensor *tensor) {
+    if (tensor != NULL) lode__layout_need(tensor->value_block, LODE_MOMENT_END);
+}
+
+void lode__graph_keep_gradient(lode_graph *graph, lode_tensor *output) {
+    if (output == NULL || graph->failed) return;
+    graph->declared = true;
+    lode__layout_need(output->gradient_block, LODE_MOMENT_END);
+}
+
+static void wish(lode_graph *graph, lode_block *block, lode_block *under) {
+    if (block == NULL || under == NULL || graph->failed) return;
+    if (!lode__layout_wish(&graph->layout, block, under)) graph->failed = true;
+}
+
+void lode__graph_value_over(lode_graph *graph, lode_tensor *output, lode_tensor *x) {
+    if (output != NULL && x != NULL) wish(graph, output->value_block, x->value_block);
+}
+
+void lode__graph_gradient_over(lode_graph *graph, lode_tensor *x, lode_tensor *output) {
+    if (output != NULL && x != NULL) wish(graph, x->gradient_block, output->gradient_block);
+}
+
+void lode__graph_work(lode_graph *graph, void **place, size_t count, size_t size, lode_life life) {
+    if (life == LODE_BACKWARD_ONLY && !graph->gradients) return;
+    lode_block *block = add_block(graph, place, count, size);
+    if (life != LODE_BACKWARD_ONLY) lode__layout_need(block, (uint32_t)graph->node_count);
+    if (life != LODE_FORWARD_ONLY && graph->gradients)
+        lode__layout_need(block, LODE_BACKWARD_AT(graph->node_count));
+}
+
 lode_tensor *lode__graph_add(lode_graph *graph, const lode_op *op, void *self, lode_tensor *output) {
     if (self == NULL || output == NULL || graph->failed ||
         !lode__grow((void **)&graph->nodes, &graph->node_capacity, graph->node_count + 1,
@@ -156,6 +210,10 @@ lode_tensor *lode__graph_add(lode_graph *graph, const lode_op *op, void *self, l
         graph->failed = true;
         return NULL;
     }
+    lode__layout_need(output->value_block, (uint32_t)graph->node_count);
+    lode__layout_need(output->gradient_block, LODE_BACKWARD_AT(graph->node_count));
+    if (!graph->declared) graph->layout.apart = true;
+    graph->declared = false;
     graph->nodes[graph->node_count++] = (lode_op_node){op, self, output};
     return output;
 }
@@ -175,6 +233,8 @@ void lode__graph_loss(lode_graph *graph, lode_tensor *value, double weight) {
         graph->failed = true;
         return;
     }
+    lode__graph_keep(value);
+    lode__layout_need(value->gradient_block, LODE_MOMENT_LOSS);
     graph->losses[graph->loss_count++] = (lode_loss_term){value, weight};
 }
 
@@ -183,6 +243,8 @@ lode_status lode__graph_finish(lode_graph *graph, lode_error *error) {
         graph->scratch = lode__alloc(lode__pool_threads(graph->pool), graph->scratch_size);
         if (graph->scratch == NULL) graph->failed = true;
     }
+    assert(graph->node_count < LODE_MOMENT_LOSS);
+    if (!graph->failed && !lode__layout_place(&graph->layout)) graph->failed = true;
     if (graph->failed) {
         return lode__fail(
             error, LODE_E_MEMORY,
@@ -197,7 +259,9 @@ void lode__graph_forward(lode_graph *graph) {
     assert(graph->finished);
     for (size_t i = 0; i < graph->node_count; i++) {
         graph->nodes[i].output->written = false;
+        if (graph->poison) lode__layout_poison(&graph->layout, (uint32_t)i, true);
         graph->nodes[i].op->forward(graph, graph->nodes[i].self);
+        if (graph->poison) lode__layout_poison(&graph->layout, (uint32_t)i, false);
     }
 }
 
@@ -218,14 +282,16 @@ void lode__graph_backward(lode_graph *graph) {
     }
     for (size_t i = graph->node_count; i-- > 0;) {
         const lode_op_node *node = &graph->nodes[i];
+        if (graph->poison) lode__layout_poison(&graph->layout, LODE_BACKWARD_AT(i), true);
         if (node->output->written && node->op->backward != NULL) {
             node->op->backward(graph, node->self);
         }
+        if (graph->poison) lode__layout_poison(&graph->layout, LODE_BACKWARD_AT(i), false);
     }
 }
 
 size_t lode__graph_bytes(const lode_graph *graph) {
-    size_t bytes = graph->arena.bytes;
+    size_t bytes = graph->arena.bytes + graph->layout.bytes;
     for (const struct lode_huge *huge = graph->huge; huge != NULL; huge = huge->next) {
         bytes += huge->count * huge->size;
     }

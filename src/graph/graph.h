@@ -2,7 +2,7 @@
 ///
 /// A graph is built once for a capacity and run many times. Dimensions are named and independent ("examples",
 /// "positions", "items"): each has a capacity, fixed when the graph is built, and a size, set before every run.
-/// All memory is allocated while building; a run allocates nothing.
+/// All memory is allocated when the graph is finished; a run allocates nothing.
 ///
 ///     lode_dim *examples = lode__graph_dim(graph, "examples", 4096);
 ///     lode_tensor *x = lode__embedding(graph, table, ids, NULL, LODE_POOL_NONE);
@@ -18,6 +18,11 @@
 /// compiled for float, for double and for bfloat16 (kernel/real.h); a graph is of one precision. Gradients are
 /// checked in double by finite differences (tests/graph).
 ///
+/// Memory. Values, gradients and work space of ops share one piece of memory (layout.h): a builder says, before it
+/// adds its op, which tensors the op reads and until when, and lode__graph_finish sets the pointers. After a run
+/// only losses and tensors that were kept (lode__graph_keep) still hold their values. A graph with an op that
+/// declares nothing shares nothing.
+///
 /// Gradients. `value` of a tensor is overwritten by its op; `gradient` is overwritten by the first consumer that
 /// runs backward and added to by the others: lode__gradient() says which. Ops whose output nobody
 /// differentiated are skipped.
@@ -25,6 +30,7 @@
 #define LODE_GRAPH_GRAPH_H
 
 #include "base/pool.h"
+#include "graph/layout.h"
 #include "graph/param.h"
 
 typedef struct lode_graph lode_graph;
@@ -40,9 +46,10 @@ typedef struct lode_tensor {
     lode_dim *rows;
     size_t columns;
     lode_precision elements; ///< of value and gradient
-    void *value;
-    void *gradient; ///< NULL when nothing needs it
-    bool written;   ///< gradient holds something in this backward run
+    void *value;             ///< set when the graph is finished, like gradient
+    void *gradient;          ///< NULL when nothing needs it
+    bool written;            ///< gradient holds something in this backward run
+    lode_block *value_block, *gradient_block;
 } lode_tensor;
 
 /// Integer input: row numbers of a table or tensor; filled by the caller before a run.
@@ -100,6 +107,9 @@ struct lode_graph {
     lode_dim one;        ///< the dimension of scalars
     size_t scratch_size; ///< bytes a thread, the most any op asked for
     unsigned char *scratch;
+    lode_layout layout; ///< of values, gradients and work space
+    bool declared;      ///< the op that is being built has said something of what it reads
+    bool poison;        ///< tests: fill memory with NaN whenever it is dead
     bool failed, finished;
 };
 
@@ -118,7 +128,10 @@ lode_lists *lode__graph_lists(lode_graph *graph, lode_dim *rows, lode_dim *posit
 /// `value` [1, 1] times `weight` is added to what backward differentiates.
 void lode__graph_loss(lode_graph *graph, lode_tensor *value, double weight);
 
-/// Allocate scratch memory; LODE_E_MEMORY if anything failed while building.
+/// The tensor's value is read after a run: by a caller, by an objective's later stage.
+void lode__graph_keep(lode_tensor *tensor);
+
+/// Lay out and allocate all memory; LODE_E_MEMORY if anything failed while building.
 LODE_CHECK lode_status lode__graph_finish(lode_graph *graph, lode_error *error);
 
 void lode__graph_forward(lode_graph *graph);
@@ -128,13 +141,31 @@ double lode__graph_loss_value(const lode_graph *graph);
 /// and the lists of the stores, until the optimiser takes them.
 void lode__graph_backward(lode_graph *graph);
 
-/// Bytes allocated for the graph.
+/// Bytes allocated for the graph: inputs, values, gradients, work space.
 size_t lode__graph_bytes(const lode_graph *graph);
 
 double lode__tensor_get(const lode_graph *graph, const lode_tensor *tensor, size_t row,
                         size_t column);
 
 // --- for ops ------------------------------------------------------------------------------------
+
+/// What an op needs when. Declared while it is being built, before lode__graph_add.
+typedef enum lode_life {
+    LODE_FORWARD_ONLY, ///< nothing is remembered
+    LODE_BACKWARD_ONLY, ///< written and read backward; of a tensor: the op's own output, read backward
+    LODE_INTO_BACKWARD ///< written or read forward, and read again backward
+} lode_life;
+
+/// The op reads the tensor's value, and writes or adds to its gradient backward.
+void lode__graph_reads(lode_graph *graph, lode_tensor *tensor, lode_life life);
+/// The gradient of an output is read when all of backward has run: by the optimiser.
+void lode__graph_keep_gradient(lode_graph *graph, lode_tensor *output);
+/// Forward works with output over x; backward with x's gradient over the output's. Whether it comes to that is
+/// decided by who else reads them.
+void lode__graph_value_over(lode_graph *graph, lode_tensor *output, lode_tensor *x);
+void lode__graph_gradient_over(lode_graph *graph, lode_tensor *x, lode_tensor *output);
+/// Work space of the op, contents undefined at first; *place is set when the graph is finished.
+void lode__graph_work(lode_graph *graph, void **place, size_t count, size_t size, lode_life life);
 
 /// Memory that lives with the graph, zeroed.
 void *lode__graph_alloc(lode_graph *graph, size_t count, size_t size);

@@ -15,6 +15,8 @@ lode_status lode__encoder_new(lode_encoder **out, const lode_model_core *model,
     LODE_GOTO(status, lode__graph_new(&encoder->user_graph, LODE_F32, false, pool, error), done);
     encoder->items = lode__item_view_new(encoder->item_graph, model, params, batch);
     encoder->users = lode__user_view_new(encoder->user_graph, model, params, batch);
+    if (encoder->items != NULL) lode__graph_keep(encoder->items->outputs.vector);
+    if (encoder->users != NULL) lode__graph_keep(encoder->users->outputs.vector);
     LODE_GOTO(status, lode__graph_finish(encoder->item_graph, error), done);
     LODE_GOTO(status, lode__graph_finish(encoder->user_graph, error), done);
 done:

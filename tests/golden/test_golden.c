@@ -255,7 +255,10 @@ static void build(golden *self) {
         check(objective->type->stages[0].build(objective->state, scene, objective->weight, &error),
               &error);
     }
+    lode__graph_keep(scene->users->outputs.vector);
+    lode__graph_keep(scene->items->outputs.vector);
     check(lode__graph_finish(self->graph, &error), &error);
+    self->graph->poison = true;
 }
 
 static void close_case(golden *self) {

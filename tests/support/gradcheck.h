@@ -13,7 +13,8 @@
 ///
 /// gradcheck_run builds the case in double and compares every element of every parameter with
 /// (L(v + h) - L(v - h)) / 2h, on the maximum and with explicit checks for NaN. Memory that the graph must write
-/// is filled with NaN before it runs; the graph runs twice and must give the same bits.
+/// is filled with NaN before it runs and whenever it is dead; the graph runs twice and must give the same bits, and so
+/// must a graph in which nothing shares memory.
 #ifndef LODE_TESTS_GRADCHECK_H
 #define LODE_TESTS_GRADCHECK_H
 
@@ -52,9 +53,10 @@ lode_lists *gradcheck_lists(gradcheck *check, lode_dim *rows, const char *positi
                             const size_t *lengths);
 void gradcheck_sum(gradcheck *check, lode_tensor *tensor);
 
-/// Build a case outside of gradcheck_run; `kernels` replaces the graph's table unless it is NULL.
+/// Build a case outside of gradcheck_run; `kernels` replaces the graph's table unless it is NULL; `apart` gives
+/// every tensor memory of its own, so that values can be looked at after a run.
 void gradcheck_open(gradcheck *check, const gradcase *item, lode_precision precision,
-                    const void *kernels);
+                    const void *kernels, bool apart);
 void gradcheck_close(gradcheck *check);
 /// One forward and backward run; leaves gradients where the graph put them.
 double gradcheck_step(gradcheck *check);

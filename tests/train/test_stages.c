@@ -17,6 +17,7 @@ static lode_status early_build(void *state, const lode_scene *scene, double weig
     (void)state, (void)weight, (void)error;
     assert_false(scene->graph->gradients);
     seen.early = scene;
+    lode__graph_keep(scene->users->outputs.vector);
     return LODE_OK;
 }
 
@@ -30,6 +31,7 @@ static lode_status early_draw(void *state, const lode_batch *batch, lode_error *
 
 static lode_status late_build(void *state, const lode_scene *scene, double weight, lode_error *error) {
     seen.late = scene;
+    lode__graph_keep(scene->users->outputs.vector);
     return lode__objective_in_batch.stages[0].build(state, scene, weight, error);
 }
 

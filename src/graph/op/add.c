@@ -1,4 +1,4 @@
-/// add: y = x + z, same shapes; both receive dy.
+/// add: y = x + z, same shapes; both receive dy. y may lie over x, and the gradient of one of them over dy.
 #include <string.h>
 
 #include "graph/ops.h"
@@ -20,7 +20,8 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const size_t first = task * LODE_TILE;
     const size_t count = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first) * d;
     stored *y = (stored *)self->output->value + first * d;
-    memcpy(y, (const stored *)self->x->value + first * d, count * sizeof *y);
+    const stored *x = (const stored *)self->x->value + first * d;
+    if (x != y) memcpy(y, x, count * sizeof *y);
     kernels->add(count, (const stored *)self->z->value + first * d, y);
 }
 
@@ -40,7 +41,7 @@ static void pass(const lode_addition *self, lode_tensor *input, bool add, size_t
     stored *dx = (stored *)input->gradient + first * d;
     if (add) {
         kernels->add(count, dy, dx);
-    } else {
+    } else if (dx != dy) {
         memcpy(dx, dy, count * sizeof *dx);
     }
 }
@@ -72,6 +73,11 @@ lode_tensor *lode__add(lode_graph *graph, lode_tensor *x, lode_tensor *z) {
     assert(x->rows == z->rows && x->columns == z->columns);
     lode_tensor *output = lode__graph_tensor(graph, x->rows, x->columns, true);
     *self = (lode_addition){.graph = graph, .x = x, .z = z, .output = output};
+    lode__graph_reads(graph, x, LODE_FORWARD_ONLY);
+    lode__graph_reads(graph, z, LODE_FORWARD_ONLY);
+    lode__graph_value_over(graph, output, x);
+    lode__graph_gradient_over(graph, x, output);
+    lode__graph_gradient_over(graph, z, output);
     return lode__graph_add(graph, LODE_OP(graph, add), self, output);
 }
 #endif

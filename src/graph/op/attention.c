@@ -94,7 +94,9 @@ lode_tensor *lode__attention(lode_graph *graph, lode_tensor *projections, lode_l
     lode_tensor *output =
         lode__graph_tensor(graph, projections->rows, projections->columns / 3, true);
     *self = (lode_attention_op){graph, projections, output, lists, heads, causal, NULL};
-    self->lse = lode__graph_alloc(graph, projections->rows->capacity * heads, size);
+    lode__graph_work(graph, &self->lse, projections->rows->capacity * heads, size,
+                     LODE_INTO_BACKWARD);
+    lode__graph_reads(graph, projections, LODE_INTO_BACKWARD);
     lode__graph_scratch(graph, LODE_ATTENTION_SCRATCH(lists->limit, output->columns / heads) * size);
     return lode__graph_add(graph, LODE_OP(graph, attention), self, output);
 }

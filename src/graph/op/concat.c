@@ -100,6 +100,7 @@ lode_tensor *lode__concat(lode_graph *graph, const lode_part_of_row *parts, size
             return NULL;
         }
         self->parts[i] = parts[i];
+        lode__graph_reads(graph, parts[i].tensor, LODE_FORWARD_ONLY);
         columns += part_width(&parts[i]);
         rows = parts[i].lists != NULL ? parts[i].lists->rows : parts[i].tensor->rows;
     }

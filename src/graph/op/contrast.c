@@ -452,9 +452,10 @@ static void allocate_shared(lode_graph *graph, lode_contrast_op *self, size_t si
     const size_t d = self->spec.query->columns;
     const size_t r = self->spec.negative->dim->capacity;
     const size_t padded = (r + COLUMNS - 1) / COLUMNS * COLUMNS;
-    self->keys = lode__graph_alloc(graph, r * d, kept);
-    self->packed = lode__graph_alloc(graph, lode__graph_packed(graph, d, padded), kept);
-    if (graph->gradients) self->d_keys = lode__graph_alloc(graph, GROUPS * r * d, size);
+    lode__graph_work(graph, &self->keys, r * d, kept, LODE_INTO_BACKWARD);
+    lode__graph_work(graph, &self->packed, lode__graph_packed(graph, d, padded), kept,
+                     LODE_INTO_BACKWARD);
+    lode__graph_work(graph, &self->d_keys, GROUPS * r * d, size, LODE_BACKWARD_ONLY);
     lode__graph_scratch(graph, (LODE_GEMM_SCRATCH + ROWS * (2 * COLUMNS + d)) * size);
 }
 
@@ -471,20 +472,23 @@ lode_tensor *lode__contrast(lode_graph *graph, const lode_contrast *contrast) {
     self->spec = *contrast;
     self->graph = graph;
     self->output = lode__graph_tensor_wide(graph, &graph->one, 1, true);
-    self->positive = lode__graph_alloc(graph, m, size);
-    self->lse = lode__graph_alloc(graph, m, size);
-    self->counted = lode__graph_alloc(graph, m, size);
-    self->loss = lode__graph_alloc(graph, m, size);
-    self->d_positive = lode__graph_alloc(graph, m, size);
-    if (graph->gradients && graph->precision == LODE_BF16) {
-        self->d_key_wide =
-            lode__graph_alloc(graph, contrast->key->rows->capacity * contrast->key->columns, size);
+    lode__graph_work(graph, &self->positive, m, size, LODE_INTO_BACKWARD);
+    lode__graph_work(graph, &self->lse, m, size, LODE_INTO_BACKWARD);
+    lode__graph_work(graph, &self->counted, m, size, LODE_INTO_BACKWARD);
+    lode__graph_work(graph, &self->loss, m, size, LODE_FORWARD_ONLY);
+    lode__graph_work(graph, &self->d_positive, m, size, LODE_BACKWARD_ONLY);
+    lode__graph_reads(graph, self->spec.query, LODE_INTO_BACKWARD);
+    lode__graph_reads(graph, self->spec.key, LODE_INTO_BACKWARD);
+    if (graph->precision == LODE_BF16) {
+        lode__graph_work(graph, &self->d_key_wide,
+                         contrast->key->rows->capacity * contrast->key->columns, size,
+                         LODE_BACKWARD_ONLY);
     }
     if (contrast->shared) {
         allocate_shared(graph, self, size);
     } else {
         const size_t width = contrast->negative->width;
-        if (graph->gradients) self->d_own = lode__graph_alloc(graph, m * width, size);
+        lode__graph_work(graph, &self->d_own, m * width, size, LODE_BACKWARD_ONLY);
         const size_t block = LODE_MAX((size_t)ROWS * COLUMNS, width);
         lode__graph_scratch(graph,
                             (LODE_GEMM_SCRATCH + block + ROWS * contrast->query->columns) * size);

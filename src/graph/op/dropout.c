@@ -1,7 +1,7 @@
 /// dropout: y = x * keep / (1 - rate) while training, y = x otherwise (Srivastava et al. 2014).
 ///
 /// keep is a function of (seed, epoch, step, number of the op, element), so it is the same in backward, at any
-/// thread count, and after a resume; nothing is stored.
+/// thread count, and after a resume; nothing is stored. Works in place in both directions.
 #include <string.h>
 
 #include "base/random.h"
@@ -44,7 +44,7 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     stored *y = self->output->value;
     if (self->graph->training) {
         mask_rows(self, task, x, y, false);
-    } else {
+    } else if (x != y) {
         const size_t rows = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first);
         memcpy(y + first * d, x + first * d, rows * d * sizeof *y);
     }
@@ -82,6 +82,9 @@ lode_tensor *lode__dropout(lode_graph *graph, lode_tensor *x, double rate) {
     }
     lode_tensor *output = lode__graph_tensor(graph, x->rows, x->columns, true);
     *self = (lode_dropout){graph, x, output, rate, (uint32_t)graph->node_count, false};
+    lode__graph_reads(graph, x, LODE_FORWARD_ONLY);
+    lode__graph_value_over(graph, output, x);
+    lode__graph_gradient_over(graph, x, output);
     return lode__graph_add(graph, LODE_OP(graph, dropout), self, output);
 }
 #endif

@@ -69,6 +69,7 @@ lode_tensor *lode__embedding(lode_graph *graph, lode_param *table, lode_index *i
     if (graph->gradients && !lode__store_reserve(table->store, ids->dim->capacity)) {
         graph->failed = true;
     }
+    lode__graph_keep_gradient(graph, output);
     return lode__graph_add(graph, LODE_OP(graph, embedding), self, output);
 }
 #endif

@@ -116,11 +116,14 @@ lode_tensor *lode__layer_norm(lode_graph *graph, lode_tensor *x, lode_tensor *re
                               .gain = gain,
                               .bias = bias,
                               .epsilon = epsilon};
-    self->statistics = lode__graph_alloc(graph, 2 * x->rows->capacity, size);
-    if (graph->gradients) {
-        self->partial = lode__graph_alloc(graph, chunks * 2 * x->columns, size);
+    lode__graph_work(graph, &self->statistics, 2 * x->rows->capacity, size, LODE_INTO_BACKWARD);
+    lode__graph_work(graph, &self->partial, chunks * 2 * x->columns, size, LODE_BACKWARD_ONLY);
+    if (graph->gradients)
         lode__graph_scratch(graph, x->columns * lode__stored_size(graph->precision));
-    }
+    lode__graph_reads(graph, x, LODE_INTO_BACKWARD);
+    lode__graph_reads(graph, residual, LODE_INTO_BACKWARD);
+    lode__graph_gradient_over(graph, residual, output);
+    lode__graph_gradient_over(graph, x, output);
     return lode__graph_add(graph, LODE_OP(graph, layer_norm), self, output);
 }
 #endif

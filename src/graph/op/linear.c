@@ -20,7 +20,8 @@ typedef struct lode_linear {
     lode_tensor *x, *output;
     lode_param *weight, *bias;
     lode_activation activation;
-    void *packed;              ///< W or W^T
+    void *packed;              ///< W
+    void *packed_back;         ///< W^T
     void *partial;             ///< [CHUNKS, k * n + n]
     size_t chunk_rows, chunks; ///< of the current run
     bool add;
@@ -78,7 +79,7 @@ static void input_tile(void *context, size_t task, size_t thread) {
                                .a = (const stored *)self->output->gradient + first * n,
                                .a_row = n,
                                .a_column = 1,
-                               .b = self->packed,
+                               .b = self->packed_back,
                                .b_packed = true,
                                .c = (stored *)self->x->gradient + first * k,
                                .c_row = k,
@@ -135,7 +136,7 @@ static void backward(lode_graph *graph, void *context) {
     add_partials(self, self->weight, 0);
     if (self->bias != NULL) add_partials(self, self->bias, k * n);
     if (lode__gradient(self->x, &self->add) != NULL) {
-        kernels->pack(n, k, self->weight->value, 1, n, self->packed);
+        kernels->pack(n, k, self->weight->value, 1, n, self->packed_back);
         lode__pool_run(graph->pool, tiles, input_tile, self);
     }
 }
@@ -160,10 +161,14 @@ lode_tensor *lode__linear(lode_graph *graph, lode_tensor *x, lode_param *weight,
                           .weight = weight,
                           .bias = bias,
                           .activation = activation};
-    const size_t packed = LODE_MAX(lode__graph_packed(graph, k, n), lode__graph_packed(graph, n, k));
-    self->packed = lode__graph_alloc(graph, packed, lode__stored_size(graph->precision));
+    const size_t kept = lode__stored_size(graph->precision);
+    lode__graph_work(graph, &self->packed, lode__graph_packed(graph, k, n), kept, LODE_FORWARD_ONLY);
+    lode__graph_work(graph, &self->packed_back, lode__graph_packed(graph, n, k), kept,
+                     LODE_BACKWARD_ONLY);
     const size_t chunks = LODE_MIN((size_t)CHUNKS, (x->rows->capacity + CHUNK_ROWS - 1) / CHUNK_ROWS);
-    if (graph->gradients) self->partial = lode__graph_alloc(graph, chunks * (k + 1) * n, size);
+    lode__graph_work(graph, &self->partial, chunks * (k + 1) * n, size, LODE_BACKWARD_ONLY);
+    lode__graph_reads(graph, x, LODE_INTO_BACKWARD);
+    if (activation != LODE_LINEAR) lode__graph_reads(graph, output, LODE_BACKWARD_ONLY);
     lode__graph_scratch(graph, LODE_GEMM_SCRATCH * size);
     return lode__graph_add(graph, LODE_OP(graph, linear), self, output);
 }

@@ -74,8 +74,12 @@ lode_tensor *lode__normalize(lode_graph *graph, lode_tensor *x) {
         return NULL;
     }
     lode_tensor *output = lode__graph_tensor(graph, x->rows, x->columns, true);
-    void *inverse = lode__graph_alloc(graph, x->rows->capacity, lode__real_size(graph->precision));
-    *self = (lode_normalize){graph, x, output, inverse, false};
+    *self = (lode_normalize){graph, x, output, NULL, false};
+    lode__graph_work(graph, &self->inverse, x->rows->capacity, lode__real_size(graph->precision),
+                     LODE_INTO_BACKWARD);
+    lode__graph_reads(graph, x, LODE_FORWARD_ONLY);
+    lode__graph_reads(graph, output, LODE_BACKWARD_ONLY);
+    lode__graph_gradient_over(graph, x, output);
     return lode__graph_add(graph, LODE_OP(graph, normalize), self, output);
 }
 #endif
