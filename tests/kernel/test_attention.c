@@ -83,6 +83,28 @@ static void test_large_scores(void **state) {
     }
 }
 
+/// Scores beyond what exp or their own rounding can bear: weights stay between 0 and 1.
+static void test_huge_scores(void **state) {
+    (void)state;
+    enum { LENGTH = 37, WIDTH = 16, SIZE = LENGTH * WIDTH };
+    EVERY_LEVEL(kernels, front, {
+        pair query = pair_make(SIZE, 1e6, front), key = pair_make(SIZE, 1e6, front);
+        pair value = pair_make(SIZE, 1, front), output = pair_make(SIZE, 1, front);
+        pair d[3] = {pair_make(SIZE, 1, front), pair_make(SIZE, 1, front), pair_make(SIZE, 1, front)};
+        float *lse = guarded(LENGTH * sizeof *lse, front);
+        float *scratch = guarded(LODE_ATTENTION_SCRATCH(LENGTH, WIDTH) * sizeof *scratch, front);
+        struct lode_attention_f32 a = {
+            LENGTH,     1,     WIDTH, false,     query.f32, key.f32,  value.f32, WIDTH,
+            output.f32, WIDTH, lse,   value.f32, d[0].f32,  d[1].f32, d[2].f32,  scratch};
+        kernels->attention(&a);
+        kernels->attention_backward(&a);
+        for (size_t i = 0; i < SIZE; i++) {
+            assert_true(fabsf(output.f32[i]) <= 1.001f);
+            assert_true(fabsf(d[2].f32[i]) <= 1.001f * LENGTH);
+        }
+    })
+}
+
 /// What a causal position gives does not depend on what comes after it, not even on its rounding.
 static void test_causal(void **state) {
     (void)state;
@@ -186,6 +208,7 @@ int main(void) {
         cmocka_unit_test(test_against_reference),
         cmocka_unit_test(test_long),
         cmocka_unit_test(test_large_scores),
+        cmocka_unit_test(test_huge_scores),
         cmocka_unit_test(test_causal),
         cmocka_unit_test(test_nan),
         cmocka_unit_test(test_differences),

@@ -66,11 +66,6 @@ LODE_INLINE vec v_fma(vec x, vec y, vec z) {
     return _mm256_fmadd_ps(x, y, z);
 }
 
-/// x * y - z in one rounding.
-LODE_INLINE vec v_fms(vec x, vec y, vec z) {
-    return _mm256_fmsub_ps(x, y, z);
-}
-
 /// z - x * y in one rounding.
 LODE_INLINE vec v_fnma(vec x, vec y, vec z) {
     return _mm256_fnmadd_ps(x, y, z);

@@ -65,11 +65,6 @@ LODE_INLINE vec v_fma(vec x, vec y, vec z) {
     return _mm512_fmadd_ps(x, y, z);
 }
 
-/// x * y - z in one rounding.
-LODE_INLINE vec v_fms(vec x, vec y, vec z) {
-    return _mm512_fmsub_ps(x, y, z);
-}
-
 /// z - x * y in one rounding.
 LODE_INLINE vec v_fnma(vec x, vec y, vec z) {
     return _mm512_fnmadd_ps(x, y, z);

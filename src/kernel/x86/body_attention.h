@@ -11,8 +11,10 @@
 //                dQ = dS K, dK += dS' Q, dV += P' dO
 //
 // With `causal` a block reads the keys up to its last query, and keys of its own second vector meet only the
-// queries of that vector. What is left above the diagonal is filled with 0. Scores are kept in units of
-// log 2: exp is then 2^x and the scaling is part of one multiply-add.
+// queries of that vector. What is left above the diagonal is filled with 0. exp is 2^x, its factor part of
+// the scale. However large scores are: the largest one's exponent is exactly 0 forward and at most 0 backward.
+
+enum { SHORT = 64 }; // lists up to this length are fetched ahead
 
 /// 2^x within 2 ulp for x up to 126; at least 2^-125, so the caller masks what is to be 0. NaN is kept.
 LODE_INLINE vec v_exp2(vec x) {
@@ -122,12 +124,12 @@ LODE_INLINE void soften(const query_block *part, size_t at, float *inverse) {
     top = v_max(top, other);
     const vec shift = v_mul(top, factor);
     for (u = 0; u < open; u++) {
-        const vec e = v_exp2(v_fms(v_load(scores + u * PANEL), factor, shift));
+        const vec e = v_exp2(v_sub(v_mul(v_load(scores + u * PANEL), factor), shift));
         v_store(scores + u * PANEL, e);
         sum = v_add(sum, e);
     }
     for (; u < seen; u++) {
-        const vec e = v_exp2(v_fms(v_load(scores + u * PANEL), factor, shift));
+        const vec e = v_exp2(v_sub(v_mul(v_load(scores + u * PANEL), factor), shift));
         const vec kept = v_keep(u - open, zero, e);
         v_store(scores + u * PANEL, kept);
         sum = v_add(sum, kept);
@@ -202,9 +204,23 @@ LODE_INLINE void transpose(const query_block *part, const float *x, size_t strid
                  part->count > LANES ? PANEL : LANES, panel);
 }
 
+/// The lists of a batch follow each other in memory. While one is worked on, head by head and so across its rows,
+/// ask for what lies behind it, a share a head: rows of `stride`, as many as the list has.
+LODE_INLINE void ask_ahead(const struct lode_attention_f32 *args, size_t head, const float *x,
+                           size_t stride) {
+    if (args->length > SHORT) return;
+    const size_t bytes = args->length * stride * sizeof *x, share = bytes / args->heads + 64;
+    const uintptr_t next = (uintptr_t)x + bytes;
+    for (size_t at = head * share / 64 * 64; at < LODE_MIN(bytes, (head + 1) * share); at += 64) {
+        __builtin_prefetch((const void *)(next + at), 0, 2);
+    }
+}
+
 LODE_TARGET static void attention(const struct lode_attention_f32 *args) {
     float inverse[PANEL];
     for (size_t head = 0; head < args->heads; head++) {
+        ask_ahead(args, head, args->query, args->stride);
+        ask_ahead(args, head, args->output, args->output_stride);
         for (size_t first = 0; first < args->length; first += PANEL) {
             const query_block part = block_of(args, head, first);
             float *output = args->output + part.column;
@@ -233,12 +249,12 @@ LODE_INLINE void soften_backward(const query_block *part, size_t at) {
     vec sum = zero;
     size_t u = 0;
     for (; u < open; u++) {
-        const vec e = v_exp2(v_fms(v_load(p + u * PANEL), factor, shift));
+        const vec e = v_exp2(v_min(zero, v_sub(v_mul(v_load(p + u * PANEL), factor), shift)));
         v_store(p + u * PANEL, e);
         sum = v_fma(e, v_load(d + u * PANEL), sum);
     }
     for (; u < seen; u++) {
-        const vec e = v_exp2(v_fms(v_load(p + u * PANEL), factor, shift));
+        const vec e = v_exp2(v_min(zero, v_sub(v_mul(v_load(p + u * PANEL), factor), shift)));
         const vec kept = v_keep(u - open, zero, e);
         v_store(p + u * PANEL, kept);
         sum = v_fma(kept, v_load(d + u * PANEL), sum);
@@ -274,6 +290,9 @@ LODE_TARGET static void block_backward(const query_block *part) {
 
 LODE_TARGET static void attention_backward(const struct lode_attention_f32 *args) {
     for (size_t head = 0; head < args->heads; head++) {
+        ask_ahead(args, head, args->query, args->stride);
+        ask_ahead(args, head, args->d_output, args->output_stride);
+        ask_ahead(args, head, args->d_query, args->stride);
         for (size_t first = 0; first < args->length; first += PANEL) {
             const query_block part = block_of(args, head, first);
             block_backward(&part);
