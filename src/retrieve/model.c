@@ -25,12 +25,7 @@ static lode_status encode_all(lode_model *model, lode_error *error) {
     lode_status status = lode__pool_new(&pool, LODE_MIN(lode__processor_count(), (size_t)256), error);
     if (status == LODE_OK)
         status = lode__encoder_new(&encoder, core, core->params, OPEN_BATCH, pool, error);
-    if (status == LODE_OK) {
-        const lode_index_options scan = {.kind = LODE_INDEX_SCAN, .borrow = true};
-        lode__encode_items(encoder, model->items);
-        status = lode__index_build(&model->index, model->items, core->vocabulary->items, model->dim,
-                                   &scan, pool, error);
-    }
+    if (status == LODE_OK) lode__encode_items(encoder, model->items);
     lode__encoder_free(&encoder);
     lode__pool_free(&pool);
     return status;
@@ -54,7 +49,6 @@ lode_status lode_model_open(lode_model **out, const char *run, const char *data,
 void lode_model_free(lode_model **model) {
     if (model == NULL || *model == NULL) return;
     lode_model *self = *model;
-    lode__index_free(&self->index);
     if (self->items != NULL) {
         lode__huge_free(self->items, self->bundle->model->vocabulary->items,
                         self->dim * sizeof *self->items);
@@ -141,7 +135,8 @@ lode_status lode_session_new(lode_session **out, const lode_model *model, size_t
         status = lode__encoder_new(&session->encoder, core, core->params, batch, NULL, error);
     }
     if (status == LODE_OK) {
-        status = lode__searcher_new(&session->searcher, model->index, batch, k, NULL, error);
+        status = lode__topk_new(&session->topk, model->items, core->vocabulary->items, model->dim,
+                                NULL, batch, k, NULL, error);
     }
     if (status != LODE_OK) {
         lode_session_free(&session);
@@ -154,7 +149,7 @@ lode_status lode_session_new(lode_session **out, const lode_model *model, size_t
 void lode_session_free(lode_session **session) {
     if (session == NULL || *session == NULL) return;
     lode__encoder_free(&(*session)->encoder);
-    lode__searcher_free(&(*session)->searcher);
+    lode__topk_free(&(*session)->topk);
     lode__free((*session)->vectors);
     lode__free((*session)->scores);
     lode__free((*session)->ids);
@@ -302,12 +297,8 @@ lode_status lode_session_recommend(lode_session *session, const lode_query *quer
     for (size_t i = 0; i < count; i++)
         LODE_TRY(exclude(session, &queries[i], i, error));
     const lode_excluded excluded = {session->starts, session->excluded};
-    lode__searcher_search(session->searcher, &(lode_search){.queries = session->vectors,
-                                                            .count = count,
-                                                            .k = k,
-                                                            .excluded = &excluded,
-                                                            .ids = session->ids,
-                                                            .scores = session->scores});
+    lode__topk_search(session->topk, session->vectors, count, k, &excluded, session->ids,
+                      session->scores);
     for (size_t i = 0; i < count; i++) {
         found[i] = 0;
         for (size_t j = 0; j < k && session->ids[i * k + j] != LODE_NO_ITEM; j++) {

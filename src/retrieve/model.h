@@ -2,7 +2,6 @@
 #ifndef LODE_RETRIEVE_MODEL_H
 #define LODE_RETRIEVE_MODEL_H
 
-#include "search/searcher.h"
 #include "train/trainer.h"
 
 struct lode_model {
@@ -11,14 +10,13 @@ struct lode_model {
     lode_split *split;     ///< its clicks; NULL without data
     lode_binding *binding; ///< NULL without data
     float *items;          ///< [items, dim]
-    lode_index *index;     ///< over them
     size_t dim;
 };
 
 struct lode_session {
     const lode_model *model;
     lode_encoder *encoder;
-    lode_searcher *searcher;
+    lode_topk *topk;
     size_t batch, k;
     float *vectors;     ///< [batch, dim]
     float *scores;      ///< [batch, k]
