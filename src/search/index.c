@@ -7,7 +7,7 @@
 enum { FORMAT = 1, SECTIONS = 16 };
 
 static const lode_index_class *const classes[LODE_INDEX_KINDS] = {
-    &lode__index_exact, &lode__index_scan, &lode__index_ivf};
+    &lode__index_exact, &lode__index_scan, &lode__index_ivf, &lode__index_graph};
 
 typedef struct index_meta {
     uint64_t items, dim, effort, tail;

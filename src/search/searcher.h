@@ -27,6 +27,7 @@ typedef enum lode_index_kind {
     LODE_INDEX_EXACT,
     LODE_INDEX_SCAN,
     LODE_INDEX_IVF,
+    LODE_INDEX_GRAPH,
     LODE_INDEX_KINDS
 } lode_index_kind;
 
