@@ -71,17 +71,17 @@ static bool set_threads(bench *b, size_t threads) {
     return lode__pool_new(&b->pool, threads, &b->error) == LODE_OK;
 }
 
-static bool build(bench *b, const char *kind, size_t lists, double *seconds) {
+static bool build(bench *b, const char *kind, size_t lists, bool keep, double *seconds) {
     static const char *const names[LODE_INDEX_KINDS] = {"exact", "scan", "ivf", "graph"};
-    lode_index_options options = {.borrow = true, .lists = lists, .seed = 1};
+    lode_index_options options = {.borrow = !keep, .lists = lists, .seed = 1};
     while (options.kind < LODE_INDEX_KINDS && strcmp(names[options.kind], kind) != 0)
         options.kind++;
     if (options.kind == LODE_INDEX_KINDS || !b->items || !set_threads(b, lode__processor_count()))
         return false;
     lode__index_free(&b->index);
     const double start = now();
-    const lode_status status = lode__index_build(&b->index, b->items, b->item_count, b->dim,
-                                                 &options, b->pool, &b->error);
+    const lode_status status =
+        lode__index_build(&b->index, b->items, b->item_count, b->dim, &options, b->pool, &b->error);
     *seconds = now() - start;
     return status == LODE_OK;
 }
@@ -147,7 +147,7 @@ static bool obey(bench *b, const char *line, double *seconds) {
     if (strcmp(word, "items") == 0 || strcmp(word, "queries") == 0)
         return load_vectors(b, line, word[0] == 'i');
     if (strcmp(word, "seen") == 0) return load_seen(b, line);
-    if (strcmp(word, "build") == 0) return found >= 2 && build(b, argument, number, seconds);
+    if (strcmp(word, "build") == 0) return found >= 2 && build(b, argument, number, true, seconds);
     if (strcmp(word, "save") == 0)
         return b->index && lode__index_save(b->index, argument, &b->error) == LODE_OK;
     if (strcmp(word, "open") == 0) {
@@ -191,17 +191,14 @@ int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "--serve") == 0) return serve();
     float *items = normal(ITEMS, 1), *queries = normal(QUERIES, 2);
     uint32_t *ids = malloc((size_t)QUERIES * K * sizeof *ids);
-    bench b = {.items = items,
-               .queries = queries,
-               .item_count = ITEMS,
-               .query_count = QUERIES,
-               .dim = DIM};
+    bench b = {
+        .items = items, .queries = queries, .item_count = ITEMS, .query_count = QUERIES, .dim = DIM};
     if (!items || !queries || !ids) return 1;
     printf("search: %d normal vectors of %d, top %d, level %s\n", ITEMS, DIM, K, lode_cpu_level());
     static const char *const kinds[] = {"exact", "scan"};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         double seconds;
-        if (!build(&b, kinds[k], 0, &seconds)) return 1;
+        if (!build(&b, kinds[k], 0, false, &seconds)) return 1;
         for (size_t threads = 1; threads <= 2; threads++) {
             const request many = {threads, QUERIES, K, 0, 0, QUERIES, ids};
             const request single = {threads, 1, K, 0, 0, 50, ids};

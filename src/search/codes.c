@@ -82,7 +82,7 @@ void lode__query_code(size_t dim, const float *query, lode_coded_query *coded, i
     coded->scale = (double)largest_part(dim, query) / 127;
     const double inverse = coded->scale > 0 ? 1 / coded->scale : 0;
     double lost = 0, square = 0;
-    int sum = 0;
+    int64_t sum = 0;
     for (size_t d = 0; d < dim; d++) {
         const int code = code_of(query[d], inverse);
         const double kept = coded->scale * code, rest = (double)query[d] - kept;
@@ -91,7 +91,7 @@ void lode__query_code(size_t dim, const float *query, lode_coded_query *coded, i
         lost += rest * rest;
         square += kept * kept;
     }
-    coded->offset = 128.0 * sum;
+    coded->offset = 128.0 * (double)sum;
     coded->error = sqrt(lost) * (1 + 1e-12);
     coded->code_norm = sqrt(square) * (1 + 1e-12);
     coded->norm *= 1 + 1e-12;
@@ -110,11 +110,14 @@ bool lode__query_hopeless(const lode_coded_query *query, size_t dim, double norm
 int32_t lode__query_bar(const lode_coded_query *query, const lode_block *block, size_t dim,
                         double bar) {
     const double norm = (double)block->norm, unit = query->scale * (double)block->scale;
-    const double bound = query->error * norm + query->code_norm * (double)block->slack +
-                         rounding(query, dim, norm);
+    const double bound =
+        query->error * norm + query->code_norm * (double)block->slack + rounding(query, dim, norm);
     const double need = bar - bound;
     if (!query->plain || !(need > (double)-INFINITY)) return INT32_MIN;
     if (!(unit > 0)) return need <= 0 ? INT32_MIN : INT32_MAX; // all sums stand for 0
-    const double sum = need / unit + query->offset - 2; // the cast below may round up, the quotient be a little off
-    return sum <= (double)INT32_MIN ? INT32_MIN : sum >= (double)INT32_MAX ? INT32_MAX : (int32_t)sum;
+    const double sum =
+        need / unit + query->offset - 2; // the cast below may round up, the quotient be a little off
+    return sum <= (double)INT32_MIN   ? INT32_MIN
+           : sum >= (double)INT32_MAX ? INT32_MAX
+                                      : (int32_t)sum;
 }

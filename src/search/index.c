@@ -30,8 +30,7 @@ static lode_index *index_new(const lode_index_class *class, size_t items, size_t
 }
 
 lode_status lode__index_build(lode_index **out, const float *vectors, size_t items, size_t dim,
-                              const lode_index_options *options, lode_pool *pool,
-                              lode_error *error) {
+                              const lode_index_options *options, lode_pool *pool, lode_error *error) {
     assert(options->kind < LODE_INDEX_KINDS && items < LODE_NO_ITEM);
     *out = NULL;
     lode_index_kind kind = options->kind;
@@ -119,10 +118,8 @@ lode_status lode__index_append(lode_index *index, const float *vectors, size_t c
 
 static lode_status write_sections(const lode_index *index, lode_container_writer *writer,
                                   lode_error *error) {
-    index_meta meta = {.items = index->items,
-                       .dim = index->dim,
-                       .effort = index->effort,
-                       .tail = index->tail_count};
+    index_meta meta = {
+        .items = index->items, .dim = index->dim, .effort = index->effort, .tail = index->tail_count};
     const size_t row = index->dim * sizeof(float), bits = lode__index_size(index) / 64 + 1;
     strncpy(meta.kind, index->class->name, sizeof meta.kind - 1);
     LODE_TRY(lode__section_write(writer, "meta", &meta, sizeof meta, error));
@@ -157,12 +154,13 @@ static lode_status read_common(lode_index **out, lode_container *file, lode_erro
     const bool named = memchr(meta->kind, 0, sizeof meta->kind) != NULL;
     const lode_index_class *class = named ? find_class(meta->kind) : NULL;
     if (!class)
-        return lode__fail(error, LODE_E_FORMAT, "%s holds an index of kind \"%.*s\", which is not known",
-                          file->path, named ? (int)sizeof meta->kind : 0, meta->kind);
+        return lode__fail(error, LODE_E_FORMAT,
+                          "%s holds an index of kind \"%.*s\", which is not known", file->path,
+                          named ? (int)sizeof meta->kind : 0, meta->kind);
     if (meta->items >= LODE_NO_ITEM || meta->tail >= LODE_NO_ITEM - meta->items || meta->dim < 1 ||
         meta->dim > UINT32_MAX)
-        return lode__fail(error, LODE_E_FORMAT, "%s is damaged: %llu vectors of %llu numbers", file->path,
-                          (unsigned long long)meta->items, (unsigned long long)meta->dim);
+        return lode__fail(error, LODE_E_FORMAT, "%s is damaged: %llu vectors of %llu numbers",
+                          file->path, (unsigned long long)meta->items, (unsigned long long)meta->dim);
     const void *vectors, *deleted, *tail;
     const size_t row = (size_t)meta->dim * sizeof(float);
     const size_t bits = (size_t)(meta->items + meta->tail) / 64 + 1;
@@ -211,8 +209,8 @@ static lode_status searcher_init(lode_searcher *searcher, lode_error *error) {
     for (size_t thread = 0; thread < searcher->threads; thread++) {
         const size_t quests = LODE_MIN(LODE_MAX(searcher->batch, 1), (size_t)LODE_QUESTS);
         const size_t ids = lode__index_size(index);
-        if (!lode__scanner_init(&searcher->scanners[thread], &searcher->arena, &index->table, quests,
-                                ids, LODE_MIN(searcher->k_limit, ids)))
+        if (!lode__scanner_init(&searcher->scanners[thread], &searcher->arena, &index->table,
+                                quests, ids, LODE_MIN(searcher->k_limit, ids)))
             return lode__fail_memory(error);
     }
     return index->class->start ? index->class->start(searcher, error) : LODE_OK;

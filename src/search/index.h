@@ -28,14 +28,14 @@ struct lode_index {
     const lode_index_class *class;
     size_t items, dim;
     bool borrowed;
-    lode_table table;     ///< vectors, and for the kinds that scan, their codes
-    lode_arena arena;     ///< small memory
-    float *vectors;       ///< owned [items, dim] in the order of the table, or NULL
-    uint8_t *bytes;       ///< owned, or NULL
+    lode_table table; ///< vectors, and for the kinds that scan, their codes
+    lode_arena arena; ///< small memory
+    float *vectors;   ///< owned [items, dim] in the order of the table, or NULL
+    uint8_t *bytes;   ///< owned, or NULL
     size_t bytes_size;
-    lode_block *blocks;   ///< owned, or NULL
-    uint32_t *rows;       ///< owned [items] id of each row, or NULL
-    uint64_t *deleted;    ///< owned [deleted_words]
+    lode_block *blocks; ///< owned, or NULL
+    uint32_t *rows;     ///< owned [items] id of each row, or NULL
+    uint64_t *deleted;  ///< owned [deleted_words]
     size_t deleted_words;
     float *tail; ///< owned [tail_count, dim]
     size_t tail_count, tail_capacity;
@@ -49,8 +49,8 @@ struct lode_searcher {
     lode_pool *pool;
     size_t batch, k_limit, threads;
     lode_arena arena;
-    lode_scanner *scanners; ///< [threads]
-    void *state;            ///< of the kind
+    lode_scanner *scanners;    ///< [threads]
+    void *state;               ///< of the kind
     const lode_search *search; ///< in progress
 };
 

@@ -12,8 +12,8 @@ typedef struct coding {
     lode_index *index;
     const float *vectors;
     const uint32_t *group;
-    lode_entry *keys;  ///< [items]
-    uint64_t *starts;  ///< [groups + 1] of rows
+    lode_entry *keys; ///< [items]
+    uint64_t *starts; ///< [groups + 1] of rows
     size_t groups;
     lode_arena arena;
 } coding;
@@ -144,8 +144,8 @@ lode_status lode__index_copy(lode_index *index, const float *vectors, lode_error
     index->vectors = lode__huge_alloc(numbers, sizeof *index->vectors);
     if (!index->vectors) return lode__fail_memory(error);
     for (size_t row = 0; row < index->items; row++)
-        memcpy(index->vectors + row * dim,
-               vectors + (index->rows ? index->rows[row] : row) * dim, dim * sizeof(float));
+        memcpy(index->vectors + row * dim, vectors + (index->rows ? index->rows[row] : row) * dim,
+               dim * sizeof(float));
     index->table.vectors = index->vectors;
     index->table.by_id = false;
     return LODE_OK;
@@ -195,12 +195,16 @@ static lode_status check_ids(const lode_index *index, lode_error *error) {
     }
     lode__free(seen);
     return sound ? LODE_OK
-                 : lode__fail(error, LODE_E_FORMAT, "%s is damaged: its ids are not 0 to %zu, each once",
+                 : lode__fail(error, LODE_E_FORMAT,
+                              "%s is damaged: its ids are not 0 to %zu, each once",
                               index->file.path, index->items - 1);
 }
 
 lode_status lode__index_read_codes(lode_index *index, lode_error *error) {
     lode_table *table = &index->table;
+    if (index->dim > LODE_CODES_DIM)
+        return lode__fail(error, LODE_E_FORMAT, "%s is damaged: %zu dimensions are more than %zu",
+                          index->file.path, index->dim, LODE_CODES_DIM);
     const lode_section *blocks = lode__container_find(&index->file, "blocks");
     if (blocks == NULL || blocks->size % sizeof *table->blocks != 0)
         return lode__fail(error, LODE_E_FORMAT, "%s is damaged: it has no section of blocks",

@@ -8,8 +8,7 @@ typedef struct exact_scratch {
 } exact_scratch;
 
 static lode_status exact_build(lode_index *index, const float *vectors,
-                               const lode_index_options *options, lode_pool *pool,
-                               lode_error *error) {
+                               const lode_index_options *options, lode_pool *pool, lode_error *error) {
     (void)options;
     (void)pool;
     index->table.vectors = vectors;
@@ -47,8 +46,8 @@ static void exact_search(lode_searcher *searcher) {
     const lode_index *index = searcher->index;
     const exact_scratch *own = searcher->state;
     for (size_t id = 0; id < index->items; id++)
-        own->allowed[id] = !lode__bit(index->deleted, id) &&
-                           (!search->allowed || lode__bit(search->allowed, id));
+        own->allowed[id] =
+            !lode__bit(index->deleted, id) && (!search->allowed || lode__bit(search->allowed, id));
     lode__topk_search(own->topk, search->queries, search->count, search->k, search->excluded,
                       search->ids, search->scores);
     for (size_t query = 0; index->tail_count > 0 && query < search->count; query++)

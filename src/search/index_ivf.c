@@ -30,8 +30,7 @@ static lode_status build_coarse(ivf *own, size_t dim, lode_error *error) {
 static lode_status ivf_build(lode_index *index, const float *vectors,
                              const lode_index_options *options, lode_pool *pool, lode_error *error) {
     const size_t items = index->items, dim = index->dim;
-    const size_t wanted =
-        options->lists > 0 ? options->lists : (size_t)(4 * sqrt((double)items)) + 1;
+    const size_t wanted = options->lists > 0 ? options->lists : (size_t)(4 * sqrt((double)items)) + 1;
     const size_t lists = LODE_MIN(wanted, items);
     ivf *own = lode__arena_alloc(&index->arena, 1, sizeof *own);
     if (!own) return lode__fail_memory(error);
@@ -79,19 +78,20 @@ static lode_status ivf_read(lode_index *index, lode_error *error) {
     const lode_section *lists = lode__container_find(&index->file, "lists");
     if (!lists || lists->size < sizeof(uint32_t) || lists->size % sizeof(uint32_t) != 0 ||
         lists->size / sizeof(uint32_t) > (uint64_t)index->items + 1)
-        return lode__fail(error, LODE_E_FORMAT, "%s is damaged: its section of lists is missing or of a wrong size",
+        return lode__fail(error, LODE_E_FORMAT,
+                          "%s is damaged: its section of lists is missing or of a wrong size",
                           index->file.path);
     own->lists = (size_t)(lists->size / sizeof(uint32_t)) - 1;
     own->starts = lists->data;
-    bool sound = own->starts[0] == 0 && own->starts[own->lists] == index->table.count &&
-                 index->effort > 0;
+    bool sound =
+        own->starts[0] == 0 && own->starts[own->lists] == index->table.count && index->effort > 0;
     for (size_t list = 0; list < own->lists; list++)
         sound = sound && own->starts[list] <= own->starts[list + 1];
     if (!sound)
         return lode__fail(error, LODE_E_FORMAT, "%s is damaged: its lists do not cover its blocks",
                           index->file.path);
-    LODE_TRY(lode__container_array(&index->file, "centroids", index->dim * sizeof(float), own->lists,
-                                   (const void **)&own->centroids, error));
+    LODE_TRY(lode__container_array(&index->file, "centroids", index->dim * sizeof(float),
+                                   own->lists, (const void **)&own->centroids, error));
     return build_coarse(own, index->dim, error);
 }
 
@@ -122,7 +122,11 @@ static size_t choose_lists(lode_searcher *searcher, size_t thread, size_t query)
     const ivf *own = searcher->index->state;
     lode_scanner *coarse = &scratch->coarse[thread];
     const size_t effort = LODE_MIN(scratch->effort, own->lists);
-    if (effort == 0) return 0;
+    if (effort == own->lists) { // all of them, also those whose centroids have no score
+        for (size_t list = 0; list < effort; list++)
+            scratch->lists[thread][list] = (uint32_t)list;
+        return effort;
+    }
     lode__quest_begin(coarse, 0, searcher->search->queries + query * searcher->index->dim, effort,
                       NULL, 0);
     lode__quests_scan(coarse, 1, effort, 0, 1);
@@ -156,7 +160,8 @@ static void query_task(void *context, size_t task, size_t thread) {
 
 static void ivf_search(lode_searcher *searcher) {
     ivf_scratch *scratch = searcher->state;
-    scratch->effort = searcher->search->effort > 0 ? searcher->search->effort : searcher->index->effort;
+    scratch->effort =
+        searcher->search->effort > 0 ? searcher->search->effort : searcher->index->effort;
     lode__pool_run(searcher->pool, (searcher->search->count + QUERIES - 1) / QUERIES, query_task,
                    searcher);
 }

@@ -13,14 +13,14 @@ enum { BATCH = 4096, TASK = 256 };
 typedef struct lloyd {
     const lode_kmeans *task;
     lode_pool *pool;
-    size_t sample, wide;  ///< wide: dim + 1
-    uint32_t *chosen;     ///< [sample] vectors
-    float *augmented;     ///< [clusters, wide]
-    float *queries;       ///< [BATCH, wide]
-    float *scores;        ///< [BATCH]
-    uint32_t *of;         ///< [sample] cluster
-    uint32_t *starts;     ///< [clusters + 1]
-    uint32_t *members;    ///< [sample] grouped by cluster
+    size_t sample, wide; ///< wide: dim + 1
+    uint32_t *chosen;    ///< [sample] vectors
+    float *augmented;    ///< [clusters, wide]
+    float *queries;      ///< [BATCH, wide]
+    float *scores;       ///< [BATCH]
+    uint32_t *of;        ///< [sample] cluster
+    uint32_t *starts;    ///< [clusters + 1]
+    uint32_t *members;   ///< [sample] grouped by cluster
     float *centroids;
     const uint32_t *which; ///< the vectors being assigned, NULL = all
     size_t first, count;
@@ -73,10 +73,10 @@ static lode_status assign(lloyd *own, size_t total, uint32_t *out, lode_error *e
     lode_searcher *searcher = NULL;
     lode_status status;
     const lode_index_options options = {.kind = LODE_INDEX_SCAN, .borrow = true};
-    LODE_GOTO(status,
-              lode__index_build(&index, own->augmented, clusters, own->wide, &options, own->pool,
-                                error),
-              done);
+    LODE_GOTO(
+        status,
+        lode__index_build(&index, own->augmented, clusters, own->wide, &options, own->pool, error),
+        done);
     LODE_GOTO(status, lode__searcher_new(&searcher, index, BATCH, 1, own->pool, error), done);
     for (own->first = 0; own->first < total; own->first += BATCH) {
         own->count = LODE_MIN(total - own->first, (size_t)BATCH);

@@ -4,8 +4,8 @@
 
 enum {
     GUESS_BLOCKS = 4, ///< blocks of which one gives a word to the sample
-    GUESS_K = 8,     ///< shorter lists find their bar soon enough
-    GUESS_ROWS = 64  ///< rows a place of the list
+    GUESS_K = 8,      ///< shorter lists find their bar soon enough
+    GUESS_ROWS = 64   ///< rows a place of the list
 };
 
 bool lode__scanner_init(lode_scanner *scanner, lode_arena *arena, const lode_table *table,
@@ -23,8 +23,7 @@ bool lode__scanner_init(lode_scanner *scanner, lode_arena *arena, const lode_tab
     scanner->pointers = lode__arena_alloc(arena, count, sizeof *scanner->pointers);
     scanner->bars = lode__arena_alloc(arena, count, sizeof *scanner->bars);
     scanner->active = lode__arena_alloc(arena, 2 * count, sizeof *scanner->active);
-    if (!scanner->quests || !scanner->hits || !scanner->pointers || !scanner->bars ||
-        !scanner->active)
+    if (!scanner->quests || !scanner->hits || !scanner->pointers || !scanner->bars || !scanner->active)
         return false;
     for (size_t q = 0; q < count; q++) {
         lode_quest *quest = &scanner->quests[q];
@@ -96,8 +95,7 @@ void lode__quest_offer(lode_scanner *scanner, lode_quest *quest, const float *ve
         quest_add(scanner, quest, (uint32_t)(first_id + i), vectors + i * scanner->table->dim);
 }
 
-void lode__quest_end(lode_scanner *scanner, lode_quest *quest, const uint32_t *out,
-                     size_t out_count) {
+void lode__quest_end(lode_scanner *scanner, lode_quest *quest, const uint32_t *out, size_t out_count) {
     quest_score(scanner, quest);
     for (size_t i = 0; i < out_count; i++)
         if (out[i] < scanner->ids) quest->marks[out[i] / 64] = 0;
@@ -129,8 +127,8 @@ void lode__quests_visit(lode_scanner *scanner, const uint32_t *quests, size_t co
     size_t rows = 0;
     for (size_t i = 0; i < count; i++) {
         const lode_quest *quest = &scanner->quests[quests[i]];
-        const int32_t bar = lode__query_bar(&quest->coded, block, table->dim,
-                                            (double)lode__best_bar(&quest->best));
+        const int32_t bar =
+            lode__query_bar(&quest->coded, block, table->dim, (double)lode__best_bar(&quest->best));
         if (bar == INT32_MAX) continue;
         scanner->pointers[rows] = quest->codes;
         scanner->bars[rows] = bar;
@@ -138,14 +136,14 @@ void lode__quests_visit(lode_scanner *scanner, const uint32_t *quests, size_t co
     }
     const size_t word_bytes = scanner->groups * 4 * LODE_SCAN_WORD;
     if (visit.words == 0) visit.words = lode__codes_words(block->rows) - visit.first;
-    scanner->scan(&(struct lode_scan){
-        .groups = scanner->groups,
-        .words = visit.words,
-        .items = table->bytes + (block->first_word + visit.first) * word_bytes,
-        .rows = rows,
-        .queries = scanner->pointers,
-        .bars = scanner->bars,
-        .hits = scanner->hits});
+    scanner->scan(
+        &(struct lode_scan){.groups = scanner->groups,
+                            .words = visit.words,
+                            .items = table->bytes + (block->first_word + visit.first) * word_bytes,
+                            .rows = rows,
+                            .queries = scanner->pointers,
+                            .bars = scanner->bars,
+                            .hits = scanner->hits});
     for (size_t row = 0; row < rows; row++)
         take_hits(scanner, &scanner->quests[chosen[row]], block, visit,
                   scanner->hits + row * visit.words);
@@ -175,7 +173,7 @@ static void scan_blocks(lode_scanner *scanner, size_t count, size_t first, size_
 
 /// With `mean` of the k best in a sample on average, nearly never as many as this.
 static size_t sample_rank(double mean) {
-    return (size_t)(mean + 3 * sqrt(mean)) + 2;
+    return (size_t)(mean + 2.5 * sqrt(mean)) + 2;
 }
 
 /// Floors from a sample, one word of every fourth block: the score at a rank of the sample that is nearly always

@@ -22,8 +22,8 @@ typedef struct lode_table {
     size_t dim, rows, count, words; ///< count: blocks
     const lode_block *blocks;
     const uint8_t *bytes;
-    const uint32_t *ids;     ///< [rows]
-    const float *vectors;    ///< [rows, dim], or [ids, dim] when by_id
+    const uint32_t *ids;  ///< [rows]
+    const float *vectors; ///< [rows, dim], or [ids, dim] when by_id
     bool by_id;
     const uint64_t *deleted; ///< a bit an id, or NULL
 } lode_table;
@@ -48,8 +48,8 @@ typedef struct lode_scanner {
     size_t ids;         ///< bound of the ids
     lode_quest *quests; ///< [count]
     size_t count;
-    uint64_t *hits;           ///< [count, LODE_BLOCK_WORDS]
-    const int8_t **pointers;  ///< [count] ...
+    uint64_t *hits;          ///< [count, LODE_BLOCK_WORDS]
+    const int8_t **pointers; ///< [count] ...
     int32_t *bars;
     uint32_t *active;
 } lode_scanner;
@@ -58,8 +58,8 @@ typedef struct lode_scanner {
 /// @param ids    bound of the ids, 0 = nothing is ever left out
 /// @param k      longest list
 /// @return false when there is no memory
-LODE_CHECK bool lode__scanner_init(lode_scanner *scanner, lode_arena *arena, const lode_table *table,
-                                   size_t count, size_t ids, size_t k);
+LODE_CHECK bool lode__scanner_init(lode_scanner *scanner, lode_arena *arena,
+                                   const lode_table *table, size_t count, size_t ids, size_t k);
 
 /// Start quest `number`.
 /// @param out  [out_count] ids to leave out; ids past the bound are ignored
@@ -83,8 +83,7 @@ void lode__quest_offer(lode_scanner *scanner, lode_quest *quest, const float *ve
                        size_t first_id);
 
 /// Score what still waits, and forget what was left out (the same list as at the beginning).
-void lode__quest_end(lode_scanner *scanner, lode_quest *quest, const uint32_t *out,
-                     size_t out_count);
+void lode__quest_end(lode_scanner *scanner, lode_quest *quest, const uint32_t *out, size_t out_count);
 
 /// Take the first `count` quests, for lists of k, over the blocks first, first + step, ..., whose norms fall: a quest
 /// without hope is done. A scan of everything (step 1) of many rows first looks at a sample, which gives each quest

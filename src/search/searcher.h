@@ -33,7 +33,7 @@ typedef enum lode_index_kind {
 
 typedef struct lode_index_options {
     lode_index_kind kind;
-    bool borrow;   ///< exact and scan: use the caller's vectors, which must outlive the index; cannot be saved
+    bool borrow; ///< exact and scan: use the caller's vectors, which must outlive the index; cannot be saved
     size_t lists;  ///< ivf: 0 = 4 sqrt(items)
     size_t effort; ///< ivf: lists that a query visits unless it says otherwise, 0 = lists / 64
     uint64_t seed;
@@ -47,8 +47,7 @@ LODE_CHECK lode_status lode__index_build(lode_index **out, const float *vectors,
 void lode__index_refresh(lode_index *index, lode_pool *pool);
 void lode__index_free(lode_index **index);
 
-LODE_CHECK lode_status lode__index_save(const lode_index *index, const char *path,
-                                        lode_error *error);
+LODE_CHECK lode_status lode__index_save(const lode_index *index, const char *path, lode_error *error);
 /// @param verify  read everything and check every checksum; structure is checked in any case
 LODE_CHECK lode_status lode__index_open(lode_index **out, const char *path, bool verify,
                                         lode_error *error);
@@ -79,8 +78,8 @@ typedef struct lode_search {
     const uint64_t *allowed; ///< bit id % 64 of word id / 64 set = may be returned; NULL = all
     const lode_excluded *excluded; ///< or NULL
     size_t effort;                 ///< 0 = the index's own
-    uint32_t *ids;                 ///< [count, k] best first, ties by lower id; padded with LODE_NO_ITEM
-    float *scores;                 ///< [count, k] padded with -INFINITY
+    uint32_t *ids; ///< [count, k] best first, ties by lower id; padded with LODE_NO_ITEM
+    float *scores; ///< [count, k] padded with -INFINITY
 } lode_search;
 
 /// The same results at any thread count and whatever queries are beside one. NaN scores are never returned.

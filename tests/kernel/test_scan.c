@@ -108,6 +108,43 @@ static void test_largest(void **state) {
     }
 }
 
+/// The bits of the matrix product of the level in use, at every count and dimension, rows in any place.
+static void test_scores(void **state) {
+    (void)state;
+    const struct lode_kernels_f32 *kernels = lode__kernels_f32();
+    static const size_t dims[] = {0, 1, 7, 8, 9, 63, 64, 65, 130};
+    for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
+        for (size_t count = 0; count <= 35; count++) {
+            enum { MOST = 64 };
+            const size_t dim = dims[i];
+            const bool front = count % 2;
+            const float *rows[MOST];
+            pair query = pair_make(dim, 1, front), all = pair_make(dim * MOST, 1, front);
+            float *packed = guarded(dim * MOST * sizeof *packed, front);
+            float *scores = guarded(count * sizeof *scores, front), want[MOST], scratch[1];
+            for (size_t r = 0; r < count; r++)
+                rows[r] = all.f32 + r * 29 % MOST * dim;
+            lode__scores_kernel()(dim, query.f32, count, rows, scores);
+            kernels->pack(dim, MOST, all.f32, 1, dim, packed);
+            const struct lode_gemm_f32 gemm = {.m = 1,
+                                               .n = MOST,
+                                               .k = dim,
+                                               .a = query.f32,
+                                               .a_row = dim,
+                                               .a_column = 1,
+                                               .b = packed,
+                                               .b_packed = true,
+                                               .c = want,
+                                               .c_row = MOST,
+                                               .scratch = scratch};
+            kernels->gemm(&gemm);
+            for (size_t r = 0; r < count; r++)
+                assert_memory_equal(&scores[r], &want[r * 29 % MOST], sizeof(float));
+            guarded_release();
+        }
+    }
+}
+
 static void test_choice(void **state) {
     (void)state;
     assert_non_null(lode__scan_kernel());
@@ -119,6 +156,7 @@ static void test_choice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_variant),
-                                       cmocka_unit_test(test_largest), cmocka_unit_test(test_choice)};
+                                       cmocka_unit_test(test_largest),
+                                       cmocka_unit_test(test_scores), cmocka_unit_test(test_choice)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,7 +123,8 @@ IN_AVX512 void tile_avx512(const struct lode_scan *s, const uint8_t *items, size
     }
 #define WRITE(r)                                                                                   \
     if (rows > r)                                                                                  \
-        s->hits[(row + r) * s->words + word] = hits_avx512(a##r, b##r, c##r, d##r, s->bars[row + r]);
+        s->hits[(row + r) * s->words + word] =                                                     \
+            hits_avx512(a##r, b##r, c##r, d##r, s->bars[row + r]);
     FOUR(WRITE)
 #undef WRITE
 }
@@ -154,10 +155,10 @@ IN_VNNI void add_products(__m512i *sum, __m512i items, __m512i query) {
 
 IN_VNNI uint64_t hits_vnni(__m512i a, __m512i b, __m512i c, __m512i d, int32_t bar) {
     const __m512i wide = _mm512_set1_epi32(bar);
-    const __mmask32 low = _mm512_kunpackw(_mm512_cmpgt_epi32_mask(b, wide),
-                                          _mm512_cmpgt_epi32_mask(a, wide));
-    const __mmask32 high = _mm512_kunpackw(_mm512_cmpgt_epi32_mask(d, wide),
-                                           _mm512_cmpgt_epi32_mask(c, wide));
+    const __mmask32 low =
+        _mm512_kunpackw(_mm512_cmpgt_epi32_mask(b, wide), _mm512_cmpgt_epi32_mask(a, wide));
+    const __mmask32 high =
+        _mm512_kunpackw(_mm512_cmpgt_epi32_mask(d, wide), _mm512_cmpgt_epi32_mask(c, wide));
     return _mm512_kunpackd(high, low);
 }
 
@@ -174,10 +175,10 @@ IN_VNNI void tile_vnni(const struct lode_scan *s, const uint8_t *items, size_t r
 #define STEP(r)                                                                                    \
     if (rows > r) {                                                                                \
         const __m512i q = _mm512_set1_epi32(load_group(q##r, g));                                  \
-        add_products(&a##r, x, q);                                                               \
-        add_products(&b##r, y, q);                                                               \
-        add_products(&c##r, z, q);                                                               \
-        add_products(&d##r, w, q);                                                               \
+        add_products(&a##r, x, q);                                                                 \
+        add_products(&b##r, y, q);                                                                 \
+        add_products(&c##r, z, q);                                                                 \
+        add_products(&d##r, w, q);                                                                 \
     }
         SIX(STEP)
 #undef STEP
@@ -222,32 +223,42 @@ VNNI void lode__scan_vnni(const struct lode_scan *s) {
 /// sum += query[0 .. columns - 1] . eight rows from dimension d on, in order.
 IN_FMA __m256 add_eight(__m256 sum, const float *query, const float *const *rows, size_t d,
                         const size_t columns, __m256i mask) {
-#define LOAD(i) const __m256 r##i = _mm256_maskload_ps(rows[i] + d, mask);
-#define FULL(i) const __m256 r##i = _mm256_loadu_ps(rows[i] + d);
+#define LOAD(i)                                                                                    \
+    const __m256 r##i =                                                                            \
+        columns == 8 ? _mm256_loadu_ps(rows[i] + d) : _mm256_maskload_ps(rows[i] + d, mask)
 #define PAIRS(i, j)                                                                                \
-    const __m256 l##i = _mm256_unpacklo_ps(r##i, r##j), h##i = _mm256_unpackhi_ps(r##i, r##j);
+    const __m256 l##i = _mm256_unpacklo_ps(r##i, r##j), h##i = _mm256_unpackhi_ps(r##i, r##j)
 #define QUADS(i, j)                                                                                \
     const __m256 a##i = _mm256_shuffle_ps(l##i, l##j, 0x44);                                       \
     const __m256 b##i = _mm256_shuffle_ps(l##i, l##j, 0xee);                                       \
     const __m256 c##i = _mm256_shuffle_ps(h##i, h##j, 0x44);                                       \
-    const __m256 d##i = _mm256_shuffle_ps(h##i, h##j, 0xee);
+    const __m256 d##i = _mm256_shuffle_ps(h##i, h##j, 0xee)
 #define ADD(p, x, half)                                                                            \
-    if (columns > p)                                                                               \
-        sum = _mm256_fmadd_ps(_mm256_broadcast_ss(query + d + p),                                  \
-                              _mm256_permute2f128_ps(x##0, x##4, half), sum);
-    if (columns == 8) {
-        FULL(0) FULL(1) FULL(2) FULL(3) FULL(4) FULL(5) FULL(6) FULL(7)
-        PAIRS(0, 1) PAIRS(2, 3) PAIRS(4, 5) PAIRS(6, 7)
-        QUADS(0, 2) QUADS(4, 6)
-        ADD(0, a, 0x20) ADD(1, b, 0x20) ADD(2, c, 0x20) ADD(3, d, 0x20)
-        ADD(4, a, 0x31) ADD(5, b, 0x31) ADD(6, c, 0x31) ADD(7, d, 0x31)
-        return sum;
-    }
-    LOAD(0) LOAD(1) LOAD(2) LOAD(3) LOAD(4) LOAD(5) LOAD(6) LOAD(7)
-    PAIRS(0, 1) PAIRS(2, 3) PAIRS(4, 5) PAIRS(6, 7)
-    QUADS(0, 2) QUADS(4, 6)
-    ADD(0, a, 0x20) ADD(1, b, 0x20) ADD(2, c, 0x20) ADD(3, d, 0x20)
-    ADD(4, a, 0x31) ADD(5, b, 0x31) ADD(6, c, 0x31)
+    sum = columns > p ? _mm256_fmadd_ps(_mm256_broadcast_ss(query + d + p),                        \
+                                        _mm256_permute2f128_ps(x##0, x##4, half), sum)             \
+                      : sum
+    LOAD(0);
+    LOAD(1);
+    LOAD(2);
+    LOAD(3);
+    LOAD(4);
+    LOAD(5);
+    LOAD(6);
+    LOAD(7);
+    PAIRS(0, 1);
+    PAIRS(2, 3);
+    PAIRS(4, 5);
+    PAIRS(6, 7);
+    QUADS(0, 2);
+    QUADS(4, 6);
+    ADD(0, a, 0x20);
+    ADD(1, b, 0x20);
+    ADD(2, c, 0x20);
+    ADD(3, d, 0x20);
+    ADD(4, a, 0x31);
+    ADD(5, b, 0x31);
+    ADD(6, c, 0x31);
+    ADD(7, d, 0x31);
     return sum;
 }
 
@@ -262,7 +273,8 @@ FMA static void score_sixteen(size_t dim, const float *query, const float *const
         high = add_eight(high, query, rows + 8, d, 8, all);
     }
     if (d < dim) {
-        const __m256i mask = _mm256_loadu_si256((const __m256i *)(const void *)(edge + 8 - (dim - d)));
+        const __m256i mask =
+            _mm256_loadu_si256((const __m256i *)(const void *)(edge + 8 - (dim - d)));
         low = add_eight(low, query, rows, d, dim - d, mask);
         high = add_eight(high, query, rows + 8, d, dim - d, mask);
     }
