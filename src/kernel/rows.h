@@ -11,8 +11,8 @@
 enum { LODE_ROW_UNIT = 64, LODE_ROW_WIDTH = 4 * LODE_SCAN_GROUPS };
 
 /// sums[i] = sum over d of table[rows[i] * width + d] * query[d]; rows NULL means 0 .. count - 1.
-typedef void lode_rows_kernel(const uint8_t *table, size_t width, const uint32_t *rows, size_t count,
-                              const int8_t *query, int32_t *sums);
+typedef void lode_rows_kernel(const uint8_t *table, size_t width, const uint32_t *rows,
+                              size_t count, const int8_t *query, int32_t *sums);
 
 /// The fastest one that CPU, operating system and LODE_CPU allow; variants as of the scan.
 lode_rows_kernel *lode__rows_kernel(void);

@@ -13,18 +13,18 @@
 enum {
     BREADTH = 96, ///< beam of the walks that choose links
     EFFORT = 128,
-    QUERIES = 8,  ///< of a task
-    FEW = 64,     ///< as many allowed vectors times the effort, and less, are scored one by one
+    QUERIES = 8,    ///< of a task
+    FEW = 64,       ///< as many allowed vectors times the effort, and less, are scored one by one
     STRICTEST = 16, ///< beams grow up to so many times
-    SAMPLE = 256   ///< words of 64 vectors
+    SAMPLE = 256    ///< words of 64 vectors
 };
 
 typedef struct graph {
     lode_network network;
     const uint32_t *odd; ///< [odd_count] ids of vectors that are not in the network
     size_t odd_count;
-    uint8_t *owned_codes;   ///< [items, width] or NULL
-    uint32_t *owned_links;  ///< [items, LODE_DEGREE] or NULL
+    uint8_t *owned_codes;  ///< [items, width] or NULL
+    uint32_t *owned_links; ///< [items, LODE_DEGREE] or NULL
 } graph;
 
 typedef struct graph_scratch {
@@ -98,7 +98,8 @@ static lode_status fill(lode_index *index, graph *own, coding *c, uint64_t seed,
     uint8_t *door_codes = lode__arena_alloc(&index->arena, doors, width);
     own->owned_codes = lode__huge_alloc(items, width);
     own->owned_links = lode__huge_alloc(items, LODE_DEGREE * sizeof *own->owned_links);
-    if (!odd || !c->extra || !c->offset || !door_ids || !door_codes || !own->owned_codes || !own->owned_links)
+    if (!odd || !c->extra || !c->offset || !door_ids || !door_codes || !own->owned_codes ||
+        !own->owned_links)
         return lode__fail_memory(error);
     c->odd = odd;
     c->codes = own->owned_codes;
@@ -114,8 +115,8 @@ static lode_status fill(lode_index *index, graph *own, coding *c, uint64_t seed,
         length = LODE_MAX(length, c->extra[item]);
     for (size_t item = 0; item < items; item++)
         c->extra[item] = sqrtf(length - c->extra[item]);
-    own->network = (lode_network){items,    width,      c->codes, own->owned_links,
-                                  door_ids, door_codes, doors};
+    own->network =
+        (lode_network){items, width, c->codes, own->owned_links, door_ids, door_codes, doors};
     const lode_network_plan plan = {.items = items,
                                     .dim = index->dim,
                                     .width = width,
@@ -140,8 +141,7 @@ static lode_status number_rows(lode_index *index, lode_error *error) {
 }
 
 static lode_status graph_build(lode_index *index, const float *vectors,
-                               const lode_index_options *options, lode_pool *pool,
-                               lode_error *error) {
+                               const lode_index_options *options, lode_pool *pool, lode_error *error) {
     graph *own = lode__arena_alloc(&index->arena, 1, sizeof *own);
     if (!own) return lode__fail_memory(error);
     index->state = own;
@@ -186,13 +186,15 @@ static lode_status read_ids(const lode_index *index, const char *name, const uin
     const lode_section *section = lode__container_find(&index->file, name);
     if (!section || section->size % sizeof **ids != 0 ||
         section->size / sizeof **ids > (uint64_t)index->items)
-        return lode__fail(error, LODE_E_FORMAT, "%s is damaged: its section %s is missing or of a wrong size",
+        return lode__fail(error, LODE_E_FORMAT,
+                          "%s is damaged: its section %s is missing or of a wrong size",
                           index->file.path, name);
     *ids = section->data;
     *count = (size_t)section->size / sizeof **ids;
     for (size_t i = 0; i < *count; i++) {
         if ((*ids)[i] >= index->items)
-            return lode__fail(error, LODE_E_FORMAT, "%s is damaged: its section %s names vector %u of %zu",
+            return lode__fail(error, LODE_E_FORMAT,
+                              "%s is damaged: its section %s names vector %u of %zu",
                               index->file.path, name, (*ids)[i], index->items);
     }
     return LODE_OK;
@@ -201,7 +203,8 @@ static lode_status read_ids(const lode_index *index, const char *name, const uin
 static lode_status check_links(const lode_index *index, const lode_network *net, lode_error *error) {
     for (size_t i = 0; i < net->items * LODE_DEGREE; i++) {
         if (net->links[i] >= net->items && net->links[i] != UINT32_MAX)
-            return lode__fail(error, LODE_E_FORMAT, "%s is damaged: vector %zu is linked to vector %u of %zu",
+            return lode__fail(error, LODE_E_FORMAT,
+                              "%s is damaged: vector %zu is linked to vector %u of %zu",
                               index->file.path, i / LODE_DEGREE, net->links[i], net->items);
     }
     return LODE_OK;
@@ -214,12 +217,13 @@ static lode_status graph_read(lode_index *index, lode_error *error) {
     lode_network *net = &own->network;
     *net = (lode_network){.items = index->items, .width = lode__network_width(index->dim)};
     if (net->width > LODE_ROW_WIDTH || index->effort < 1)
-        return lode__fail(error, LODE_E_FORMAT, "%s is damaged: a network of %zu numbers a vector, effort %zu",
+        return lode__fail(error, LODE_E_FORMAT,
+                          "%s is damaged: a network of %zu numbers a vector, effort %zu",
                           index->file.path, index->dim, index->effort);
     LODE_TRY(lode__container_array(&index->file, "codes", net->width, net->items,
                                    (const void **)&net->codes, error));
-    LODE_TRY(lode__container_array(&index->file, "links", LODE_DEGREE * sizeof *net->links, net->items,
-                                   (const void **)&net->links, error));
+    LODE_TRY(lode__container_array(&index->file, "links", LODE_DEGREE * sizeof *net->links,
+                                   net->items, (const void **)&net->links, error));
     LODE_TRY(read_ids(index, "doors", &net->doors, &net->door_count, error));
     LODE_TRY(read_ids(index, "odd", &own->odd, &own->odd_count, error));
     LODE_TRY(lode__container_array(&index->file, "door codes", net->width, net->door_count,
@@ -269,7 +273,8 @@ static void take_walk(lode_searcher *searcher, size_t thread, lode_quest *quest,
     memcpy(codes, quest->codes, scanner->groups * 4); // the rest stays 0
     const lode_goal goal = {.codes = codes};
     const size_t beam = LODE_MIN(scratch->beam + left_out, scratch->most);
-    lode__network_walk(&own->network, walker, &goal, LODE_MIN(scratch->effort + left_out / 2, beam), beam);
+    lode__network_walk(&own->network, walker, &goal, LODE_MIN(scratch->effort + left_out / 2, beam),
+                       beam);
     for (size_t i = 0; i < walker->count; i++)
         lode__quest_take(scanner, quest, lode__entry_item(walker->beam[i]));
     for (size_t i = 0; i < own->odd_count; i++)
@@ -311,7 +316,8 @@ static void graph_search(lode_searcher *searcher) {
     const lode_index *index = searcher->index;
     graph_scratch *scratch = searcher->state;
     const size_t allowed = estimate_allowed(index, search->allowed);
-    const size_t effort = LODE_MIN(search->effort > 0 ? search->effort : index->effort, scratch->most);
+    const size_t effort =
+        LODE_MIN(search->effort > 0 ? search->effort : index->effort, scratch->most);
     const size_t wanted = LODE_MAX(effort, LODE_MIN(search->k, index->items));
     const double share = (double)index->items / (double)LODE_MAX(allowed, (size_t)1);
     const double grow = LODE_MIN(share, (double)STRICTEST), most = (double)scratch->most;

@@ -18,17 +18,17 @@
 #include "search/entry.h"
 
 enum {
-    LODE_DEGREE = 48,    ///< most links of a vector
-    LODE_STARTS = 8,     ///< doors at which a walk begins
+    LODE_DEGREE = 48,        ///< most links of a vector
+    LODE_STARTS = 8,         ///< doors at which a walk begins
     LODE_WALK_MOST = 1 << 15 ///< longest beam
 };
 
 /// Read-only while it is walked.
 typedef struct lode_network {
-    size_t items, width;   ///< vectors; bytes of a row
-    const uint8_t *codes;  ///< [items, width]
-    const uint32_t *links; ///< [items, LODE_DEGREE], UINT32_MAX after the last
-    const uint32_t *doors; ///< [door_count]
+    size_t items, width;       ///< vectors; bytes of a row
+    const uint8_t *codes;      ///< [items, width]
+    const uint32_t *links;     ///< [items, LODE_DEGREE], UINT32_MAX after the last
+    const uint32_t *doors;     ///< [door_count]
     const uint8_t *door_codes; ///< [door_count, width]
     size_t door_count;
 } lode_network;
@@ -36,10 +36,10 @@ typedef struct lode_network {
 /// One walk's scratch. After a walk `beam` has the best it saw, by sums, best first.
 typedef struct lode_walker {
     lode_entry *beam;
-    bool *done;         ///< [capacity] links of that entry were followed
+    bool *done; ///< [capacity] links of that entry were followed
     size_t count, capacity;
-    uint64_t *seen;     ///< a bit an item
-    uint32_t *undo;     ///< items whose bit is set
+    uint64_t *seen; ///< a bit an item
+    uint32_t *undo; ///< items whose bit is set
     size_t undo_count, undo_capacity;
     lode_entry *followed; ///< entries whose links were followed, or NULL: not kept
     size_t followed_count;
@@ -50,8 +50,8 @@ typedef struct lode_walker {
 /// What is walked towards: codes [width], and for building the extra coordinates times each other are added.
 typedef struct lode_goal {
     const int8_t *codes;
-    float offset;        ///< added to every sum
-    const float *extra;  ///< [items], or NULL
+    float offset;       ///< added to every sum
+    const float *extra; ///< [items], or NULL
     float own_extra;
 } lode_goal;
 
@@ -61,8 +61,8 @@ static inline size_t lode__network_width(size_t dim) {
 
 /// @param most  longest beam, up to LODE_WALK_MOST
 /// @return false when there is no memory
-LODE_CHECK bool lode__walker_init(lode_walker *walker, lode_arena *arena, size_t items, size_t doors,
-                                  size_t most, bool keep_followed);
+LODE_CHECK bool lode__walker_init(lode_walker *walker, lode_arena *arena, size_t items,
+                                  size_t doors, size_t most, bool keep_followed);
 
 /// @param effort  entries whose links are followed, the best first
 /// @param beam    entries that are kept, at least effort
@@ -74,7 +74,7 @@ typedef struct lode_network_plan {
     const uint8_t *codes;
     const float *extra;  ///< [items] the extra coordinate, in steps of the codes
     const float *offset; ///< [items] -128 times the sum of a vector's codes
-    float length;       ///< the common squared length, in squared steps
+    float length;        ///< the common squared length, in squared steps
     uint64_t seed;
     size_t breadth; ///< beam of the walks that choose links
 } lode_network_plan;

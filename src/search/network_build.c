@@ -18,11 +18,11 @@
 #include <string.h>
 
 enum {
-    BATCHES = 50,    ///< at least so many batches of full size
-    TASK = 16,       ///< vectors of a task
-    ANSWERS = 1024,  ///< most links back to one vector in one batch
-    LOOK = 8,        ///< kept vectors that prune compares at a time
-    LINKS = 38       ///< what prune leaves: room for answers, so that it is not needed at every one
+    BATCHES = 50,   ///< at least so many batches of full size
+    TASK = 16,      ///< vectors of a task
+    ANSWERS = 1024, ///< most links back to one vector in one batch
+    LOOK = 8,       ///< kept vectors that prune compares at a time
+    LINKS = 38      ///< what prune leaves: room for answers, so that it is not needed at every one
 };
 static const float SPREAD = 1.2F;
 
@@ -40,12 +40,12 @@ typedef struct building {
     uint32_t *links;
     worker *workers;
     size_t candidate_most;
-    size_t first, count;     ///< the batch: places in the order
-    uint32_t *batch;         ///< [largest batch] its vectors
-    uint32_t *chain_first;   ///< [items] last edge that leads to the vector, UINT32_MAX = none
-    uint32_t *chain_next;    ///< [edges]
-    uint32_t *chain_from;    ///< [edges] where it comes from
-    uint32_t *targets;       ///< [edges] vectors that got links, in order of the first
+    size_t first, count;   ///< the batch: places in the order
+    uint32_t *batch;       ///< [largest batch] its vectors
+    uint32_t *chain_first; ///< [items] last edge that leads to the vector, UINT32_MAX = none
+    uint32_t *chain_next;  ///< [edges]
+    uint32_t *chain_from;  ///< [edges] where it comes from
+    uint32_t *targets;     ///< [edges] vectors that got links, in order of the first
     size_t target_count;
     lode_arena arena;
 } building;
@@ -73,8 +73,8 @@ static float score_of(const lode_goal *goal, int32_t sum, uint32_t item) {
 }
 
 /// Is a kept vector so much closer to the candidate that a walk gets there by itself?
-static bool covered(const building *b, worker *own, const uint32_t *kept, size_t count, uint32_t item,
-                    float distance) {
+static bool covered(const building *b, worker *own, const uint32_t *kept, size_t count,
+                    uint32_t item, float distance) {
     const lode_network_plan *plan = b->plan;
     const lode_goal goal = aim(b, item, own->other);
     int32_t sums[LOOK];

@@ -6,8 +6,8 @@
 
 enum { UNDO_A_STEP = LODE_DEGREE + 1 };
 
-bool lode__walker_init(lode_walker *walker, lode_arena *arena, size_t items, size_t doors, size_t most,
-                       bool keep_followed) {
+bool lode__walker_init(lode_walker *walker, lode_arena *arena, size_t items, size_t doors,
+                       size_t most, bool keep_followed) {
     *walker = (lode_walker){.capacity = most, .rows = lode__rows_kernel()};
     walker->undo_capacity = LODE_MIN(items, most * UNDO_A_STEP) + LODE_STARTS;
     walker->beam = lode__arena_alloc(arena, most + 1, sizeof *walker->beam);
@@ -62,7 +62,8 @@ static size_t keep(lode_walker *walker, lode_entry entry, size_t beam) {
 }
 
 /// The best doors go into the beam.
-static void enter(const lode_network *network, lode_walker *walker, const lode_goal *goal, size_t beam) {
+static void enter(const lode_network *network, lode_walker *walker, const lode_goal *goal,
+                  size_t beam) {
     lode_entry best[LODE_STARTS];
     size_t count = 0;
     walker->rows(network->door_codes, network->width, NULL, network->door_count, goal->codes,

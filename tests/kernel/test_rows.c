@@ -5,8 +5,8 @@
 static const uint8_t row_extremes[] = {0, 255, 255, 128};
 static const int8_t query_extremes[] = {-128, 127, -127, 0};
 
-static void check_shape(lode_rows_kernel *kernel, const char *name, size_t width, size_t count, bool extremes,
-                        bool chosen, bool front) {
+static void check_shape(lode_rows_kernel *kernel, const char *name, size_t width, size_t count,
+                        bool extremes, bool chosen, bool front) {
     const size_t table_rows = count + 3;
     uint8_t *table = guarded(table_rows * width, front);
     int8_t *query = guarded(width, front);
@@ -23,7 +23,8 @@ static void check_shape(lode_rows_kernel *kernel, const char *name, size_t width
         int64_t sum = 0;
         for (size_t d = 0; d < width; d++)
             sum += (int64_t)table[rows[i] * width + d] * query[d];
-        if (sums[i] != sum) fail_msg("%s: width %zu row %zu of %zu: %d", name, width, i, count, sums[i]);
+        if (sums[i] != sum)
+            fail_msg("%s: width %zu row %zu of %zu: %d", name, width, i, count, sums[i]);
     }
     guarded_release();
 }
@@ -41,8 +42,8 @@ static void test_every_variant(void **state) {
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
             for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
                 for (unsigned how = 0; how < 8; how++)
-                    check_shape(kernel, lode__scan_name(variant), widths[w], counts[c], how & 1, how & 2,
-                                how & 4);
+                    check_shape(kernel, lode__scan_name(variant), widths[w], counts[c], how & 1,
+                                how & 2, how & 4);
             }
         }
     }
@@ -75,7 +76,7 @@ static void test_chosen(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_variant), cmocka_unit_test(test_largest),
-                                       cmocka_unit_test(test_chosen)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_variant),
+                                       cmocka_unit_test(test_largest), cmocka_unit_test(test_chosen)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,14 +13,15 @@
 
 enum { TOGETHER = 4 };
 
-static inline const uint8_t *row_at(const uint8_t *table, size_t width, const uint32_t *rows, size_t i) {
+static inline const uint8_t *row_at(const uint8_t *table, size_t width, const uint32_t *rows,
+                                    size_t i) {
     return table + (rows ? rows[i] : i) * width;
 }
 
 /// The sums of the eight numbers of each register.
 IN_AVX2 __m128i fold(const __m256i sum[TOGETHER]) {
-    const __m256i pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(sum[0], sum[1]),
-                                            _mm256_hadd_epi32(sum[2], sum[3]));
+    const __m256i pairs =
+        _mm256_hadd_epi32(_mm256_hadd_epi32(sum[0], sum[1]), _mm256_hadd_epi32(sum[2], sum[3]));
     return _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
 }
 
@@ -74,8 +75,8 @@ IN_AVX512 __m512i step_avx512(__m512i sum, const uint8_t *row, __m512i even, __m
     return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_srli_epi16(x, 8), odd));
 }
 
-AVX512 void lode__rows_avx512(const uint8_t *table, size_t width, const uint32_t *rows, size_t count,
-                              const int8_t *query, int32_t *sums) {
+AVX512 void lode__rows_avx512(const uint8_t *table, size_t width, const uint32_t *rows,
+                              size_t count, const int8_t *query, int32_t *sums) {
     for (size_t first = 0; first < count; first += TOGETHER) {
         const size_t left = LODE_MIN(count - first, (size_t)TOGETHER);
         const uint8_t *at[TOGETHER];
