@@ -80,6 +80,10 @@ size_t lode__index_effort(const lode_index *index) {
     return index->effort;
 }
 
+void lode__index_set_effort(lode_index *index, size_t effort) {
+    index->effort = effort;
+}
+
 lode_status lode__index_delete(lode_index *index, const uint32_t *ids, size_t count,
                                lode_error *error) {
     (void)error;
