@@ -40,19 +40,21 @@ int cli_index(int argc, char **argv) {
         {0, "type", CLI_TEXT, &type, "TYPE", "auto (default), exact, scan, ivf or graph"},
         {0, "recall", CLI_TEXT, &recall, "R", "how many of the best k it must find, default .99"},
         {'k', "count", CLI_COUNT, &k, "N", "candidates a query, default 100"},
-        {0, "data", CLI_TEXT, &data, "FILE.lode", "the data set of the users; default: the one of the training"},
+        {0, "data", CLI_TEXT, &data, "FILE.lode",
+         "the data set of the users; default: the one of the training"},
         {0, "set", CLI_TEXTS, &sets, "KEY=VALUE", "any other key, again and again"},
         {0, "json", CLI_FLAG, &json, NULL, "print the report as JSON"},
         CLI_OPTIONS_END};
-    const cli_usage usage = {.verb = "index",
-                             .arguments = "RUN [options]",
-                             .about = "Build the index of a bundle, RUN/index: the fastest way to search its items "
-                                      "that finds enough, measured with the vectors of its users.",
-                             .options = options,
-                             .least = 1,
-                             .most = 1,
-                             .quiet = &quiet,
-                             .keys = "index"};
+    const cli_usage usage = {
+        .verb = "index",
+        .arguments = "RUN [options]",
+        .about = "Build the index of a bundle, RUN/index: the fastest way to search its items "
+                 "that finds enough, measured with the vectors of its users.",
+        .options = options,
+        .least = 1,
+        .most = 1,
+        .quiet = &quiet,
+        .keys = "index"};
     int first = 0, status = cli_parse(&usage, argc, argv, &first);
     if (status != CLI_GO) return status;
     cli_text yaml = {0};
@@ -66,7 +68,8 @@ int cli_index(int argc, char **argv) {
     lode_error error = {0};
     cli_catch_signals();
     cli_screen_open(&screen, quiet);
-    const lode_status made = lode_build_index(argv[first], yaml.bytes, &screen.hooks, &report, &error);
+    const lode_status made =
+        lode_build_index(argv[first], yaml.bytes, &screen.hooks, &report, &error);
     cli_screen_close(&screen);
     status = made != LODE_OK ? cli_fail("index", made, &error)
                              : cli_report("index", &report, json, print_people);

@@ -25,7 +25,8 @@ const lode_key lode__index_keys[] = {
      .offset = offsetof(lode_make_options, type),
      .fallback = "auto",
      .choices = types,
-     .help = "auto: the fastest of scan, ivf and graph that finds enough, by measurement; or one of them."},
+     .help = "auto: the fastest of scan, ivf and graph that finds enough, by measurement; or one "
+             "of them."},
     {.name = "recall",
      .type = LODE_KEY_REAL,
      .offset = offsetof(lode_make_options, recall),
@@ -53,7 +54,8 @@ const lode_key lode__index_keys[] = {
      .fallback = "0.05",
      .low = 0,
      .high = 1e6,
-     .help = "Milliseconds: where the scan, which is exact, takes no longer, auto tries nothing else."},
+     .help =
+         "Milliseconds: where the scan, which is exact, takes no longer, auto tries nothing else."},
     {.name = "threads",
      .type = LODE_KEY_INT,
      .offset = offsetof(lode_make_options, threads),
@@ -146,7 +148,8 @@ static lode_status choose_and_write(const lode_model *model, const char *run,
                                     lode_error *error) {
     const size_t users = lode_model_user_count(model);
     const size_t count = LODE_MIN((size_t)options->queries, users);
-    if (count == 0) return lode__fail(error, LODE_E_INPUT, "the data set has no users to measure with");
+    if (count == 0)
+        return lode__fail(error, LODE_E_INPUT, "the data set has no users to measure with");
     float *queries = lode__arena_alloc(arena, count, model->dim * sizeof *queries);
     if (queries == NULL) return lode__fail_memory(error);
     LODE_TRY(encode_queries(model, count, queries, error));
@@ -161,7 +164,8 @@ static lode_status choose_and_write(const lode_model *model, const char *run,
                           .seed = (uint64_t)options->seed,
                           .pool = pool,
                           .hooks = hooks};
-    for (size_t kind = 0; kind < LODE_INDEX_KINDS; kind++) // auto leaves exact out: the scan finds the same
+    for (size_t kind = 0; kind < LODE_INDEX_KINDS;
+         kind++) // auto leaves exact out: the scan finds the same
         choice.kinds[kind] =
             options->type == 0 ? kind != LODE_INDEX_EXACT : (size_t)options->type == kind + 1;
     lode_trial trials[LODE_INDEX_KINDS];
@@ -183,8 +187,10 @@ lode_status lode_build_index(const char *run, const char *options, const lode_ho
     lode_pool *pool = NULL;
     lode_status status;
     if (options == NULL) options = "";
-    LODE_GOTO(status, lode__yaml_parse(&arena, options, strlen(options), "options", &root, error), done);
-    LODE_GOTO(status, lode__config_read(&arena, root, "", lode__index_keys, NULL, &chosen, error), done);
+    LODE_GOTO(status, lode__yaml_parse(&arena, options, strlen(options), "options", &root, error),
+              done);
+    LODE_GOTO(status, lode__config_read(&arena, root, "", lode__index_keys, NULL, &chosen, error),
+              done);
     LODE_GOTO(status, lode_model_open(&model, run, chosen.data, hooks, error), done);
     const size_t threads = chosen.threads > 0 ? (size_t)chosen.threads : lode__processor_count();
     LODE_GOTO(status, lode__pool_new(&pool, LODE_MIN(threads, (size_t)256), error), done);
@@ -210,10 +216,11 @@ static lode_status check_vectors(const lode_model *model, const char *path, lode
     const bool same = made_for != NULL && strcmp(made_for, hash) == 0;
     json_decref(json);
     if (same) return LODE_OK;
-    return lode__fail(error, LODE_E_INPUT,
-                      "%s says that the index was made for other vectors than this model's; build it anew with "
-                      "lodestone index",
-                      path);
+    return lode__fail(
+        error, LODE_E_INPUT,
+        "%s says that the index was made for other vectors than this model's; build it anew with "
+        "lodestone index",
+        path);
 }
 
 lode_status lode_model_use_index(lode_model *model, lode_error *error) {

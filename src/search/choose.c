@@ -36,7 +36,8 @@ double lode__recall(const uint32_t *wanted, const uint32_t *found, size_t count,
     return there > 0 ? (double)hits / (double)there : 1;
 }
 
-static lode_search search_of(const choosing *c, size_t query, size_t count, size_t effort, uint32_t *ids) {
+static lode_search search_of(const choosing *c, size_t query, size_t count, size_t effort,
+                             uint32_t *ids) {
     const lode_choice *choice = c->choice;
     return (lode_search){.queries = choice->queries + query * choice->dim,
                          .count = count,
@@ -95,7 +96,8 @@ static void look_for_effort(choosing *c, lode_searcher *searcher, size_t first, 
     }
 }
 
-static lode_status try_index(choosing *c, const lode_index *index, lode_trial *trial, lode_error *error) {
+static lode_status try_index(choosing *c, const lode_index *index, lode_trial *trial,
+                             lode_error *error) {
     const size_t items = c->choice->items;
     lode_searcher *searcher;
     LODE_TRY(lode__searcher_new(&searcher, index, 1, c->choice->k, NULL, error));
@@ -159,7 +161,8 @@ static lode_status run(choosing *c, lode_trial *trials, lode_index **best, lode_
         trials[kind].kind = kind;
         if (kind != LODE_INDEX_SCAN && !choice->kinds[kind]) continue;
         const bool rival = kind == LODE_INDEX_IVF || kind == LODE_INDEX_GRAPH;
-        if (rival && choice->kinds[LODE_INDEX_SCAN] && trials[LODE_INDEX_SCAN].milliseconds <= choice->quick)
+        if (rival && choice->kinds[LODE_INDEX_SCAN] &&
+            trials[LODE_INDEX_SCAN].milliseconds <= choice->quick)
             continue;
         LODE_TRY(run_kind(c, kind, &trials[kind], best, error));
         if (kind == LODE_INDEX_SCAN && !choice->kinds[kind]) { // only the truth was wanted
@@ -170,7 +173,8 @@ static lode_status run(choosing *c, lode_trial *trials, lode_index **best, lode_
     }
     if (*best != NULL) return LODE_OK;
     return lode__fail(error, LODE_E_USAGE,
-                      "no index of the kinds that may be tried finds %g of the best %zu; ask for less, or let the "
+                      "no index of the kinds that may be tried finds %g of the best %zu; ask for "
+                      "less, or let the "
                       "scan take part, which finds all",
                       choice->recall, choice->k);
 }

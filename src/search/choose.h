@@ -13,8 +13,8 @@ typedef struct lode_choice {
     size_t items, dim;
     const float *queries; ///< [query_count, dim]
     size_t query_count, k;
-    double recall;        ///< wanted, of the k best, on average over the queries
-    double quick;         ///< milliseconds: a scan that is as fast needs no rival
+    double recall;                ///< wanted, of the k best, on average over the queries
+    double quick;                 ///< milliseconds: a scan that is as fast needs no rival
     bool kinds[LODE_INDEX_KINDS]; ///< which to try
     uint64_t seed;
     lode_pool *pool; ///< for building and for the truth
@@ -23,9 +23,9 @@ typedef struct lode_choice {
 
 typedef struct lode_trial {
     lode_index_kind kind;
-    bool tried;    ///< built and measured
-    bool enough;   ///< reaches the recall
-    size_t effort; ///< 0 where there is none
+    bool tried;                  ///< built and measured
+    bool enough;                 ///< reaches the recall
+    size_t effort;               ///< 0 where there is none
     double recall, milliseconds; ///< median of a query
     double build_seconds;
 } lode_trial;
