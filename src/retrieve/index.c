@@ -234,6 +234,10 @@ lode_status lode_model_use_index(lode_model *model, lode_error *error) {
         status = lode__fail_memory(error);
     } else {
         status = lode__index_open(&index, path, false, error);
+        if (status == LODE_E_MISSING)
+            status = lode__fail(error, LODE_E_MISSING,
+                                "%s has no index: make one with lodestone index %s",
+                                model->bundle->path, model->bundle->path);
         if (status == LODE_OK) status = check_vectors(model, about, error);
     }
     if (status == LODE_OK) {

@@ -3,7 +3,7 @@ cp -r "$SHOP/run" run
 lodestone recommend -q run --sample 3 -k 5 --index || echo "exit $?"
 lodestone index -q run --json >by_choice
 grep -c '"chosen": true' by_choice
-head -2 by_choice | tail -1
+head -2 by_choice | tail -1 # a small shop: the scan is quick enough
 lodestone recommend -q run --sample 3 -k 5 >exact
 lodestone recommend -q run --sample 3 -k 5 --index >indexed
 cmp exact indexed && echo same
