@@ -1,7 +1,7 @@
 // The plain-C row sums, and which variant runs: the scan's choice.
 #include "kernel/rows.h"
 
-#include "kernel/x86/x86.h"
+#include "kernel/x86/scan_x86.h"
 
 static void rows_plain(const uint8_t *table, size_t width, const uint32_t *rows, size_t count,
                        const int8_t *query, int32_t *sums) {

@@ -3,7 +3,7 @@
 #include "kernel/scan.h"
 
 #include "kernel/kernel.h"
-#include "kernel/x86/x86.h"
+#include "kernel/x86/scan_x86.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // Row sums with AVX2 and AVX-512 (16-bit products of even and odd bytes: nothing saturates) and with VNNI. Four
 // rows at a time share the query's registers and the horizontal sums.
-#include "kernel/x86/x86.h"
+#include "kernel/x86/scan_x86.h"
 
 #if LODE_KERNEL_X86
 #include <immintrin.h>

@@ -2,7 +2,7 @@
 //
 // A tile is a few queries x a few registers of items, all sums in registers. Without VNNI, bytes 0 and 2 of a
 // group meet the query's bytes 0 and 2, bytes 1 and 3 the others; vpmaddwd adds each pair in 32 bits.
-#include "kernel/x86/x86.h"
+#include "kernel/x86/scan_x86.h"
 
 #if LODE_KERNEL_X86
 #include <immintrin.h>

@@ -3,18 +3,15 @@
 #define LODE_KERNEL_X86_H
 
 #include "kernel/kernel.h"
-#include "kernel/rows.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define LODE_KERNEL_X86 1
 extern const struct lode_kernels_f32 lode__kernels_avx2;
 extern const struct lode_kernels_f32 lode__kernels_avx512;
-lode_scan_kernel lode__scan_avx2, lode__scan_avx512, lode__scan_vnni;
-lode_rows_kernel lode__rows_avx2, lode__rows_avx512, lode__rows_vnni;
-lode_scores_kernel lode__scores_avx2;
 
 /// Put what a level does faster into a table of the level below.
 void lode__override_avx512bf16(struct lode_kernels_b16 *table);
+void lode__override_amx(struct lode_kernels_b16 *table);
 #else
 #define LODE_KERNEL_X86 0
 #endif
