@@ -72,7 +72,7 @@ static bool set_threads(bench *b, size_t threads) {
 }
 
 static bool build(bench *b, const char *kind, size_t lists, bool keep, double *seconds) {
-    static const char *const names[LODE_INDEX_KINDS] = {"exact", "scan", "ivf"};
+    static const char *const names[LODE_INDEX_KINDS] = {"exact", "scan", "ivf", "graph"};
     lode_index_options options = {.borrow = !keep, .lists = lists, .seed = 1};
     while (options.kind < LODE_INDEX_KINDS && strcmp(names[options.kind], kind) != 0)
         options.kind++;

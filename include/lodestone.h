@@ -157,6 +157,11 @@ LODE_API LODE_CHECK lode_status lode_encode(const char *run, const char *options
                                             const lode_hooks *hooks, char **report,
                                             lode_error *error);
 
+/// Build the index of a bundle, RUN/index: the fastest kind that finds enough, measured with its users' vectors.
+LODE_API LODE_CHECK lode_status lode_build_index(const char *run, const char *options,
+                                                 const lode_hooks *hooks, char **report,
+                                                 lode_error *error);
+
 /// Run a grid of configurations x seeds and compare them; continues where it stopped.
 /// @param yaml    the experiment's text; `name` is what to call it in messages, or NULL
 /// @param output  the folder that holds the runs and the tables
@@ -205,6 +210,9 @@ typedef struct lode_candidate {
 LODE_API LODE_CHECK lode_status lode_model_open(lode_model **out, const char *run, const char *data,
                                                 const lode_hooks *hooks, lode_error *error);
 LODE_API void lode_model_free(lode_model **model);
+/// Search through the index that lode_build_index made in the bundle, from the next session on. Without it search is
+/// exact. LODE_E_MISSING when there is none, LODE_E_INPUT when it was made for other vectors.
+LODE_API LODE_CHECK lode_status lode_model_use_index(lode_model *model, lode_error *error);
 
 LODE_API size_t lode_model_dim(const lode_model *model);
 LODE_API size_t lode_model_item_count(const lode_model *model);

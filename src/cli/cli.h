@@ -37,6 +37,7 @@ int cli_mine(int argc, char **argv);
 int cli_train(int argc, char **argv);
 int cli_eval(int argc, char **argv);
 int cli_encode(int argc, char **argv);
+int cli_index(int argc, char **argv);
 int cli_recommend(int argc, char **argv);
 int cli_experiment(int argc, char **argv);
 int cli_help(int argc, char **argv);

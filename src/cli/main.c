@@ -13,6 +13,7 @@ const cli_verb cli_verbs[] = {
     {"train", cli_train, "train a model on a data set"},
     {"eval", cli_eval, "measure a model beside its baselines"},
     {"encode", cli_encode, "write item and user vectors as .npy"},
+    {"index", cli_index, "build a bundle's index, the fastest by measurement"},
     {"recommend", cli_recommend, "candidates for users or histories"},
     {"experiment", cli_experiment, "run a grid of configurations x seeds and compare"},
     {"help", cli_help, "explain a verb, a key, a tower, an objective"},

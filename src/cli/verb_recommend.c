@@ -14,7 +14,7 @@
 typedef struct recommend_options {
     const char *run, *data, *format;
     size_t k;
-    bool titles, show_history, skip_unknown, quiet;
+    bool titles, show_history, skip_unknown, index, quiet;
 } recommend_options;
 
 /// One run of the verb: the model, room for a batch, and its answers.
@@ -234,6 +234,7 @@ static lode_status open_model(recommender *r, const cli_requests *requests, cons
             status = LODE_OK;
         }
     }
+    if (status == LODE_OK && o->index) status = lode_model_use_index(r->model, error);
     return status;
 }
 
@@ -301,6 +302,8 @@ int cli_recommend(int argc, char **argv) {
         {'k', "count", CLI_COUNT, &o.k, "N", "length of the lists; default: 10"},
         {0, "exclude-seen", CLI_YESNO, &exclude, "yes|no",
          "leave out what is in the history; default: yes"},
+        {0, "index", CLI_FLAG, &o.index, NULL,
+         "search through the bundle's index (see: index); default: exactly"},
         {0, "titles", CLI_FLAG, &o.titles, NULL, "print titles too"},
         {0, "show-history", CLI_FLAG, &o.show_history, NULL, "print the history too"},
         {0, "format", CLI_TEXT, &o.format, "FORMAT", "tsv (user, rank, item, score), jsonl or text"},

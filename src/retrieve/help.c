@@ -31,7 +31,7 @@ static void list_topics(lode_text *text) {
     lode__text_add(
         text, "\n  metrics              what is measured, and how it is defined\n"
               "  definitions          what projects and papers mean by their metric names\n"
-              "  import, synth, info, mine, eval, encode    options of these verbs\n"
+              "  import, synth, info, mine, eval, encode, index    options of these verbs\n"
               "  experiment           keys of an experiment's file, and options of the verb\n");
 }
 
@@ -206,7 +206,8 @@ static const lode_key *keys_of(const char *topic) {
                  {"synth", lode__synth_keys},
                  {"info", lode__info_keys},
                  {"eval", lode__measure_keys},
-                 {"encode", lode__encode_keys}};
+                 {"encode", lode__encode_keys},
+                 {"index", lode__index_keys}};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(verbs[i].name, topic) == 0) return verbs[i].keys;
     }

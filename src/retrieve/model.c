@@ -53,6 +53,7 @@ void lode_model_free(lode_model **model) {
         lode__huge_free(self->items, self->bundle->model->vocabulary->items,
                         self->dim * sizeof *self->items);
     }
+    lode__index_free(&self->index);
     lode__binding_free(&self->binding);
     lode__split_free(&self->split);
     lode__dataset_free(&self->data);
@@ -134,7 +135,9 @@ lode_status lode_session_new(lode_session **out, const lode_model *model, size_t
     if (status == LODE_OK) {
         status = lode__encoder_new(&session->encoder, core, core->params, batch, NULL, error);
     }
-    if (status == LODE_OK) {
+    if (status == LODE_OK && model->index != NULL) {
+        status = lode__searcher_new(&session->searcher, model->index, batch, k, NULL, error);
+    } else if (status == LODE_OK) {
         status = lode__topk_new(&session->topk, model->items, core->vocabulary->items, model->dim,
                                 NULL, batch, k, NULL, error);
     }
@@ -150,6 +153,7 @@ void lode_session_free(lode_session **session) {
     if (session == NULL || *session == NULL) return;
     lode__encoder_free(&(*session)->encoder);
     lode__topk_free(&(*session)->topk);
+    lode__searcher_free(&(*session)->searcher);
     lode__free((*session)->vectors);
     lode__free((*session)->scores);
     lode__free((*session)->ids);
@@ -297,8 +301,17 @@ lode_status lode_session_recommend(lode_session *session, const lode_query *quer
     for (size_t i = 0; i < count; i++)
         LODE_TRY(exclude(session, &queries[i], i, error));
     const lode_excluded excluded = {session->starts, session->excluded};
-    lode__topk_search(session->topk, session->vectors, count, k, &excluded, session->ids,
-                      session->scores);
+    if (session->searcher != NULL) {
+        lode__searcher_search(session->searcher, &(lode_search){.queries = session->vectors,
+                                                                .count = count,
+                                                                .k = k,
+                                                                .excluded = &excluded,
+                                                                .ids = session->ids,
+                                                                .scores = session->scores});
+    } else {
+        lode__topk_search(session->topk, session->vectors, count, k, &excluded, session->ids,
+                          session->scores);
+    }
     for (size_t i = 0; i < count; i++) {
         found[i] = 0;
         for (size_t j = 0; j < k && session->ids[i * k + j] != LODE_NO_ITEM; j++) {

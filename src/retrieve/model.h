@@ -2,7 +2,12 @@
 #ifndef LODE_RETRIEVE_MODEL_H
 #define LODE_RETRIEVE_MODEL_H
 
+#include "search/searcher.h"
 #include "train/trainer.h"
+
+#define LODE_INDEX_FOLDER "index"
+#define LODE_INDEX_FILE   "items.index"
+#define LODE_INDEX_REPORT "items.json" ///< how it was chosen, and for which vectors
 
 struct lode_model {
     lode_bundle *bundle;
@@ -11,12 +16,14 @@ struct lode_model {
     lode_binding *binding; ///< NULL without data
     float *items;          ///< [items, dim]
     size_t dim;
+    lode_index *index; ///< or NULL: exact search
 };
 
 struct lode_session {
     const lode_model *model;
     lode_encoder *encoder;
-    lode_topk *topk;
+    lode_topk *topk;         ///< NULL where the model has an index
+    lode_searcher *searcher; ///< then this one
     size_t batch, k;
     float *vectors;     ///< [batch, dim]
     float *scores;      ///< [batch, k]
@@ -27,7 +34,10 @@ struct lode_session {
     lode_state *states; ///< [batch] users that are known; user = LODE_CODE_NONE: only what the query says
 };
 
-/// Options of lode_encode.
-extern const lode_key lode__encode_keys[];
+/// Options of lode_encode and of lode_build_index.
+extern const lode_key lode__encode_keys[], lode__index_keys[];
+
+/// A name for the item vectors, from all their bits.
+void lode__model_vectors_name(const lode_model *model, char *name, size_t size);
 
 #endif

@@ -7,7 +7,7 @@
 enum { FORMAT = 1, SECTIONS = 16 };
 
 static const lode_index_class *const classes[LODE_INDEX_KINDS] = {
-    &lode__index_exact, &lode__index_scan, &lode__index_ivf};
+    &lode__index_exact, &lode__index_scan, &lode__index_ivf, &lode__index_graph};
 
 typedef struct index_meta {
     uint64_t items, dim, effort, tail;
@@ -78,6 +78,10 @@ const char *lode__index_kind_name(const lode_index *index) {
 
 size_t lode__index_effort(const lode_index *index) {
     return index->effort;
+}
+
+void lode__index_set_effort(lode_index *index, size_t effort) {
+    index->effort = effort;
 }
 
 lode_status lode__index_delete(lode_index *index, const uint32_t *ids, size_t count,

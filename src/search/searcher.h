@@ -9,6 +9,7 @@
 ///            same results as exact, ids and scores; see search/codes.h
 ///     ivf    vectors in lists around centroids; a query visits the `effort` lists whose centroids have the
 ///            largest inner product with it, and is exact within them
+///     graph  vectors linked to near ones; a query walks along the links of `effort` vectors (search/network.h)
 ///
 /// Deleted vectors keep their ids and are skipped inside the search. Appended ones go to a side list that every
 /// search scores exactly, whatever the kind: results stay right and time grows with the list, so an index is
@@ -27,6 +28,7 @@ typedef enum lode_index_kind {
     LODE_INDEX_EXACT,
     LODE_INDEX_SCAN,
     LODE_INDEX_IVF,
+    LODE_INDEX_GRAPH,
     LODE_INDEX_KINDS
 } lode_index_kind;
 
@@ -63,6 +65,8 @@ size_t lode__index_size(const lode_index *index);
 size_t lode__index_dim(const lode_index *index);
 const char *lode__index_kind_name(const lode_index *index);
 size_t lode__index_effort(const lode_index *index);
+/// What searches that do not say otherwise take.
+void lode__index_set_effort(lode_index *index, size_t effort);
 
 /// @param batch  most queries of one search
 /// @param k      longest list

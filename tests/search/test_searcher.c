@@ -228,6 +228,7 @@ static const lode_index_options kinds[] = {
     {.kind = LODE_INDEX_SCAN},
     {.kind = LODE_INDEX_SCAN, .borrow = true},
     {.kind = LODE_INDEX_IVF, .lists = 7, .seed = 3},
+    {.kind = LODE_INDEX_GRAPH, .seed = 3},
 };
 
 static void check_setting(const setting *s) {
@@ -387,6 +388,80 @@ static void test_lists_determined(void **state) {
     scene_free(&c);
 }
 
+/// Walks through a small part of the network find nearly everything; shorter ones find less.
+static void test_graph_recall(void **state) {
+    (void)state;
+    scene c = clustered(6000, 100, 0.15f);
+    const lode_index_options options = {.kind = LODE_INDEX_GRAPH, .seed = 1};
+    lode_index *index = index_make(&c, &options);
+    search_all(&c, index, 2, 100, 32);
+    const double longer = recall(&c);
+    search_all(&c, index, 2, 100, 4);
+    const double shorter = recall(&c);
+    if (!(longer >= 0.98 && shorter < longer && shorter > 0.3))
+        fail_msg("recall %g of walks of 32, %g of 4", longer, shorter);
+    lode__index_free(&index);
+    scene_free(&c);
+}
+
+/// The same network, and so the same results of short walks, from one thread and from three.
+static void test_graph_determined(void **state) {
+    (void)state;
+    scene c = clustered(3000, 40, 0.4f);
+    const lode_index_options options = {.kind = LODE_INDEX_GRAPH, .seed = 5};
+    uint32_t *first = lode__alloc(c.s.count * c.s.k, sizeof *first);
+    for (size_t threads = 1; threads <= 3; threads++) {
+        lode_pool *pool = pool_make(threads);
+        lode_index *index = NULL;
+        lode_error error = {0};
+        assert_int_equal(
+            lode__index_build(&index, c.vectors, c.s.items, c.s.dim, &options, pool, &error),
+            LODE_OK);
+        search_all(&c, index, threads, 13, 3);
+        if (threads == 1) memcpy(first, c.ids, c.s.count * c.s.k * sizeof *first);
+        assert_memory_equal(first, c.ids, c.s.count * c.s.k * sizeof *first);
+        lode__index_free(&index);
+        lode__pool_free(&pool);
+    }
+    assert_true(recall(&c) < 0.99); // short walks: what was compared is not exact search
+    lode__free(first);
+    scene_free(&c);
+}
+
+/// What is filtered or deleted is never returned, and what is left is found all the same: by walks with longer
+/// beams, or where little is left, exactly.
+static void test_graph_filtered(void **state) {
+    (void)state;
+    for (unsigned keep = 1; keep <= 64; keep *= 4) {
+        scene c = clustered(6000, 100, 0.15f);
+        const lode_index_options options = {.kind = LODE_INDEX_GRAPH, .seed = 1};
+        bool *alive = lode__alloc(c.s.items, sizeof *alive);
+        c.s.filter = true;
+        for (size_t id = 0; id < c.s.items; id++) {
+            alive[id] = draw(keep) == 0;
+            if (!alive[id] && id % 2) c.allowed[id / 64] &= ~((uint64_t)1 << (id % 64));
+        }
+        lode_error error = {0};
+        lode_index *index = index_make(&c, &options);
+        for (uint32_t id = 0; id < c.s.items; id += 2)
+            if (!alive[id]) assert_int_equal(lode__index_delete(index, &id, 1, &error), LODE_OK);
+        lode_topk *topk = NULL;
+        assert_int_equal(lode__topk_new(&topk, c.vectors, c.s.items, c.s.dim, alive, c.s.count,
+                                        c.s.k, NULL, &error),
+                         LODE_OK);
+        lode__topk_search(topk, c.queries, c.s.count, c.s.k, NULL, c.want_ids, c.want);
+        lode__topk_free(&topk);
+        search_all(&c, index, 2, 100, 16);
+        for (size_t i = 0; i < c.s.count * c.s.k; i++)
+            assert_true(c.ids[i] != LODE_NO_ITEM && alive[c.ids[i]]);
+        if (!(recall(&c) >= (keep <= 4 ? 0.97 : 1)))
+            fail_msg("1 of %u left: recall %g", keep, recall(&c));
+        lode__free(alive);
+        lode__index_free(&index);
+        scene_free(&c);
+    }
+}
+
 // ------------------------------------------------------------------------------------------------
 // Files
 // ------------------------------------------------------------------------------------------------
@@ -496,10 +571,17 @@ static void test_wrong_structure(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_as_exact),    cmocka_unit_test(test_every_manner),
-        cmocka_unit_test(test_close_calls),      cmocka_unit_test(test_lists_recall),
-        cmocka_unit_test(test_lists_determined), cmocka_unit_test(test_saved),
-        cmocka_unit_test(test_damaged),          cmocka_unit_test(test_wrong_structure),
+        cmocka_unit_test(test_same_as_exact),
+        cmocka_unit_test(test_every_manner),
+        cmocka_unit_test(test_close_calls),
+        cmocka_unit_test(test_lists_recall),
+        cmocka_unit_test(test_lists_determined),
+        cmocka_unit_test(test_graph_recall),
+        cmocka_unit_test(test_graph_determined),
+        cmocka_unit_test(test_graph_filtered),
+        cmocka_unit_test(test_saved),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_wrong_structure),
     };
     return cmocka_run_group_tests(tests, make_path, remove_path);
 }

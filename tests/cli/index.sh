@@ -1,0 +1,21 @@
+# The index of a bundle: by measurement, of a kind, used by recommend; refused where it is of no use.
+cp -r "$SHOP/run" run
+lodestone recommend -q run --sample 3 -k 5 --index || echo "exit $?"
+lodestone index -q run --json >by_choice
+grep -c '"chosen": true' by_choice
+head -2 by_choice | tail -1 # a small shop: the scan is quick enough
+lodestone recommend -q run --sample 3 -k 5 >exact
+lodestone recommend -q run --sample 3 -k 5 --index >indexed
+cmp exact indexed && echo same
+for type in exact scan ivf graph; do
+    lodestone index -q run --type "$type" --recall 1 | tail -1 | awk '{print $1, $3, $6}'
+    lodestone recommend -q run --sample 3 -k 5 --index | cmp exact - && echo same
+done
+ls run/index
+lodestone index -q run --type tree || echo "exit $?"
+lodestone index -q run --recall 1.5 || echo "exit $?"
+lodestone index -q nowhere || echo "exit $?"
+sed -i 's/"vectors": "./"vectors": "x/' run/index/items.json
+lodestone recommend -q run --sample 3 -k 5 --index || echo "exit $?"
+printf x >run/index/items.index
+lodestone recommend -q run --sample 3 -k 5 --index || echo "exit $?"
