@@ -45,6 +45,9 @@ SUPPORT  := $(wildcard tests/support/*.c)
 FUZZERS  := $(wildcard tests/fuzz/fuzz_*.c)
 EXAMPLES := $(wildcard examples/*.c)
 BENCHES  := $(wildcard bench/bench_*.c)
+# Beside oneDNN 2, where it is installed: for comparison only, nothing else links it.
+ONEDNN   := $(wildcard /usr/include/oneapi/dnnl/dnnl.h)
+BENCHES  := $(if $(ONEDNN),$(BENCHES),$(filter-out bench/bench_onednn.c,$(BENCHES)))
 TESTBIN  := $(TESTS:%.c=$(BUILD)/%)
 FUZZBIN  := $(FUZZERS:%.c=$(BUILD)/%)
 EXAMPLEBIN := $(EXAMPLES:%.c=$(BUILD)/%)
@@ -123,6 +126,8 @@ $(FUZZBIN): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_MAIN) $(BUILD)
 $(EXAMPLEBIN): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/liblodestone.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $^ $(PKG_LIBS) $(LDLIBS) -o $@
+$(BUILD)/bench/bench_onednn.o: private CFLAGS += -fopenmp
+$(BUILD)/bench/bench_onednn: private LDLIBS += -ldnnl -lgomp
 $(BENCHBIN): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/liblodestone.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $^ $(PKG_LIBS) $(LDLIBS) -o $@
