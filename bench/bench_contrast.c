@@ -6,13 +6,14 @@
 /// compared with bytes instead: what must at least be read and written. Beside the speed stand the loss and the largest
 /// error of sampled query gradients against double.
 ///
-///     bench_contrast [rounds [threads [workload]]]        all workloads at 1 thread
+///     bench_contrast [rounds [threads [f32 | bf16 [workload]]]]        all workloads, at 1 thread, in f32
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/random.h"
 #include "graph/ops.h"
+#include "lodestone.h"
 #include "peak.h"
 
 enum { SAMPLED = 16 };
@@ -38,6 +39,7 @@ static const workload workloads[] = {
 
 typedef struct scene {
     const workload *work;
+    lode_precision precision;
     lode_pool *pool;
     lode_graph *graph;
     lode_contrast spec;
@@ -50,17 +52,16 @@ static void die(const char *what) {
 }
 
 static void fill_rows(lode_tensor *tensor, lode_random *random) {
-    float *x = tensor->value;
     const size_t d = tensor->columns;
+    double x[256];
     for (size_t i = 0; i < tensor->rows->capacity; i++) {
         double squares = 0.0;
         for (size_t c = 0; c < d; c++) {
-            const double value = lode__random_normal(random);
-            x[i * d + c] = (float)value;
-            squares += value * value;
+            x[c] = lode__random_normal(random);
+            squares += x[c] * x[c];
         }
         for (size_t c = 0; c < d; c++)
-            x[i * d + c] *= (float)(1.0 / sqrt(squares));
+            lode__real_set(tensor->elements, tensor->value, i * d + c, x[c] / sqrt(squares));
     }
 }
 
@@ -71,11 +72,11 @@ static lode_dim *dimension(scene *s, const char *name, size_t size) {
     return dim;
 }
 
-static void open_scene(scene *s, const workload *work, size_t threads) {
-    *s = (scene){.work = work};
+static void open_scene(scene *s, const workload *work, lode_precision precision, size_t threads) {
+    *s = (scene){.work = work, .precision = precision};
     lode_error error = {0};
     if (lode__pool_new(&s->pool, threads, &error) != LODE_OK ||
-        lode__graph_new(&s->graph, LODE_F32, true, s->pool, &error) != LODE_OK) {
+        lode__graph_new(&s->graph, precision, true, s->pool, &error) != LODE_OK) {
         die("no memory");
     }
     s->graph->layout.apart = true; // queries and keys are nobody's output
@@ -114,13 +115,14 @@ static void close_scene(scene *s) {
     lode__pool_free(&s->pool);
 }
 
+static double key_of(const scene *s, size_t key, size_t column) {
+    return lode__tensor_get(s->graph, s->spec.key, key, column);
+}
+
 static double logit(const scene *s, size_t query, size_t key) {
-    const size_t d = s->work->d;
-    const float *q = (const float *)s->spec.query->value + query * d;
-    const float *k = (const float *)s->spec.key->value + key * d;
     double sum = 0.0;
-    for (size_t c = 0; c < d; c++)
-        sum += (double)q[c] * (double)k[c];
+    for (size_t c = 0; c < s->work->d; c++)
+        sum += lode__tensor_get(s->graph, s->spec.query, query, c) * key_of(s, key, c);
     return s->work->scale * sum;
 }
 
@@ -142,16 +144,17 @@ static double gradient_error(const scene *s) {
             if (w->kind == LODE_CONTRAST_BPR) weight = 1.0 / (1.0 + exp(z - other)) / (double)w->r;
             lost += weight;
             for (size_t c = 0; c < w->d; c++)
-                want[c] += weight * (double)((const float *)s->spec.key->value)[at * w->d + c];
+                want[c] += weight * key_of(s, at, c);
         }
         const double share = w->kind == LODE_CONTRAST_SOFTMAX ? 1.0 / sum : 1.0;
         double own = exp(z) / sum - 1.0;
         if (w->kind == LODE_CONTRAST_BCE) own = -1.0 / (1.0 + exp(z));
         if (w->kind == LODE_CONTRAST_BPR) own = -lost;
         for (size_t c = 0; c < w->d; c++) {
-            const double k = (double)((const float *)s->spec.key->value)[positive * w->d + c];
-            const double full = (want[c] * share + own * k) * w->scale / (double)w->m;
-            const double got = (double)((const float *)s->spec.query->gradient)[i * w->d + c];
+            const double full =
+                (want[c] * share + own * key_of(s, positive, c)) * w->scale / (double)w->m;
+            const double got =
+                lode__real_get(s->spec.query->elements, s->spec.query->gradient, i * w->d + c);
             worst = fmax(worst, fabs(got - full));
             largest = fmax(largest, fabs(full));
         }
@@ -159,9 +162,10 @@ static double gradient_error(const scene *s) {
     return worst / largest;
 }
 
-static void bench(const workload *work, size_t threads, size_t rounds, double flops, double exps) {
+static void bench(const workload *work, lode_precision precision, size_t threads, size_t rounds,
+                  double flops, double exps) {
     scene s;
-    open_scene(&s, work, threads);
+    open_scene(&s, work, precision, threads);
     double forward[99], backward[99];
     for (size_t round = 0; round <= rounds; round++) { // the first one warms up
         s.spec.query->written = s.spec.key->written = false;
@@ -184,7 +188,8 @@ static void bench(const workload *work, size_t threads, size_t rounds, double fl
            1e3 * backward[0]);
     if (work->own) {
         // once: queries and keys read forward; queries and keys read, both gradients written (and fetched) backward
-        const double bytes = 4.0 * d * ((double)work->m * 4.0 + (double)work->n * 4.0);
+        const double bytes = (double)lode__stored_size(precision) * d *
+                             ((double)work->m * 4.0 + (double)work->n * 4.0);
         printf("%6.1f GB/s  ", 1e-9 * bytes / (f + b));
     } else {
         printf("%6.1f GFLOP/s %5.2f Gexp/s %3.0f %% of the roofline  ", 8e-9 * pairs * d / (f + b),
@@ -198,15 +203,16 @@ static void bench(const workload *work, size_t threads, size_t rounds, double fl
 int main(int count, char **arguments) {
     const size_t rounds = count > 1 ? (size_t)atoi(arguments[1]) : 9;
     if (rounds < 1 || rounds > 99) die("1 to 99 rounds");
-    const struct lode_kernels_f32 *kernels = lode__kernels_f32();
-    const double flops = peak_flops(kernels), exps = peak_exps(kernels);
-    printf("level %s, compiler " __VERSION__
-           ", median of %zu; one core: %.1f GFLOP/s, %.2f Gexp/s\n",
-           kernels->level, rounds, 1e-9 * flops, 1e-9 * exps);
     const size_t threads = count > 2 ? (size_t)atoi(arguments[2]) : 1;
+    const bool bf16 = count > 3 && strcmp(arguments[3], "bf16") == 0;
+    const struct lode_kernels_f32 *kernels = lode__kernels_f32();
+    const double flops = bf16 ? peak_flops_bf16() : peak_flops(kernels), exps = peak_exps(kernels);
+    printf("level %s, %s, compiler " __VERSION__
+           ", median of %zu; one core: %.1f GFLOP/s, %.2f Gexp/s\n",
+           lode_cpu_level(), bf16 ? "bf16" : "f32", rounds, 1e-9 * flops, 1e-9 * exps);
     for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {
-        if (count <= 3 || strcmp(arguments[3], workloads[i].name) == 0)
-            bench(&workloads[i], threads, rounds, flops, exps);
+        if (count <= 4 || strcmp(arguments[4], workloads[i].name) == 0)
+            bench(&workloads[i], bf16 ? LODE_BF16 : LODE_F32, threads, rounds, flops, exps);
     }
     return 0;
 }

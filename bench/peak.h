@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "kernel/kernel.h"
+#include "lodestone.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -47,6 +48,21 @@ enum { PEAK_ROUNDS = 100000, PEAK_CHAINS = 12 };
     }
 PEAK(256, "avx2,fma")
 PEAK(512, "avx512f")
+
+#define PEAK_STEP_DOT(i)                                                                           \
+    __asm__("" : "+v"(x##i));                                                                      \
+    x##i = _mm512_dpbf16_ps(x##i, y, y);
+__attribute__((target("avx512f,avx512bf16"))) static void peak_dot(float *out) {
+    const __m512bh y = (__m512bh)_mm512_set1_epi32(0x3c003c00);
+    const __m512 z = _mm512_set1_ps(1e-3f);
+    __m512 x0 = z, x1 = z, x2 = z, x3 = z, x4 = z, x5 = z;
+    __m512 x6 = z, x7 = z, x8 = z, x9 = z, x10 = z, x11 = z, sum = z;
+    for (int round = 0; round < PEAK_ROUNDS; round++) {
+        PEAK_EACH(PEAK_STEP_DOT)
+    }
+    PEAK_EACH(PEAK_SUM_512)
+    _mm512_storeu_ps(out, sum);
+}
 #endif
 
 /// Multiply-adds on registers of one core, in operations a second (two each); NAN where it is not known.
@@ -65,6 +81,23 @@ static inline double peak_flops(const struct lode_kernels_f32 *kernels) {
     }
 #else
     (void)kernels;
+#endif
+    return best;
+}
+
+/// The same for pairs of bfloat16 (AVX512_BF16), where this CPU has them and LODE_CPU allows it.
+static inline double peak_flops_bf16(void) {
+    double best = (double)NAN;
+#if defined(__x86_64__)
+    if (strcmp(lode_cpu_level(), "avx512bf16") != 0) return peak_flops(lode__kernels_f32());
+    float out[16];
+    best = 0.0;
+    for (int pass = 0; pass < 20; pass++) {
+        const double start = now();
+        peak_dot(out);
+        const double speed = 2.0 * 32 * PEAK_CHAINS * PEAK_ROUNDS / (now() - start);
+        best = speed > best ? speed : best;
+    }
 #endif
     return best;
 }

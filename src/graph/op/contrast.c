@@ -165,6 +165,7 @@ static void allocate_own(lode_graph *graph, lode_contrast_op *self, size_t size)
     }
     self->own_keys = lode__graph_alloc(graph, entries, sizeof *self->own_keys);
     lode__graph_work(graph, &self->own, entries, size, LODE_INTO_BACKWARD);
+    lode__graph_scratch(graph, 2 * LODE_TILE * (1 + spec->negative->width) * size);
     if (graph->gradients)
         allocate_order(graph, &self->by_key, spec->key->rows->capacity, entries, size);
 }

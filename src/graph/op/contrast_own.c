@@ -55,36 +55,56 @@ static void finish_bce(const lode_contrast_op *self, size_t first, size_t rows, 
     ((real *)self->loss)[first] = sum; // of the tile
 }
 
-static void finish_rows(const lode_contrast_op *self, size_t first, size_t rows, real *z) {
+/// bpr: softplus again, of differences that count for 1 / (negatives of their query); the positive counts for nothing.
+static void finish_bpr(const lode_contrast_op *self, size_t first, size_t rows, real *z,
+                       real *scratch) {
+    const lode_kernels *kernels = self->graph->kernels;
+    const size_t columns = columns_of(self);
+    real *shift = scratch, *share = scratch + rows * columns, sum = 0;
+    for (size_t i = 0; i < rows; i++) {
+        real *row = z + i * columns;
+        size_t counted = 0;
+        for (size_t j = 1; j < columns; j++)
+            counted += row[j] != -(real)INFINITY;
+        for (size_t j = 0; j < columns; j++) {
+            shift[i * columns + j] = row[0];
+            share[i * columns + j] = counted > 0 ? 1 / (real)counted : 0;
+        }
+        row[0] = -(real)INFINITY;
+        shift[i * columns] = 0;
+        ((real *)self->loss)[first + i] = 0;
+    }
+    kernels->contrast_logistic(&(lode_contrast_tile){.rows = 1,
+                                                     .columns = rows * columns,
+                                                     .z = z,
+                                                     .scale = 1,
+                                                     .column_shift = shift,
+                                                     .column_factor = share,
+                                                     .loss = &sum});
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 1; j < columns; j++)
+            z[i * columns] -= z[i * columns + j];
+    }
+    ((real *)self->loss)[first] = sum; // of the tile
+}
+
+static void finish_softmax(const lode_contrast_op *self, size_t first, size_t rows, real *z) {
     const lode_kernels *kernels = self->graph->kernels;
     const size_t columns = columns_of(self), width = self->spec.negative->width;
-    const bool softmax = self->spec.kind == LODE_CONTRAST_SOFTMAX;
-    real top[LODE_TILE], sum[LODE_TILE] = {0}, loss[LODE_TILE] = {0}, kept[LODE_TILE];
-    size_t counted[LODE_TILE];
-    for (size_t i = 0; i < rows; i++) {
+    real top[LODE_TILE], sum[LODE_TILE] = {0}, kept[LODE_TILE];
+    for (size_t i = 0; i < rows; i++)
         top[i] = -(real)INFINITY;
-        counted[i] = 0;
-        for (size_t j = 1; j < columns; j++)
-            counted[i] += z[i * columns + j] != -(real)INFINITY;
-    }
-    lode_contrast_tile tile = {.rows = rows,
-                               .columns = width,
-                               .z = z + 1,
-                               .z_row = columns,
-                               .scale = 1,
-                               .top = top,
-                               .sum = sum,
-                               .loss = loss,
-                               .kept = kept};
-    if (softmax) {
-        kernels->contrast_softmax(&tile);
-    } else {
-        tile.row_shift = (const real *)self->positive + first;
-        kernels->contrast_logistic(&tile);
-    }
+    kernels->contrast_softmax(&(lode_contrast_tile){.rows = rows,
+                                                    .columns = width,
+                                                    .z = z + 1,
+                                                    .z_row = columns,
+                                                    .scale = 1,
+                                                    .top = top,
+                                                    .sum = sum,
+                                                    .kept = kept});
     for (size_t i = 0; i < rows; i++) {
         const real factor = LODE_REAL(lode__contrast_finish)(
-            self, first + i, counted[i], &(lode_contrast_sums){top[i], sum[i], loss[i]});
+            self, first + i, width, &(lode_contrast_sums){.top = top[i], .sum = sum[i]});
         z[i * columns] = ((const real *)self->d_positive)[first + i];
         for (size_t j = 1; j < columns; j++)
             z[i * columns + j] *= factor;
@@ -92,16 +112,21 @@ static void finish_rows(const lode_contrast_op *self, size_t first, size_t rows,
 }
 
 static void forward_tile(void *context, size_t task, size_t thread) {
-    (void)thread;
     const lode_contrast_op *self = context;
     const size_t first = task * LODE_TILE;
     const size_t rows = LODE_MIN((size_t)LODE_TILE, self->spec.query->rows->size - first);
     real *z = (real *)self->own + first * columns_of(self);
     take_logits(self, first, rows, z);
-    if (self->spec.kind == LODE_CONTRAST_BCE) {
+    switch (self->spec.kind) {
+    case LODE_CONTRAST_SOFTMAX:
+        finish_softmax(self, first, rows, z);
+        break;
+    case LODE_CONTRAST_BCE:
         finish_bce(self, first, rows, z);
-    } else {
-        finish_rows(self, first, rows, z);
+        break;
+    case LODE_CONTRAST_BPR:
+        finish_bpr(self, first, rows, z, lode__scratch(self->graph, thread));
+        break;
     }
 }
 

@@ -51,9 +51,11 @@ void LODE_REAL(lode__ref_contrast_logistic)(const lode_contrast_tile *args) {
         for (size_t j = 0; j < args->columns; j++) {
             const real x = logit(args, i, j);
             const real weight = 1 / (1 + exp(-x));
+            const real factor = args->column_factor != NULL ? args->column_factor[j] : 1;
             if (args->sum != NULL) args->sum[i] += weight;
-            if (args->loss != NULL) args->loss[i] += (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
-            put(args, i, j, args->column_factor != NULL ? weight * args->column_factor[j] : weight);
+            if (args->loss != NULL)
+                args->loss[i] += factor * ((x > 0 ? x : 0) + log1p(exp(-fabs(x))));
+            put(args, i, j, factor * weight);
         }
     }
 }

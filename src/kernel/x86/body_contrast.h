@@ -143,13 +143,15 @@ LODE_INLINE void logistic_line(const struct LODE_K(lode_contrast_tile) * t, size
         const vec x = line_logit(&line, j, left, shifted);
         const vec e = v_weight(v_sub(zero, v_absolute(x)));
         const vec far = v_div(one, v_add(one, e)); // of |x|
-        vec weight = v_select(v_at_most(zero, x), far, v_mul(e, far));
+        const vec weight = v_select(v_at_most(zero, x), far, v_mul(e, far));
+        vec factor = one;
+        if (t->column_factor != NULL) factor = v_get(t->column_factor + j, left);
         if (sums) {
+            const vec pushed = v_mul(factor, v_add(v_max(x, zero), v_log1p(e)));
             sum = v_add(sum, v_keep(left, weight, zero));
-            loss = v_add(loss, v_keep(left, v_add(v_max(x, zero), v_log1p(e)), zero));
+            loss = v_add(loss, v_keep(left, pushed, zero));
         }
-        if (t->column_factor != NULL) weight = v_mul(weight, v_get(t->column_factor + j, left));
-        put_weight(&line, j, left, weight);
+        put_weight(&line, j, left, v_mul(factor, weight));
     });
     if (sums && t->sum != NULL) t->sum[i] += v_sum(sum);
     if (sums && t->loss != NULL) t->loss[i] += v_sum(loss);
