@@ -363,11 +363,45 @@ static void test_resume(void **state) {
     check_same_run(self, "one", "stopped");
 }
 
+static double row_value(const char *report, const char *row, const char *metric) {
+    char key[32];
+    (void)snprintf(key, sizeof key, "\"%s\": {", row);
+    const char *at = strstr(report, key);
+    assert_non_null(at);
+    (void)snprintf(key, sizeof key, "\"%s\": ", metric);
+    at = strstr(at, key);
+    assert_non_null(at);
+    return strtod(at + strlen(key), NULL);
+}
+
+/// Interests are planted; whoever finds them from the clicks is far above popularity.
+static void test_learns(void **state) {
+    fixture self = *(const fixture *)*state;
+    path_in(&self, "larger.lode", self.data);
+    fixture_import(&self,
+                   "{users: 300, items: 120, interests: 6, interest: 20, exposures: 0, topic: 0, "
+                   "session: 0, clicks_mean: 20, seed: 3}",
+                   self.data);
+    static const char *const sets[] = {"data.history=20", "model.dim=16",    "train.epochs=25",
+                                       "train.batch=32",  "eval.patience=0", NULL};
+    assert_int_equal(run(&self, "learned", sets, NULL, NULL, NULL), LODE_OK);
+    char path[PATH_ROOM], *report = NULL;
+    lode_error error = {0};
+    path_in(&self, "learned", path);
+    check(lode_eval(path, "{cutoffs: [10]}", NULL, &report, &error), &error);
+    const double model = row_value(report, "model", "hit@10");
+    const double popularity = row_value(report, "popularity", "hit@10");
+    printf("hit@10: model %.3f, popularity %.3f\n", model, popularity);
+    assert_true(model > 1.5 * popularity);
+    lode_text_free(&report);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_hand),    cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_objectives), cmocka_unit_test(test_masks),
         cmocka_unit_test(test_avoid),      cmocka_unit_test(test_states),
-        cmocka_unit_test(test_threads),    cmocka_unit_test(test_resume)};
+        cmocka_unit_test(test_threads),    cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_learns)};
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
