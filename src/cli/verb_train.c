@@ -12,22 +12,20 @@ typedef struct train_options {
 
 static void print_report(json_t *report) {
     cli_table facts = {.columns = 2, .headless = true};
-    static const char *const keys[][2] = {{"run", "written to"},
-                                          {"epochs", "epochs"},
-                                          {"best_epoch", "best epoch"},
-                                          {"steps", "steps"},
-                                          {"examples_per_second", "examples/s"},
-                                          {"seconds", "seconds"},
-                                          {"peak_rss_bytes", "peak memory"}};
+    static const char *const keys[][2] = {
+        {"run", "written to"},  {"precision", "precision"},
+        {"epochs", "epochs"},   {"best_epoch", "best epoch"},
+        {"steps", "steps"},     {"examples_per_second", "examples/s"},
+        {"seconds", "seconds"}, {"peak_rss_bytes", "peak memory"}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const json_t *value = json_object_get(report, keys[i][0]);
         if (value == NULL) continue;
         cli_cell(&facts, "%s", keys[i][1]);
         if (json_is_string(value)) {
             cli_cell(&facts, "%s", json_string_value(value));
-        } else if (i == 6) {
+        } else if (i == 7) {
             cli_cell(&facts, "%.1f MB", json_number_value(value) / (1 << 20));
-        } else if (i == 5) {
+        } else if (i == 6) {
             cli_cell(&facts, "%.1f", json_number_value(value));
         } else {
             cli_text number = {0};

@@ -103,6 +103,7 @@ lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *mo
     lode_user_view *view = lode__graph_alloc(graph, 1, sizeof *view);
     if (view == NULL) return NULL;
     view->model = model;
+    view->oldest_first = model->user.type->oldest_first;
     lode_tower_inputs *inputs = &view->inputs;
     inputs->rows = lode__graph_dim(graph, "users", capacity);
     lode_dim *positions = lode__graph_dim(graph, "positions", capacity * model->history);
@@ -128,6 +129,14 @@ static void fill_user_field(const lode_user_view *view, lode_field_input *input,
     input->ids->dim->size = at;
 }
 
+static void reverse(uint32_t *values, size_t count) {
+    for (size_t i = 0; i < count / 2; i++) {
+        const uint32_t value = values[i];
+        values[i] = values[count - 1 - i];
+        values[count - 1 - i] = value;
+    }
+}
+
 void lode__user_view_fill(lode_user_view *view, const lode_user_source *source, size_t count) {
     lode_tower_inputs *inputs = &view->inputs;
     assert(count <= inputs->rows->capacity);
@@ -136,8 +145,11 @@ void lode__user_view_fill(lode_user_view *view, const lode_user_source *source, 
     for (size_t user = 0; user < count; user++) {
         uint32_t *clicks = (uint32_t *)inputs->clicks->data + at;
         const size_t length = source->history(source->self, user, inputs->history->limit, clicks);
-        for (size_t place = 0; place < length; place++)
-            inputs->places->data[at + place] = (int32_t)place;
+        if (view->oldest_first) reverse(clicks, length);
+        for (size_t i = 0; i < length; i++) {
+            const size_t place = view->oldest_first ? length - 1 - i : i;
+            inputs->places->data[at + i] = (int32_t)place;
+        }
         at += length;
         inputs->history->offsets[user + 1] = (int32_t)at;
     }

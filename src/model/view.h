@@ -45,6 +45,7 @@ typedef struct lode_user_source {
 
 typedef struct lode_user_view {
     const lode_model_core *model;
+    bool oldest_first; ///< as the tower wants histories
     lode_tower_inputs inputs;
     lode_tower_outputs outputs;
 } lode_user_view;

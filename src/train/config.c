@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const example_kinds[] = {"every_click", NULL};
+static const char *const example_kinds[] = {"every_click", "all_positions", "random_cut", "last",
+                                            NULL};
+static const char *const windows[] = {"last", "all", NULL};
 static const char *const optimisers[] = {"lazy_adam", "adam_dense", NULL};
-static const char *const precisions[] = {"f32", NULL};
+static const char *const precisions[] = {"f32", "bf16", NULL};
 static const char *const histories[] = {"protocol", "frozen", "rolling", NULL};
 static const char *const unseen_modes[] = {"protocol", "drop", "miss", "encode", NULL};
 static const char *const candidate_modes[] = {"protocol",   "all",       "catalogue", "uniform",
@@ -34,7 +36,19 @@ static const lode_key data_keys[] = {
      AT(examples),
      .fallback = "every_click",
      .choices = example_kinds,
-     .help = "What a training example is: every training click with the state before it."},
+     .help =
+         "What a training example is. every_click: every training click with the state before "
+         "it. all_positions: a window of a user's last data.history clicks, each of which is to "
+         "find the next (SASRec); the user tower must see no click behind a position. "
+         "random_cut: one click of every user, drawn anew in each epoch. last: every user's "
+         "last training click."},
+    {.name = "windows",
+     .type = LODE_KEY_CHOICE,
+     AT(windows),
+     .fallback = "last",
+     .choices = windows,
+     .help = "all_positions: of users with more clicks than data.history the last window alone, as "
+             "SASRec, or all, cut from the end."},
     {.name = "sessions",
      .type = LODE_KEY_SECTION,
      AT(sessions),
@@ -79,7 +93,7 @@ static const lode_key train_keys[] = {
      .fallback = "4096",
      .low = 1,
      .high = 1 << 20,
-     .help = "Examples of a step."},
+     .help = "Examples of a step; under data.examples: all_positions, windows."},
     {.name = "epochs",
      .type = LODE_KEY_INT,
      AT(epochs),
@@ -135,7 +149,9 @@ static const lode_key train_keys[] = {
      AT(precision),
      .fallback = "f32",
      .choices = precisions,
-     .help = "Numbers of activations and gradients."},
+     .help =
+         "Numbers in which activations and their gradients are kept. Weights, sums, optimiser and\n"
+         "what is saved are f32 in any case; so are validation and eval."},
     {.name = "seed",
      .type = LODE_KEY_INT,
      AT(seed),
@@ -601,4 +617,12 @@ lode_status lode_config_resolve(const char *yaml, const char *name, const char *
     }
     lode__config_release(&config);
     return status;
+}
+
+lode_precision lode__config_precision(const lode_config *config) {
+    return config->train.precision == 1 ? LODE_BF16 : LODE_F32;
+}
+
+const char *lode__config_precision_name(const lode_config *config) {
+    return precisions[config->train.precision];
 }

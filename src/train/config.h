@@ -11,7 +11,8 @@
 
 typedef struct lode_data_config {
     int64_t history, min_history;
-    int examples; ///< every_click
+    int examples; ///< lode_example_kind
+    int windows;  ///< of all_positions: 0 the last of a user, 1 all
     lode_session_options sessions;
     lode_split_options split;
 } lode_data_config;
@@ -24,7 +25,7 @@ typedef struct lode_train_config {
     int64_t batch, epochs, seed, threads, checkpoint_every;
     double learning_rate, beta1, beta2, epsilon, weight_decay;
     int optimiser; ///< lode_optimiser_type
-    int precision;
+    int precision; ///< 0 f32, 1 bf16
 } lode_train_config;
 
 typedef struct lode_eval_config {
@@ -79,6 +80,10 @@ lode_protocol lode__config_protocol(const lode_eval_config *eval, const lode_spl
 /// Slices by name: bit 1 << lode_slice of each. LODE_E_CONFIG names the unknown one and `path`.
 LODE_CHECK lode_status lode__config_slices(const lode_texts *names, const char *path,
                                            unsigned *slices, lode_error *error);
+
+/// What train.precision asks of graphs.
+lode_precision lode__config_precision(const lode_config *config);
+const char *lode__config_precision_name(const lode_config *config);
 
 /// The metric and cutoff of eval.valid; checked by lode__config_load.
 void lode__config_valid(const lode_config *config, enum lode_metric *metric, size_t *cutoff);

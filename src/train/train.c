@@ -156,21 +156,22 @@ static lode_status run_phases(lode_run *run, const lode_config *config, const ch
     return LODE_OK;
 }
 
-static lode_status make_report(const lode_run *run, const char *folder, const char *metric,
+static lode_status make_report(const lode_run *run, const char *folder, const lode_config *config,
                                double best, char **report, lode_error *error) {
     if (report == NULL) return LODE_OK;
     struct rusage usage;
     (void)getrusage(RUSAGE_SELF, &usage);
     json_t *values = json_object();
-    if (!isnan(best)) (void)json_object_set_new(values, metric, json_real(best));
+    if (!isnan(best)) (void)json_object_set_new(values, config->eval.valid, json_real(best));
     const lode_manifest *manifest = &run->manifest;
     const double rate =
         run->timed_seconds > 0 ? (double)run->timed_examples / run->timed_seconds : 0.0;
-    json_t *json = json_pack("{s:s, s:f, s:f, s:I, s:o, s:I, s:I, s:I, s:b}", "run", folder,
-                             "examples_per_second", rate, "seconds", run->seconds, "peak_rss_bytes",
-                             (json_int_t)usage.ru_maxrss * 1024, "best", values, "best_epoch",
-                             (json_int_t)manifest->best_epoch, "epochs", (json_int_t)manifest->epochs,
-                             "steps", (json_int_t)manifest->steps, "finished", 1);
+    json_t *json =
+        json_pack("{s:s, s:s, s:f, s:f, s:I, s:o, s:I, s:I, s:I, s:b}", "run", folder, "precision",
+                  lode__config_precision_name(config), "examples_per_second", rate, "seconds",
+                  run->seconds, "peak_rss_bytes", (json_int_t)usage.ru_maxrss * 1024, "best",
+                  values, "best_epoch", (json_int_t)manifest->best_epoch, "epochs",
+                  (json_int_t)manifest->epochs, "steps", (json_int_t)manifest->steps, "finished", 1);
     char *text = json != NULL ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(json);
     if (text == NULL) return lode__fail_memory(error);
@@ -188,7 +189,7 @@ static lode_status start(lode_run *run, const lode_config *config, const char *f
     }
     double best = (double)NAN;
     LODE_TRY(run_phases(run, config, folder, &best, error));
-    return make_report(run, folder, config->eval.valid, best, report, error);
+    return make_report(run, folder, config, best, report, error);
 }
 
 lode_status lode_train(const char *data, const char *folder, const char *config_text,

@@ -7,6 +7,7 @@
 #define LODE_TRAIN_TRAINER_H
 
 #include "eval/model_ranker.h"
+#include "train/batcher.h"
 #include "train/bundle.h"
 
 /// What a checkpoint counts.
@@ -31,6 +32,7 @@ typedef struct lode_trainer {
     lode_split *split;
     lode_examples examples;
     lode_binding *binding;
+    lode_batcher batcher;
     uint64_t steps; ///< an epoch
     // model
     lode_model_core *model;
@@ -40,8 +42,6 @@ typedef struct lode_trainer {
     lode_objective *objectives;
     size_t objective_count;
     lode_optimiser optimiser;
-    lode_state *states;
-    uint32_t *target_rows;
     // validation
     lode_encoder *encoder;
     lode_ranker ranker;
@@ -52,8 +52,8 @@ typedef struct lode_trainer {
     // progress
     lode_counters counters;
     double seconds, timed_seconds; ///< in steps; without the first three
-    uint64_t timed_examples;
-    double validation; ///< of the last one
+    uint64_t timed_examples;       ///< positives: queries, not windows
+    double validation;             ///< of the last one
     lode_arena arena;
 } lode_trainer;
 

@@ -1,0 +1,151 @@
+/// Every objective with every user and item tower in every precision: 50 steps make the loss fall, or the pair is
+/// refused by what it needs. And what bf16 promises: the bits of any thread count, of stop and resume, float weights.
+#include <math.h>
+
+#include "fixture.h"
+#include "train/trainer.h"
+
+enum { STEPS = 50, PART = 10 };
+
+static const char *const precisions[] = {"f32", "bf16"};
+
+/// Vectors of 16 numbers, whatever the tower makes of model.dim.
+static const char *narrow_layers(const lode_tower_type *tower) {
+    for (const lode_key *key = tower->keys; key != NULL && key->name != NULL; key++) {
+        if (strcmp(key->name, "layers") == 0) return ", layers: [16]";
+    }
+    return "";
+}
+
+static char *cell_config(const lode_objective_type *objective, const lode_tower_type *user,
+                         const lode_tower_type *item, const char *precision) {
+    char text[1024], *resolved = NULL;
+    lode_error error = {0};
+    (void)snprintf(
+        text, sizeof text,
+        "data: {history: 6}\nmodel:\n  dim: 16\n  user: {tower: %s%s}\n  item: {tower: %s%s}\n"
+        "objectives:\n  - {type: %s}\n"
+        "train: {batch: 64, epochs: 10, learning_rate: 0.01, precision: %s}\n",
+        user->name, narrow_layers(user), item->name, narrow_layers(item), objective->name, precision);
+    check(lode_config_resolve(text, NULL, NULL, 0, &resolved, &error), &error);
+    return resolved;
+}
+
+/// Mean loss of the first and of the last PART steps; false where the objective refuses the towers.
+static bool train_cell(const fixture *self, const char *text, double *before, double *after) {
+    lode_error error = {0};
+    lode_config config;
+    lode_trainer *trainer = NULL;
+    check(lode__config_load(&config, text, "test", NULL, 0, &error), &error);
+    const lode_phase phase = {self->data, self->folder, 10, false};
+    const lode_status status = lode__trainer_new(&trainer, &config, &phase, NULL, &error);
+    *before = *after = 0;
+    if (status != LODE_OK) {
+        check_error(status, &error, LODE_E_CONFIG, "needs");
+        lode__config_release(&config);
+        return false;
+    }
+    for (int step = 0; step < STEPS; step++) {
+        double loss;
+        check(lode__trainer_step(trainer, &loss, &error), &error);
+        if (step < PART) *before += loss / PART;
+        if (step >= STEPS - PART) *after += loss / PART;
+        if (trainer->counters.step == trainer->steps) {
+            trainer->counters.step = 0;
+            trainer->counters.epoch++;
+        }
+    }
+    lode__trainer_free(&trainer);
+    lode__config_release(&config);
+    return true;
+}
+
+/// One cell in both precisions: the loss falls in each, and by about as much (the way there is not the same).
+static bool run_cell(const fixture *self, const lode_objective_type *objective,
+                     const lode_tower_type *user, const lode_tower_type *item) {
+    double fallen[2];
+    for (size_t p = 0; p < 2; p++) {
+        double before, after;
+        char *text = cell_config(objective, user, item, precisions[p]);
+        const bool legal = train_cell(self, text, &before, &after);
+        lode_text_free(&text);
+        if (!legal) return false;
+        if (!(after < 0.97 * before)) {
+            fail_msg("%s with %s and %s in %s: the loss goes from %g to %g", objective->name,
+                     user->name, item->name, precisions[p], before, after);
+        }
+        fallen[p] = before - after;
+    }
+    if (!(fabs(fallen[0] - fallen[1]) <= 0.4 * fallen[0])) {
+        fail_msg("%s with %s and %s: the loss falls by %g in f32 and by %g in bf16",
+                 objective->name, user->name, item->name, fallen[0], fallen[1]);
+    }
+    return true;
+}
+
+static void test_matrix(void **state) {
+    const fixture *self = *state;
+    size_t legal = 0, refused = 0;
+    for (size_t o = 0; lode__objectives[o] != NULL; o++) {
+        for (size_t u = 0; lode__towers[u] != NULL; u++) {
+            for (size_t i = 0; lode__towers[i] != NULL; i++) {
+                if (lode__towers[u]->side != LODE_SIDE_USER) continue;
+                if (lode__towers[i]->side != LODE_SIDE_ITEM) continue;
+                const bool fits =
+                    run_cell(self, lode__objectives[o], lode__towers[u], lode__towers[i]);
+                *(fits ? &legal : &refused) += 1;
+            }
+        }
+    }
+    printf("%zu combinations in each precision, %zu refused\n", legal, refused);
+    assert_true(legal >= 4 * 3 * 2);
+}
+
+static const char *const bf16[] = {"train.precision=bf16", "train.threads=1", NULL};
+
+/// One, two and three threads, and a run that was stopped, leave the same bytes; f32 leaves others.
+static void test_same_bits(void **state) {
+    const fixture *self = *state;
+    static const char *const two[] = {"train.precision=bf16", "train.threads=2", NULL};
+    static const char *const three[] = {"train.precision=bf16", "train.threads=3", NULL};
+    lode_error error = {0};
+    check(train_small(self, "one", bf16, NULL, NULL, &error), &error);
+    check(train_small(self, "two", two, NULL, NULL, &error), &error);
+    check(train_small(self, "three", three, NULL, NULL, &error), &error);
+    check_same_run(self, "one", "two");
+    check_same_run(self, "one", "three");
+    check(train_small(self, "f32", NULL, NULL, NULL, &error), &error);
+    const bytes rounded = read_file(self, "one", "model.safetensors");
+    const bytes full = read_file(self, "f32", "model.safetensors");
+    assert_int_equal(rounded.size, full.size); // the weights are float in both
+    assert_memory_not_equal(rounded.data, full.data, full.size);
+    free(rounded.data);
+    free(full.data);
+}
+
+static int stop_at_fifth(void *cookie, const lode_progress *progress) {
+    return strcmp(progress->task, "train") == 0 && ++*(int *)cookie == 5;
+}
+
+static void test_resume(void **state) {
+    const fixture *self = *state;
+    lode_error error = {0};
+    lode_status status = LODE_E_STOPPED;
+    for (int stops = 0; status == LODE_E_STOPPED && stops < 100; stops++) {
+        int calls = 0;
+        const lode_hooks hooks = {.cookie = &calls, .progress = stop_at_fifth};
+        status = train_small(self, "stopped", bf16, "resume: true", &hooks, &error);
+    }
+    check(status, &error);
+    check_same_run(self, "one", "stopped");
+    static const char *const changed[] = {"train.precision=f32", "train.threads=1", NULL};
+    check_error(train_small(self, "stopped", changed, "resume: true", NULL, &error), &error,
+                LODE_E_MISMATCH, "precision: f32");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matrix),
+                                       cmocka_unit_test(test_same_bits),
+                                       cmocka_unit_test(test_resume)};
+    return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
+}
