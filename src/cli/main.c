@@ -15,6 +15,7 @@ const cli_verb cli_verbs[] = {
     {"encode", cli_encode, "write item and user vectors as .npy"},
     {"recommend", cli_recommend, "candidates for users or histories"},
     {"experiment", cli_experiment, "run a grid of configurations x seeds and compare"},
+    {"bench", cli_bench, "this machine's ceilings, and the kernels as shares of them"},
     {"help", cli_help, "explain a verb, a key, a tower, an objective"},
     {"version", cli_version, "print version, instruction level and compiler"},
     {NULL, NULL, NULL},
