@@ -23,6 +23,11 @@ const struct lode_kernels_f32 LODE_TABLE = {
     .gather_sum = gather_sum,
     .attention = attention,
     .attention_backward = attention_backward,
+    .contrast_softmax = contrast_softmax,
+    .contrast_exp = contrast_exp,
+    .contrast_logistic = contrast_logistic,
+    .gather_dot = gather_dot,
+    .weighted_sum = weighted_sum,
     .adam = adam,
     .above = above,
 };
