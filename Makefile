@@ -31,7 +31,7 @@ PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
 # Files that are compiled in float (f32), in double (f64) and in float on bfloat16 (b16): ops and reference
 # kernels. Updates are compiled without the last: parameters are never bfloat16.
-THRICE  := $(wildcard src/graph/op/*.c src/kernel/ref/*.c)
+THRICE  := $(wildcard src/graph/op/*.c src/kernel/ref/*.c) src/bench/cases.c
 TWICE   := $(THRICE) src/graph/update.c
 SOURCES := $(filter-out src/cli/% $(TWICE),$(wildcard src/*/*.c src/*/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(TWICE:%.c=$(BUILD)/%.f32.o) $(TWICE:%.c=$(BUILD)/%.f64.o) \
@@ -74,6 +74,17 @@ $(BUILD)/flags: FORCE
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 .PHONY: FORCE
 FORCE:
+
+# What a report of `lodestone bench` says about the build; the commit is known at the time of building.
+$(BUILD)/commit: FORCE
+	@mkdir -p $(@D)
+	@git describe --always --dirty --abbrev=12 2>/dev/null | cmp -s - $@ || \
+	    { git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown; } > $@
+$(BUILD)/src/bench/bench.o: src/bench/bench.c $(BUILD)/flags $(BUILD)/commit
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(PKG_CFLAGS) -DLODE_BUILD_COMMIT='"$(shell cat $(BUILD)/commit)"' \
+	    -DLODE_BUILD_FLAGS='"$(strip -std=c11 $(OPTIMISE) $(SANITIZE)); kernels $(FAST)"' -MMD -MP -c $< -o $@
 
 $(BUILD)/src/kernel/x86/%.o: src/kernel/x86/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -151,7 +162,7 @@ unit: $(TESTBIN) ## build and run the C tests only
 check: ## everything that must pass: C tests, fuzz corpora, command line, examples
 	@tools/install_deps.sh build check
 	$(AGAIN) check-build
-	+@MAKE="$(MAKE)" $(PYTHON) tools/run_tests.py --build $(BUILD) unit fuzz cli examples
+	+@MAKE="$(MAKE)" $(PYTHON) tools/run_tests.py --build $(BUILD) unit $(if $(SANITIZE),,levels) fuzz cli examples
 check-asan: ## the same under AddressSanitizer and UndefinedBehaviorSanitizer
 	+@$(MAKE) --no-print-directory check BUILD=build-asan SANITIZE='$(ASAN)'
 check-tsan: ## the same under ThreadSanitizer
@@ -186,6 +197,7 @@ fuzz-binaries: $(FUZZBIN)
 bench: ## measure speed and print it with its context
 	@tools/install_deps.sh build
 	$(AGAIN) all bench-binaries
+	@$(BUILD)/lodestone bench
 	@for b in $(BENCHBIN); do $$b || exit 1; done
 .PHONY: bench-versus
 VERSUS ?=

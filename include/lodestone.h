@@ -170,6 +170,11 @@ LODE_API LODE_CHECK lode_status lode_experiment(const char *yaml, const char *na
                                                 const lode_hooks *hooks, char **report,
                                                 lode_error *error);
 
+/// Measure this machine's ceilings (arithmetic by instruction level, bandwidth) and every kernel as a share of its
+/// roofline. The report warns where the machine was too busy for the numbers to mean much.
+LODE_API LODE_CHECK lode_status lode_bench(const char *options, const lode_hooks *hooks,
+                                           char **report, lode_error *error);
+
 /// Documentation of a topic: "config", "train", "tower ican", "objective in_batch", "import", ...
 /// @param topic  NULL or "" lists the topics
 LODE_API LODE_CHECK lode_status lode_help(const char *topic, char **text, lode_error *error);

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-LAYERS = ["base", "kernel", "graph", "data", "search", "mine", "model", "objective", "eval", "train", "retrieve", "serve"]
+LAYERS = ["base", "kernel", "graph", "data", "search", "mine", "model", "objective", "eval", "train", "bench", "retrieve", "serve"]
 
 
 def files():

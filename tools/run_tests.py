@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Run groups of tests and count them: run_tests.py --build build unit fuzz cli examples style
+"""Run groups of tests and count them: run_tests.py --build build unit levels fuzz cli examples style
 
-Groups: `unit` are the cmocka programs (one process each, counted test by test), `fuzz` replays the corpus of
+Groups: `unit` are the cmocka programs (one process each, counted test by test), `levels` those of graphs, search and training
+again at each lower instruction level that this machine has (tests of kernels see all of them in one run), `fuzz` replays the corpus of
 every fuzz target, `cli` are the cases of tests/cli, `examples` runs the programs of examples/ in an empty folder,
 `style` are the scripts that check the rules of the house. Each thing that runs prints one line with its time; what
 failed is shown with its output. The last line is "N passed, N failed, N skipped"; the exit status is 1 if any failed.
@@ -21,6 +22,9 @@ import run_cli_tests
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SKIPPED = 77  # exit status of a test that could not run here
+LEVELS = ["scalar", "avx2", "avx512", "avx512bf16", "amx"]
+AT_LEVELS = ["tests/graph/test_*.c", "tests/search/test_*.c"]
+AT_FAST_LEVELS = ["tests/train/test_train.c", "tests/train/test_precision.c"]  # minutes in plain C
 STYLE = [
     ["tools/check_layers.py"],
     ["tools/check_style.py"],
@@ -88,13 +92,22 @@ def single(name, command, timeout, **options):
     return Result(name, failed=1, output=f"{output}{ending(status, timeout)}\n")
 
 
-def unit(binary, build, timeout, prefix):
+def lower_levels(build):
+    """The levels below the one that the program chooses here."""
+    out = subprocess.run([os.path.join(build, "lodestone"), "version"], capture_output=True, text=True, check=True,
+                         env=dict(os.environ, LODE_CPU="")).stdout
+    return LEVELS[:LEVELS.index(re.search(r"^cpu +(\w+)$", out, re.M).group(1))]
+
+
+def unit(binary, build, timeout, prefix, level=None):
     """A cmocka program, counted by the XML it writes."""
-    name = os.path.relpath(binary, build)
+    name = os.path.relpath(binary, build) + (f" at {level}" if level else "")
     with tempfile.TemporaryDirectory(prefix="lodestone-test-") as scratch:
         os.chmod(scratch, 0o755)  # tests of refused folders drop root's rights and must still get here
         env = dict(environment(build), CMOCKA_MESSAGE_OUTPUT="XML", TMPDIR=scratch,
                    CMOCKA_XML_FILE=os.path.join(scratch, "cmocka-%g.xml"))
+        if level:
+            env["LODE_CPU"] = level
         status, output = run(prefix + [os.path.abspath(binary)], timeout, cwd=ROOT, env=env)
         xml = ""
         for path in sorted(glob.glob(os.path.join(scratch, "cmocka-*.xml"))):
@@ -156,6 +169,10 @@ def jobs_of(group, build, timeout, prefix):
             yield os.path.join(build, os.path.relpath(source, ROOT)[:-2])
     if group == "unit":
         return [lambda b=b: unit(b, build, timeout, prefix) for b in built("tests/*/test_*.c")]
+    if group == "levels":
+        return [lambda b=b, v=v: unit(b, build, timeout, prefix, v)
+                for v in lower_levels(build)
+                for pattern in AT_LEVELS + (AT_FAST_LEVELS if v != "scalar" else []) for b in built(pattern)]
     if group == "fuzz":
         return [lambda b=b: fuzz(b, build, timeout, prefix) for b in built("tests/fuzz/fuzz_*.c")]
     if group == "examples":
@@ -194,7 +211,7 @@ def main():
     parser.add_argument("--build", default="build")
     parser.add_argument("--timeout", type=int, default=300, help="seconds that one process may take")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("groups", nargs="+", choices=["unit", "fuzz", "cli", "examples", "style"])
+    parser.add_argument("groups", nargs="+", choices=["unit", "levels", "fuzz", "cli", "examples", "style"])
     options = parser.parse_args()
     os.chdir(ROOT)
     prefix = wrapper(options.build)

@@ -40,6 +40,7 @@ int cli_encode(int argc, char **argv);
 int cli_index(int argc, char **argv);
 int cli_recommend(int argc, char **argv);
 int cli_experiment(int argc, char **argv);
+int cli_bench(int argc, char **argv);
 int cli_help(int argc, char **argv);
 int cli_version(int argc, char **argv);
 

@@ -16,6 +16,7 @@ const cli_verb cli_verbs[] = {
     {"index", cli_index, "build a bundle's index, the fastest by measurement"},
     {"recommend", cli_recommend, "candidates for users or histories"},
     {"experiment", cli_experiment, "run a grid of configurations x seeds and compare"},
+    {"bench", cli_bench, "this machine's ceilings, and the kernels as shares of them"},
     {"help", cli_help, "explain a verb, a key, a tower, an objective"},
     {"version", cli_version, "print version, instruction level and compiler"},
     {NULL, NULL, NULL},

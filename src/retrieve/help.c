@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/bench.h"
 #include "data/import.h"
 #include "eval/definitions.h"
 #include "retrieve/model.h"
@@ -31,7 +32,7 @@ static void list_topics(lode_text *text) {
     lode__text_add(
         text, "\n  metrics              what is measured, and how it is defined\n"
               "  definitions          what projects and papers mean by their metric names\n"
-              "  import, synth, info, mine, eval, encode, index    options of these verbs\n"
+              "  import, synth, info, mine, eval, encode, index, bench    options of these verbs\n"
               "  experiment           keys of an experiment's file, and options of the verb\n");
 }
 
@@ -202,12 +203,10 @@ static const lode_key *keys_of(const char *topic) {
     static const struct {
         const char *name;
         const lode_key *keys;
-    } verbs[] = {{"import", lode__import_keys},
-                 {"synth", lode__synth_keys},
-                 {"info", lode__info_keys},
-                 {"eval", lode__measure_keys},
-                 {"encode", lode__encode_keys},
-                 {"index", lode__index_keys}};
+    } verbs[] = {{"import", lode__import_keys}, {"synth", lode__synth_keys},
+                 {"info", lode__info_keys},     {"eval", lode__measure_keys},
+                 {"encode", lode__encode_keys}, {"index", lode__index_keys},
+                 {"bench", lode__bench_keys}};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(verbs[i].name, topic) == 0) return verbs[i].keys;
     }

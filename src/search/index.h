@@ -21,8 +21,7 @@ typedef struct lode_index_class {
     void (*search)(lode_searcher *searcher);
 } lode_index_class;
 
-extern const lode_index_class lode__index_exact, lode__index_scan, lode__index_ivf,
-    lode__index_graph;
+extern const lode_index_class lode__index_exact, lode__index_scan, lode__index_ivf, lode__index_graph;
 
 struct lode_index {
     const lode_index_class *class;

@@ -1,5 +1,5 @@
 # Each verb explains itself, on standard output, with success; `help VERB` is the same.
-for verb in synth import info mine train eval encode index recommend experiment help version; do
+for verb in synth import info mine train eval encode index recommend experiment bench help version; do
     lodestone "$verb" --help >by_option
     lodestone help "$verb" >by_help
     cmp by_option by_help
