@@ -69,8 +69,8 @@ static const struct lode_kernels_f32 *const tables[LODE_LEVELS] = {
     &lode__kernels_ref_f32, &lode__kernels_avx2, &lode__kernels_avx512, &lode__kernels_avx512,
     &lode__kernels_avx512};
 static const struct lode_kernels_b16 *const tables_b16[LODE_LEVELS] = {
-    &lode__kernels_ref_b16, &lode__kernels_ref_b16, &lode__kernels_ref_b16, &lode__kernels_ref_b16,
-    &lode__kernels_ref_b16};
+    &lode__kernels_ref_b16, &lode__kernels_avx2_b16, &lode__kernels_avx512_b16,
+    &lode__kernels_avx512bf16, &lode__kernels_avx512bf16};
 #else
 static lode_level probe(void) {
     return LODE_LEVEL_SCALAR;
