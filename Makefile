@@ -184,10 +184,10 @@ bench: ## measure speed and print it with its context
 	@for b in $(BENCHBIN); do $$b || exit 1; done
 .PHONY: bench-versus
 VERSUS ?=
-bench-versus: ## training speed beside PyTorch's on the same files (VERSUS='--data FOLDER --rounds 5')
+bench-versus: ## beside what people use today, on the same data (BENCH=full for all; VERSUS='--only training')
 	@tools/install_deps.sh build
 	$(AGAIN) all
-	@$(PYTHON) bench/versus.py --lodestone $(BUILD)/lodestone --python $(PYTHON) $(VERSUS)
+	@BENCH=$(BENCH) $(PYTHON) bench/versus.py --lodestone $(BUILD)/lodestone --python $(PYTHON) $(VERSUS)
 .PHONY: bench-binaries
 bench-binaries: $(BENCHBIN)
 

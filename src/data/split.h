@@ -100,19 +100,39 @@ typedef struct lode_state {
     uint64_t end;
 } lode_state;
 
-/// Training examples, numbered 0 .. count - 1 by user and time: an example is the state before a training
-/// click together with that click. Clicks with fewer than `min_history` clicks before them are left out.
+/// What a training example is (data.examples).
+typedef enum lode_example_kind {
+    LODE_EVERY_CLICK,   ///< every training click with the state before it
+    LODE_ALL_POSITIONS, ///< a window of a user's clicks, each of which predicts the next
+    LODE_RANDOM_CUT,    ///< one click of every user, drawn anew in each epoch
+    LODE_LAST           ///< the last training click of every user
+} lode_example_kind;
+
+typedef struct lode_example_options {
+    int kind;             ///< lode_example_kind
+    uint64_t min_history; ///< clicks with fewer before them are no target (a window has at least one)
+    uint64_t history;     ///< all_positions: longest window, counted in inputs
+    bool all_windows;     ///< all_positions: cut a long user into windows, not the last one alone
+    uint64_t seed;        ///< random_cut
+} lode_example_options;
+
+/// Training examples, numbered 0 .. count - 1 by user and time, without an array of them. An example is a state
+/// whose `end` is a training click: the state's target. Under all_positions it is a window: the up to `history`
+/// clicks before `end`, of which each has the next one as its target and the newest the click at `end`. Windows of a
+/// user end at the last training click, `history` clicks before it, and so on: every training click but the first is
+/// a target once (of users who are longer than the window and have the last window alone, the newest ones).
 typedef struct lode_examples {
     const lode_split *split;
     uint64_t *starts; ///< [users + 1] number of the first example of each user
     uint64_t count;
-    uint64_t min_history;
+    lode_example_options options;
 } lode_examples;
 
 LODE_CHECK lode_status lode__examples_new(lode_examples *examples, const lode_split *split,
-                                          uint64_t min_history, lode_error *error);
+                                          const lode_example_options *options, lode_error *error);
 void lode__examples_release(lode_examples *examples);
-/// State and target position of example `index` < count; the target is item[state.end]. O(log users).
-lode_state lode__example(const lode_examples *examples, uint64_t index);
+/// Example `index` < count of an epoch; its target (all_positions: of the newest position) is item[state.end].
+/// O(log users).
+lode_state lode__example(const lode_examples *examples, uint64_t index, uint32_t epoch);
 
 #endif

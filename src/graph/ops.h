@@ -16,8 +16,9 @@ lode_tensor *lode__embedding(lode_graph *graph, lode_param *table, lode_index *i
 lode_tensor *lode__linear(lode_graph *graph, lode_tensor *x, lode_param *weight, lode_param *bias,
                           lode_activation activation);
 
-/// y = x + z, same shapes.
+/// y = x + z, or y = scale x + z; same shapes.
 lode_tensor *lode__add(lode_graph *graph, lode_tensor *x, lode_tensor *z);
+lode_tensor *lode__add_scaled(lode_graph *graph, lode_tensor *x, double scale, lode_tensor *z);
 
 /// y = layer norm of x + residual (NULL = x alone), gain and bias [1, d].
 lode_tensor *lode__layer_norm(lode_graph *graph, lode_tensor *x, lode_tensor *residual,
@@ -37,6 +38,9 @@ typedef struct lode_part_of_row {
 #define LODE_CONCAT_PARTS 32
 /// Columns side by side. One part without lists is returned as it is.
 lode_tensor *lode__concat(lode_graph *graph, const lode_part_of_row *parts, size_t count);
+
+/// Last row of every list: x [s, d] packed -> [m, d]; empty lists give zeros.
+lode_tensor *lode__last(lode_graph *graph, lode_tensor *x, lode_lists *lists);
 
 /// Each element is 0 with probability `rate`, else multiplied by 1 / (1 - rate), while graph->training;
 /// a function of (seed, step, number of the op, element). rate 0 returns x.

@@ -18,6 +18,7 @@ static const char *const level_names[LODE_LEVELS] = {"scalar", "avx2", "avx512",
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static lode_level chosen;
+static struct lode_kernels_b16 tables_b16[LODE_LEVELS]; // each begins as the one below
 
 #if LODE_KERNEL_X86
 #include <cpuid.h>
@@ -68,19 +69,35 @@ static lode_level probe(void) {
 static const struct lode_kernels_f32 *const tables[LODE_LEVELS] = {
     &lode__kernels_ref_f32, &lode__kernels_avx2, &lode__kernels_avx512, &lode__kernels_avx512,
     &lode__kernels_avx512};
-static const struct lode_kernels_b16 *const tables_b16[LODE_LEVELS] = {
-    &lode__kernels_ref_b16, &lode__kernels_avx2_b16, &lode__kernels_avx512_b16,
-    &lode__kernels_avx512bf16, &lode__kernels_avx512bf16};
+
+// What each level adds to the b16 table of the one below.
+static void override_b16(struct lode_kernels_b16 *table, lode_level level) {
+    if (level == LODE_LEVEL_AVX2) *table = lode__kernels_avx2_b16;
+    if (level == LODE_LEVEL_AVX512) *table = lode__kernels_avx512_b16;
+    if (level == LODE_LEVEL_AVX512BF16) {
+        *table = lode__kernels_avx512bf16;
+        lode__override_avx512bf16(table);
+    }
+}
 #else
 static lode_level probe(void) {
     return LODE_LEVEL_SCALAR;
 }
 
 static const struct lode_kernels_f32 *const tables[LODE_LEVELS] = {&lode__kernels_ref_f32};
-static const struct lode_kernels_b16 *const tables_b16[LODE_LEVELS] = {&lode__kernels_ref_b16};
+
+static void override_b16(struct lode_kernels_b16 *table, lode_level level) {
+    (void)table, (void)level;
+}
 #endif
 
 static void choose(void) {
+    struct lode_kernels_b16 table = lode__kernels_ref_b16;
+    for (lode_level level = 0; level < LODE_LEVELS; level++) {
+        override_b16(&table, level);
+        table.level = level_names[level];
+        tables_b16[level] = table;
+    }
     size_t level = probe();
     const char *mask = getenv("LODE_CPU");
     if (mask != NULL && mask[0] != '\0') {
@@ -100,7 +117,7 @@ const struct lode_kernels_f32 *lode__kernels_f32(void) {
 
 const struct lode_kernels_b16 *lode__kernels_b16(void) {
     pthread_once(&once, choose);
-    return tables_b16[chosen];
+    return &tables_b16[chosen];
 }
 
 const struct lode_kernels_f64 *lode__kernels_f64(void) {
@@ -112,7 +129,8 @@ const struct lode_kernels_f32 *lode__kernels_at(lode_level level) {
 }
 
 const struct lode_kernels_b16 *lode__kernels_b16_at(lode_level level) {
-    return level <= probe() ? tables_b16[level] : NULL;
+    pthread_once(&once, choose);
+    return level <= probe() ? &tables_b16[level] : NULL;
 }
 
 const char *lode__level_name(lode_level level) {

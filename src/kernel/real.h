@@ -17,6 +17,8 @@ typedef struct lode_kernels_f32 lode_kernels;
 typedef struct lode_gemm_f32 lode_gemm;
 typedef struct lode_attention_f32 lode_attention;
 typedef struct lode_adam_f32 lode_adam;
+typedef struct lode_contrast_tile_f32 lode_contrast_tile;
+typedef struct lode_weighted_sum_f32 lode_weighted_sum;
 #define LODE_REAL(name) name##_f32
 #define LODE_FIRST_PASS 1
 #elif LODE_REAL_BITS == 64
@@ -25,6 +27,8 @@ typedef struct lode_kernels_f64 lode_kernels;
 typedef struct lode_gemm_f64 lode_gemm;
 typedef struct lode_attention_f64 lode_attention;
 typedef struct lode_adam_f64 lode_adam;
+typedef struct lode_contrast_tile_f64 lode_contrast_tile;
+typedef struct lode_weighted_sum_f64 lode_weighted_sum;
 #define LODE_REAL(name) name##_f64
 #define LODE_FIRST_PASS 0
 #else
@@ -34,6 +38,8 @@ typedef struct lode_kernels_b16 lode_kernels;
 typedef struct lode_gemm_b16 lode_gemm;
 typedef struct lode_attention_b16 lode_attention;
 typedef struct lode_adam_b16 lode_adam;
+typedef struct lode_contrast_tile_b16 lode_contrast_tile;
+typedef struct lode_weighted_sum_b16 lode_weighted_sum;
 #define LODE_REAL(name) name##_b16
 #define LODE_FIRST_PASS 0
 #endif

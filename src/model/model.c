@@ -113,3 +113,9 @@ void lode__tower_apply(const lode_model_core *model, lode_side side, lode_graph 
         outputs->vector = lode__normalize(graph, outputs->vector);
     }
 }
+
+lode_tensor *lode__tower_states(const lode_model_core *model, lode_graph *graph,
+                                const lode_tower_outputs *outputs) {
+    if (model->options.scorer != LODE_SCORER_COSINE) return outputs->positions;
+    return lode__normalize(graph, outputs->positions);
+}

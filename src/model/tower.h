@@ -20,20 +20,27 @@ typedef struct lode_tower_inputs {
     lode_dim *rows; ///< users or items
     lode_field_input fields[LODE_FIELDS];
     size_t field_count;
-    lode_lists *history; ///< users only: packed clicks, newest first
-    lode_index *clicks;  ///< [positions] item id rows
-    lode_index *places;  ///< [positions] 0 = newest
+    lode_lists *history; ///< users only: packed clicks, newest first or (type->oldest_first) in order of time
+    lode_index *clicks; ///< [positions] item id rows
+    lode_index *places; ///< [positions] 0 = newest, in either order
 } lode_tower_inputs;
 
 /// What a tower gives; members that it does not give are NULL / 0.
 typedef struct lode_tower_outputs {
     lode_tensor *vector;     ///< [rows, d]
     lode_tensor *raw_fields; ///< [rows, sum of field dims]: f_i, before the tower (SYSTEMS.md 1.2)
-    lode_tensor *positions;  ///< [positions, d]
+    lode_tensor *positions;  ///< [positions, d], in the order of the history
 } lode_tower_outputs;
 
-/// What an objective may ask of a tower.
-enum lode_need { LODE_NEED_VECTOR = 1, LODE_NEED_RAW_FIELDS = 2, LODE_NEED_POSITIONS = 4 };
+/// What an objective may ask of a tower, and data.examples: all_positions of the user tower.
+enum lode_need {
+    LODE_NEED_VECTOR = 1,
+    LODE_NEED_RAW_FIELDS = 2,
+    LODE_NEED_POSITIONS = 4,
+    /// Positions, in order of time, each a function of the clicks up to it alone and of the dimension of `vector`,
+    /// which is the newest of them: what stands behind a position may be what it is to predict.
+    LODE_NEED_STATES = 8
+};
 
 /// What a tower may know when it declares: the fields of its side and the shape of histories.
 typedef struct lode_tower_setting {
@@ -48,7 +55,8 @@ typedef struct lode_tower_setting {
 typedef struct lode_tower_type {
     const char *name, *help;
     lode_side side;
-    unsigned gives;       ///< enum lode_need
+    unsigned gives; ///< enum lode_need
+    bool oldest_first; ///< how this tower wants histories packed; places count from the newest all the same
     const lode_key *keys; ///< of its part of the configuration, besides `tower`
     bool (*reads_history)(const void *config); ///< user towers; NULL = always
     size_t config_size, state_size;

@@ -3,11 +3,15 @@
 #include <string.h>
 
 extern const lode_tower_type lode__tower_ican, lode__tower_youtubednn, lode__tower_dssm,
-    lode__tower_mlp, lode__tower_id;
+    lode__tower_sasrec, lode__tower_mlp, lode__tower_id;
 
-const lode_tower_type *const lode__towers[] = {&lode__tower_ican, &lode__tower_youtubednn,
-                                               &lode__tower_dssm, &lode__tower_mlp,
-                                               &lode__tower_id,   NULL};
+const lode_tower_type *const lode__towers[] = {&lode__tower_ican,
+                                               &lode__tower_youtubednn,
+                                               &lode__tower_dssm,
+                                               &lode__tower_sasrec,
+                                               &lode__tower_mlp,
+                                               &lode__tower_id,
+                                               NULL};
 
 const lode_tower_type *lode__tower_find(const char *name, lode_side side) {
     for (size_t i = 0; lode__towers[i] != NULL; i++) {

@@ -23,12 +23,12 @@ lode_item_view *lode__item_view_new(lode_graph *graph, const lode_model_core *mo
     lode_item_view *view = lode__graph_alloc(graph, 1, sizeof *view);
     if (view == NULL) return NULL;
     view->model = model;
+    view->pool = graph->pool;
     view->inputs.rows = lode__graph_dim(graph, "items", capacity);
     if (view->inputs.rows == NULL) return NULL;
     const size_t rows = (size_t)model->vocabulary->items + 1;
     view->rows = lode__graph_alloc(graph, capacity, sizeof *view->rows);
     view->slot = lode__graph_alloc(graph, rows, sizeof *view->slot);
-    view->stamp = lode__graph_alloc(graph, rows, sizeof *view->stamp);
     build_fields(graph, model, LODE_SIDE_ITEM, &view->inputs);
     if (graph->failed) return NULL;
     lode__tower_apply(model, LODE_SIDE_ITEM, graph, params, &view->inputs, &view->outputs);
@@ -38,17 +38,16 @@ lode_item_view *lode__item_view_new(lode_graph *graph, const lode_model_core *mo
 
 void lode__item_view_begin(lode_item_view *view) {
     view->count = 0;
-    if (++view->now != 0) return;
-    const size_t rows = (size_t)view->model->vocabulary->items + 1; // the stamp has gone round
-    for (size_t row = 0; row < rows; row++)
-        view->stamp[row] = 0;
-    view->now = 1;
+}
+
+/// What stands in `slot` for a row without one is left over, and `rows` says something else there.
+static bool has_slot(const lode_item_view *view, uint32_t row) {
+    return view->slot[row] < view->count && view->rows[view->slot[row]] == row;
 }
 
 int32_t lode__item_view_slot(lode_item_view *view, uint32_t row) {
-    if (view->stamp[row] != view->now) {
+    if (!has_slot(view, row)) {
         assert(view->count < view->inputs.rows->capacity);
-        view->stamp[row] = view->now;
         view->slot[row] = (uint32_t)view->count;
         view->rows[view->count++] = row;
     }
@@ -56,10 +55,13 @@ int32_t lode__item_view_slot(lode_item_view *view, uint32_t row) {
 }
 
 int32_t lode__item_view_find(const lode_item_view *view, uint32_t row) {
-    return view->stamp[row] == view->now ? (int32_t)view->slot[row] : -1;
+    return has_slot(view, row) ? (int32_t)view->slot[row] : -1;
 }
 
-static void fill_item_field(const lode_item_view *view, lode_field_input *input) {
+static void fill_item_field(void *context, size_t task, size_t thread) {
+    (void)thread;
+    const lode_item_view *view = context;
+    const lode_field_input *input = &view->inputs.fields[task];
     const lode_codes *codes = &input->field->items;
     size_t at = 0;
     for (size_t slot = 0; slot < view->count; slot++) {
@@ -74,9 +76,7 @@ static void fill_item_field(const lode_item_view *view, lode_field_input *input)
 
 void lode__item_view_fill(lode_item_view *view) {
     view->inputs.rows->size = view->count;
-    for (size_t i = 0; i < view->inputs.field_count; i++) {
-        fill_item_field(view, &view->inputs.fields[i]);
-    }
+    lode__pool_run(view->pool, view->inputs.field_count, fill_item_field, view);
 }
 
 void lode__item_view_fill_codes(lode_item_view *view, const lode_codes *codes, size_t first,
@@ -103,6 +103,7 @@ lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *mo
     lode_user_view *view = lode__graph_alloc(graph, 1, sizeof *view);
     if (view == NULL) return NULL;
     view->model = model;
+    view->oldest_first = model->user.type->oldest_first;
     lode_tower_inputs *inputs = &view->inputs;
     inputs->rows = lode__graph_dim(graph, "users", capacity);
     lode_dim *positions = lode__graph_dim(graph, "positions", capacity * model->history);
@@ -128,6 +129,14 @@ static void fill_user_field(const lode_user_view *view, lode_field_input *input,
     input->ids->dim->size = at;
 }
 
+static void reverse(uint32_t *values, size_t count) {
+    for (size_t i = 0; i < count / 2; i++) {
+        const uint32_t value = values[i];
+        values[i] = values[count - 1 - i];
+        values[count - 1 - i] = value;
+    }
+}
+
 void lode__user_view_fill(lode_user_view *view, const lode_user_source *source, size_t count) {
     lode_tower_inputs *inputs = &view->inputs;
     assert(count <= inputs->rows->capacity);
@@ -136,8 +145,11 @@ void lode__user_view_fill(lode_user_view *view, const lode_user_source *source, 
     for (size_t user = 0; user < count; user++) {
         uint32_t *clicks = (uint32_t *)inputs->clicks->data + at;
         const size_t length = source->history(source->self, user, inputs->history->limit, clicks);
-        for (size_t place = 0; place < length; place++)
-            inputs->places->data[at + place] = (int32_t)place;
+        if (view->oldest_first) reverse(clicks, length);
+        for (size_t i = 0; i < length; i++) {
+            const size_t place = view->oldest_first ? length - 1 - i : i;
+            inputs->places->data[at + i] = (int32_t)place;
+        }
         at += length;
         inputs->history->offsets[user + 1] = (int32_t)at;
     }

@@ -59,9 +59,9 @@ static lode_status prepare(void *state, const void *config, const lode_training 
     return LODE_OK;
 }
 
-static size_t items(const void *state, size_t batch) {
+static size_t items(const void *state, size_t queries) {
     (void)state;
-    (void)batch;
+    (void)queries;
     return 0;
 }
 
@@ -70,17 +70,18 @@ static lode_status build(void *state, const lode_scene *scene, double weight, lo
     lode_in_batch *self = state;
     lode_graph *graph = scene->graph;
     self->items = scene->items;
-    lode_dim *dim = lode__graph_dim(graph, "negatives", scene->batch);
+    const size_t most = LODE_MIN(scene->most, scene->items->inputs.rows->capacity);
+    lode_dim *dim = lode__graph_dim(graph, "negatives", most);
     if (dim == NULL) return LODE_OK;
     self->negative = lode__graph_index(graph, dim, 1);
     self->negative_shift = lode__graph_vector(graph, dim);
-    self->positive_shift = lode__graph_vector(graph, scene->users->inputs.rows);
+    self->positive_shift = lode__graph_vector(graph, scene->query->rows);
     self->masker = (lode_masker){
         .mask = (lode_mask)self->options->mask, .shared = true, .training = &self->training};
-    lode__masker_build(&self->masker, scene, scene->batch);
+    lode__masker_build(&self->masker, scene, most);
     lode_tensor *loss = lode__contrast(
         graph, &(lode_contrast){.kind = LODE_CONTRAST_SOFTMAX,
-                                .query = scene->users->outputs.vector,
+                                .query = scene->query,
                                 .key = scene->items->outputs.vector,
                                 .positive = scene->targets,
                                 .negative = self->negative,

@@ -1,10 +1,14 @@
 #include "objective/negatives.h"
 
 #include <math.h>
+#include <string.h>
+
+enum { MOST_REDRAWS = 100 };
 
 const char *const lode__masks[] = {"same_item", "user_items", "none", NULL};
 
 static const char *const scopes[] = {"batch", "example", NULL};
+static const char *const avoidances[] = {"none", "user_items", NULL};
 static const char *const sources[] = {"uniform", "log_uniform", "popularity", NULL};
 
 const lode_key lode__negative_keys[] = {
@@ -37,6 +41,14 @@ const lode_key lode__negative_keys[] = {
      .low = 0,
      .high = 2,
      .help = "Exponent of popularity (word2vec's .75; CLRec's degree^.75)."},
+    {.name = "avoid",
+     .type = LODE_KEY_CHOICE,
+     .offset = offsetof(lode_negative_options, avoid),
+     .fallback = "none",
+     .choices = avoidances,
+     .help = "user_items: draw again, up to 100 times, while a negative is an item that the user "
+             "clicked in training (SASRec's negatives); needs scope: example. What is left after "
+             "that, `mask` decides."},
     {0}};
 
 // --- masks --------------------------------------------------------------------------------------------
@@ -45,9 +57,9 @@ void lode__masker_build(lode_masker *masker, const lode_scene *scene, size_t neg
     if (masker->mask == LODE_MASK_NONE) return;
     const size_t most = LODE_MIN(masker->shared ? negatives : masker->width, (size_t)LODE_MASKED);
     lode_graph *graph = scene->graph;
-    lode_dim *positions = lode__graph_dim(graph, "masked", scene->batch * most);
+    lode_dim *positions = lode__graph_dim(graph, "masked", scene->most * most);
     masker->items = scene->items;
-    masker->lists = lode__graph_lists(graph, scene->users->inputs.rows, positions, most);
+    masker->lists = lode__graph_lists(graph, scene->query->rows, positions, most);
     masker->places = positions != NULL ? lode__graph_index(graph, positions, 1) : NULL;
     masker->seen =
         lode__graph_alloc(graph, scene->items->inputs.rows->capacity, sizeof *masker->seen);
@@ -86,9 +98,9 @@ static size_t mask_slot(const lode_masker *masker, int32_t slot, const int32_t *
     return at;
 }
 
-/// Each of the user's items once, however often it was clicked: repeats would use up the room.
-static size_t mask_user(lode_masker *masker, const lode_state *state, const int32_t *own, size_t at,
-                        size_t end) {
+/// Each of the user's items once, however often it was clicked: repeats would use up the room. A shared list is
+/// searched for them; of own negatives only the mark is left behind, for mask_marked.
+static size_t mask_user(lode_masker *masker, const lode_state *state, size_t at, size_t end) {
     const lode_split *split = masker->training->split;
     masker->now++;
     for (uint64_t click = split->log.offsets[state->user]; click < split->train_end[state->user];
@@ -97,9 +109,30 @@ static size_t mask_user(lode_masker *masker, const lode_state *state, const int3
         const int32_t slot = lode__item_view_find(masker->items, row);
         if (slot < 0 || masker->seen[slot] == masker->now) continue;
         masker->seen[slot] = masker->now;
-        at = mask_slot(masker, slot, own, at, end);
+        if (masker->shared) at = mask_slot(masker, slot, NULL, at, end);
     }
     return at;
+}
+
+static size_t mask_marked(const lode_masker *masker, const int32_t *own, size_t at, size_t end) {
+    for (size_t place = 0; place < masker->width && at < end; place++) {
+        if (masker->seen[own[place]] == masker->now) masker->places->data[at++] = (int32_t)place;
+    }
+    return at;
+}
+
+/// Queries of one user (positions of a window) come one after the other: the work is done once for them.
+static size_t mask_user_items(lode_masker *masker, const lode_batch *batch, size_t query,
+                              const int32_t *own, size_t at, size_t end) {
+    const bool again = query > 0 && batch->states[query].user == batch->states[query - 1].user;
+    if (!again) at = mask_user(masker, &batch->states[query], at, end);
+    if (!masker->shared) return mask_marked(masker, own, at, end);
+    if (!again) return at;
+    const int32_t *offsets = masker->lists->offsets;
+    const size_t length = (size_t)(offsets[query] - offsets[query - 1]);
+    memcpy(masker->places->data + at, masker->places->data + offsets[query - 1],
+           length * sizeof *masker->places->data);
+    return at + length;
 }
 
 void lode__masker_fill(lode_masker *masker, const lode_batch *batch, const int32_t *slots,
@@ -111,7 +144,7 @@ void lode__masker_fill(lode_masker *masker, const lode_batch *batch, const int32
         const int32_t *own = masker->shared ? NULL : slots + i * masker->width;
         const size_t end = LODE_MIN(at + masker->lists->limit, masker->places->dim->capacity);
         if (masker->mask == LODE_MASK_USER_ITEMS) {
-            at = mask_user(masker, &batch->states[i], own, at, end);
+            at = mask_user_items(masker, batch, i, own, at, end);
         } else {
             at = mask_slot(masker, lode__item_view_find(masker->items, batch->target_rows[i]), own,
                            at, end);
@@ -130,7 +163,6 @@ const lode_key lode__sampled_keys[] = {LODE_NEGATIVES_KEY,
 
 lode_status lode__sampled_prepare(void *state, const void *config, const lode_training *training,
                                   lode_arena *arena, lode_error *error) {
-    (void)arena;
     lode_sampled *self = state;
     self->options = config;
     self->training = *training;
@@ -139,6 +171,16 @@ lode_status lode__sampled_prepare(void *state, const void *config, const lode_tr
         return lode__fail(error, LODE_E_CONFIG,
                           "the training part has %u items: negatives need at least 2",
                           training->split->train_items);
+    }
+    if (negatives->avoid != 0) {
+        if (negatives->scope == 0) {
+            return lode__fail(
+                error, LODE_E_CONFIG,
+                "negatives.avoid: user_items needs negatives.scope: example: a draw that "
+                "all examples share cannot avoid the items of each user");
+        }
+        self->avoided = lode__arena_alloc(arena, training->split->log.items, sizeof *self->avoided);
+        if (self->avoided == NULL) return lode__fail_memory(error);
     }
     return lode__sampler_new(&self->sampler, (lode_sampler_type)negatives->from, negatives->alpha,
                              training->split->item_count, training->split->log.items, error);
@@ -149,10 +191,10 @@ void lode__sampled_release(void *state) {
     lode__sampler_free(&self->sampler);
 }
 
-size_t lode__sampled_items(const void *state, size_t batch) {
+size_t lode__sampled_items(const void *state, size_t queries) {
     const lode_sampled *self = state;
     const size_t count = (size_t)self->options->negatives.count;
-    return self->options->negatives.scope == 0 ? count : count * batch;
+    return self->options->negatives.scope == 0 ? count : count * queries;
 }
 
 lode_status lode__sampled_build(lode_sampled *self, lode_contrast_kind kind,
@@ -162,14 +204,14 @@ lode_status lode__sampled_build(lode_sampled *self, lode_contrast_kind kind,
     const bool shared = self->options->negatives.scope == 0;
     const size_t count = (size_t)self->options->negatives.count;
     self->items = scene->items;
-    lode_dim *dim = shared ? lode__graph_dim(graph, "negatives", count) : scene->users->inputs.rows;
+    lode_dim *dim = shared ? lode__graph_dim(graph, "negatives", count) : scene->query->rows;
     if (dim == NULL) return LODE_OK; // graph->failed: reported when the graph is finished
     self->negative = lode__graph_index(graph, dim, shared ? 1 : count);
     if (kind == LODE_CONTRAST_SOFTMAX && self->options->log_q) {
-        lode_dim *places = shared ? dim : lode__graph_dim(graph, "places", scene->batch * count);
+        lode_dim *places = shared ? dim : lode__graph_dim(graph, "places", scene->most * count);
         if (places == NULL) return LODE_OK;
         self->negative_shift = lode__graph_vector(graph, places);
-        self->positive_shift = lode__graph_vector(graph, scene->users->inputs.rows);
+        self->positive_shift = lode__graph_vector(graph, scene->query->rows);
     }
     self->masker = (lode_masker){.mask = (lode_mask)self->options->mask,
                                  .shared = shared,
@@ -178,7 +220,7 @@ lode_status lode__sampled_build(lode_sampled *self, lode_contrast_kind kind,
     lode__masker_build(&self->masker, scene, count);
     lode_tensor *loss = lode__contrast(
         graph, &(lode_contrast){.kind = kind,
-                                .query = scene->users->outputs.vector,
+                                .query = scene->query,
                                 .key = scene->items->outputs.vector,
                                 .positive = scene->targets,
                                 .negative = self->negative,
@@ -193,23 +235,58 @@ lode_status lode__sampled_build(lode_sampled *self, lode_contrast_kind kind,
     return LODE_OK;
 }
 
+/// Mark the items that a user clicked in training.
+static void mark_avoided(lode_sampled *self, uint32_t user) {
+    const lode_split *split = self->training.split;
+    if (++self->now == 0) { // the mark has gone round
+        memset(self->avoided, 0, split->log.items * sizeof *self->avoided);
+        self->now = 1;
+    }
+    for (uint64_t click = split->log.offsets[user]; click < split->train_end[user]; click++)
+        self->avoided[split->log.item[click]] = self->now;
+}
+
+static uint32_t draw_item(const lode_sampled *self, lode_random *random) {
+    uint32_t item = lode__sampler_draw(self->sampler, random);
+    for (int again = 0; again < MOST_REDRAWS && self->avoided != NULL; again++) {
+        if (self->avoided[item] != self->now) break;
+        item = lode__sampler_draw(self->sampler, random);
+    }
+    return item;
+}
+
+/// `count` negatives to places first .. of the list.
+static void draw_list(lode_sampled *self, size_t first, size_t count, lode_random *random) {
+    for (size_t i = first; i < first + count; i++) {
+        const uint32_t item = draw_item(self, random);
+        self->negative->data[i] =
+            lode__item_view_slot(self->items, self->training.binding->item_row[item]);
+        if (self->negative_shift != NULL)
+            self->negative_shift->data[i] = self->sampler->log_q[item];
+    }
+}
+
 lode_status lode__sampled_draw(void *state, const lode_batch *batch, lode_error *error) {
     (void)error;
     lode_sampled *self = state;
     const lode_binding *binding = self->training.binding;
     const bool shared = self->options->negatives.scope == 0;
-    const size_t count = (size_t)self->options->negatives.count * (shared ? 1 : batch->count);
+    const size_t width = (size_t)self->options->negatives.count;
     lode_random random = lode__random(batch->seed, batch->purpose, batch->epoch, batch->step);
-    if (shared) self->negative->dim->size = count;
-    for (size_t i = 0; i < count; i++) {
-        const uint32_t item = lode__sampler_draw(self->sampler, &random);
-        self->negative->data[i] = lode__item_view_slot(self->items, binding->item_row[item]);
-        if (self->negative_shift != NULL)
-            self->negative_shift->data[i] = self->sampler->log_q[item];
+    if (shared) {
+        self->negative->dim->size = width;
+        draw_list(self, 0, width, &random);
+    }
+    for (size_t i = 0; i < batch->count && !shared; i++) {
+        const uint32_t user = batch->states[i].user;
+        if (self->avoided != NULL && (i == 0 || user != batch->states[i - 1].user))
+            mark_avoided(self, user);
+        draw_list(self, i * width, width, &random);
     }
     for (size_t i = 0; i < batch->count && self->positive_shift != NULL; i++) {
         self->positive_shift->data[i] = self->sampler->log_q[binding->item_of[batch->target_rows[i]]];
     }
-    lode__masker_fill(&self->masker, batch, self->negative->data, count);
+    lode__masker_fill(&self->masker, batch, self->negative->data,
+                      shared ? width : width * batch->count);
     return LODE_OK;
 }

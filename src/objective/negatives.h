@@ -11,18 +11,18 @@ typedef enum lode_mask { LODE_MASK_SAME_ITEM, LODE_MASK_USER_ITEMS, LODE_MASK_NO
 
 extern const char *const lode__masks[];
 
-/// Which places of the negative list an example must not see.
+/// Which places of the negative list a query must not see.
 typedef struct lode_masker {
     lode_mask mask;
     bool shared;
     size_t width; ///< of an example's own negatives
     const lode_training *training;
     lode_item_view *items;
-    lode_lists *lists; ///< rows = examples
+    lode_lists *lists; ///< rows = queries
     lode_index *places;
     int32_t *first,
         *next; ///< shared: places of an item slot, chained; [item view capacity], [negatives]
-    uint64_t *seen, now; ///< [item view capacity] number of the last example that masked an item slot
+    uint64_t *seen, now; ///< [item view capacity] number of the last user that masked an item slot
 } lode_masker;
 
 /// Build into a scene; `negatives` is the most places of a shared list. Fails through graph->failed.
@@ -37,6 +37,7 @@ typedef struct lode_negative_options {
     int scope; ///< 0 batch, 1 example
     int from;  ///< lode_sampler_type
     double alpha;
+    int avoid; ///< 0 none, 1 the items of the user
 } lode_negative_options;
 
 extern const lode_key lode__negative_keys[];
@@ -58,6 +59,8 @@ typedef struct lode_sampled {
     lode_index *negative;
     lode_vector *negative_shift, *positive_shift;
     lode_masker masker;
+    uint32_t *avoided,
+        now; ///< [log items] == now: an item of the user at hand; NULL = none are avoided
 } lode_sampled;
 
 /// Keys of a loss that has no others: negatives, temperature, mask.

@@ -10,6 +10,14 @@
 /// does not shift the draws of another. Queues, momentum copies and the like are declared state: `arrays` lists
 /// them and checkpoints carry them. No objective names a tower, no tower an objective: `needs` says what a tower
 /// must give.
+///
+/// A loss is a mean over *queries*: vectors that each have a positive item. What they are, data.examples says, and no
+/// objective has to know: a query is the user vector of an example (every_click, random_cut, last), or one position of
+/// an example's window (all_positions), where examples and queries are numbered apart. An objective takes the tensor
+/// from `scene->query`, the slots of the positives from `scene->targets` and what it must know of a query from the
+/// batch: `states[q]` (user and moment: everything strictly before `end` may be known), `target_rows[q]`, and
+/// `example_of[q]` for what belongs to the example (its fields, its row in the user view). Dimensions of what is
+/// drawn per query are `scene->query->rows`, whose capacity is `scene->most`.
 #ifndef LODE_OBJECTIVE_OBJECTIVE_H
 #define LODE_OBJECTIVE_OBJECTIVE_H
 
@@ -34,19 +42,21 @@ typedef struct lode_scene {
     const lode_params *params;
     lode_user_view *users; ///< row i = the state of example i
     lode_item_view *items;
-    lode_index *targets; ///< [users] slot of example i's item in the item view
-    size_t batch;        ///< most examples
+    lode_tensor *query;  ///< [queries, d]
+    lode_index *targets; ///< [queries] slot of each query's positive in the item view
+    size_t most;         ///< most queries
 } lode_scene;
 
-/// One step's examples.
+/// One step's queries.
 typedef struct lode_batch {
     uint64_t seed;
     uint32_t purpose; ///< of this objective's draws
     uint32_t epoch, step;
     double progress; ///< of the whole training, 0 .. 1
     size_t count;
-    const lode_state *states;    ///< [count]
-    const uint32_t *target_rows; ///< [count] item id rows
+    const lode_state *states; ///< [count] what each query may know; its positive is the click at `end`
+    const uint32_t *target_rows; ///< [count] item id rows of the positives
+    const uint32_t *example_of; ///< [count] rows of the user view, rising; NULL: query i is of example i
 } lode_batch;
 
 /// A piece of state that checkpoints carry.
@@ -69,8 +79,8 @@ typedef struct lode_objective_type {
     /// Mine, count, make samplers; `arena` lives as long as the objective.
     lode_status (*prepare)(void *state, const void *config, const lode_training *training,
                            lode_arena *arena, lode_error *error);
-    /// Most distinct items that a step adds to the item view besides the targets.
-    size_t (*items)(const void *state, size_t batch);
+    /// Most distinct items that a step of `queries` adds to the item view besides the targets.
+    size_t (*items)(const void *state, size_t queries);
     lode_stage stages[LODE_STAGES];
     size_t stage_count;
     void (*after_step)(void *state, const lode_params *params);               ///< or NULL

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const example_kinds[] = {"every_click", NULL};
+static const char *const example_kinds[] = {"every_click", "all_positions", "random_cut", "last",
+                                            NULL};
+static const char *const windows[] = {"last", "all", NULL};
 static const char *const optimisers[] = {"lazy_adam", "adam_dense", NULL};
 static const char *const precisions[] = {"f32", "bf16", NULL};
 static const char *const histories[] = {"protocol", "frozen", "rolling", NULL};
@@ -34,7 +36,19 @@ static const lode_key data_keys[] = {
      AT(examples),
      .fallback = "every_click",
      .choices = example_kinds,
-     .help = "What a training example is: every training click with the state before it."},
+     .help =
+         "What a training example is. every_click: every training click with the state before "
+         "it. all_positions: a window of a user's last data.history clicks, each of which is to "
+         "find the next (SASRec); the user tower must see no click behind a position. "
+         "random_cut: one click of every user, drawn anew in each epoch. last: every user's "
+         "last training click."},
+    {.name = "windows",
+     .type = LODE_KEY_CHOICE,
+     AT(windows),
+     .fallback = "last",
+     .choices = windows,
+     .help = "all_positions: of users with more clicks than data.history the last window alone, as "
+             "SASRec, or all, cut from the end."},
     {.name = "sessions",
      .type = LODE_KEY_SECTION,
      AT(sessions),
@@ -79,7 +93,7 @@ static const lode_key train_keys[] = {
      .fallback = "4096",
      .low = 1,
      .high = 1 << 20,
-     .help = "Examples of a step."},
+     .help = "Examples of a step; under data.examples: all_positions, windows."},
     {.name = "epochs",
      .type = LODE_KEY_INT,
      AT(epochs),

@@ -11,7 +11,8 @@
 
 typedef struct lode_data_config {
     int64_t history, min_history;
-    int examples; ///< every_click
+    int examples; ///< lode_example_kind
+    int windows;  ///< of all_positions: 0 the last of a user, 1 all
     lode_session_options sessions;
     lode_split_options split;
 } lode_data_config;

@@ -15,8 +15,12 @@ static lode_status prepare_data(lode_trainer *trainer, const lode_phase *phase, 
     LODE_TRY(lode__dataset_open(&trainer->data, phase->data, false, error));
     LODE_TRY(lode__split_new(&trainer->split, trainer->data, &config->data.split, error));
     if (phase->refit) lode__split_refit(trainer->split);
-    LODE_TRY(lode__examples_new(&trainer->examples, trainer->split,
-                                (uint64_t)config->data.min_history, error));
+    const lode_example_options options = {.kind = config->data.examples,
+                                          .min_history = (uint64_t)config->data.min_history,
+                                          .history = (uint64_t)config->data.history,
+                                          .all_windows = config->data.windows != 0,
+                                          .seed = (uint64_t)config->train.seed};
+    LODE_TRY(lode__examples_new(&trainer->examples, trainer->split, &options, error));
     if (trainer->examples.count == 0) {
         return lode__fail(
             error, LODE_E_INPUT,
@@ -43,17 +47,32 @@ static lode_status prepare_model(lode_trainer *trainer, lode_error *error) {
     LODE_TRY(lode__model_core_new(&trainer->model, &config->model, (size_t)config->data.history,
                                   vocabulary, (uint64_t)config->train.seed, error));
     LODE_TRY(lode__params_trainable(trainer->model->params, error));
-    return lode__binding_new(&trainer->binding, trainer->model->vocabulary, trainer->data, error);
+    LODE_TRY(lode__binding_new(&trainer->binding, trainer->model->vocabulary, trainer->data, error));
+    return lode__batcher_new(&trainer->batcher, &trainer->examples, trainer->binding,
+                             (size_t)config->train.batch, (size_t)config->data.history,
+                             &trainer->arena, error);
+}
+
+/// What data.examples needs of the user tower, and objectives of the positions that it trains on.
+static lode_status check_examples(const lode_trainer *trainer, lode_error *error) {
+    const lode_tower_type *tower = trainer->model->user.type;
+    if (!trainer->batcher.positions || (tower->gives & LODE_NEED_STATES) != 0) return LODE_OK;
+    return lode__fail(
+        error, LODE_E_CONFIG,
+        "data.examples: all_positions needs a user tower whose every position sees the "
+        "clicks up to it alone, and model.user.tower: %s does not give that (sasrec "
+        "does); or train it with data.examples: every_click",
+        tower->name);
 }
 
 static lode_status prepare_objectives(lode_trainer *trainer, size_t *items, lode_error *error) {
     const lode_training training = {trainer->split, trainer->binding, trainer->model, trainer->hooks};
-    const size_t batch = (size_t)trainer->config->train.batch;
-    *items = batch;
+    const size_t queries = trainer->batcher.most;
+    *items = queries;
     for (size_t i = 0; i < trainer->objective_count; i++) {
         lode_objective *objective = &trainer->objectives[i];
         LODE_TRY(lode__objective_prepare(objective, &training, error));
-        *items += objective->type->items(objective->state, batch);
+        *items += objective->type->items(objective->state, queries);
     }
     *items = LODE_MIN(*items, (size_t)trainer->model->vocabulary->items + 1);
     if (*items > MOST_ITEMS) {
@@ -83,11 +102,15 @@ static lode_status prepare_scene(lode_trainer *trainer, size_t number, size_t it
     graph->training = gradients;
     graph->seed = (uint64_t)trainer->config->train.seed;
     scene->params = trainer->model->params;
-    scene->batch = (size_t)trainer->config->train.batch;
-    scene->users = lode__user_view_new(graph, trainer->model, scene->params, scene->batch);
+    scene->most = trainer->batcher.most;
+    scene->users = lode__user_view_new(graph, trainer->model, scene->params, trainer->batcher.batch);
     scene->items = lode__item_view_new(graph, trainer->model, scene->params, items);
     if (scene->users != NULL && scene->items != NULL) {
-        scene->targets = lode__graph_index(graph, scene->users->inputs.rows, 1);
+        const lode_tower_outputs *outputs = &scene->users->outputs;
+        scene->query = trainer->batcher.positions
+                           ? lode__tower_states(trainer->model, graph, outputs)
+                           : outputs->vector;
+        if (scene->query != NULL) scene->targets = lode__graph_index(graph, scene->query->rows, 1);
         for (size_t i = 0; i < trainer->objective_count && scene->targets != NULL; i++) {
             const lode_objective *objective = &trainer->objectives[i];
             const lode_stage *stage = stage_in(trainer, objective, number);
@@ -142,19 +165,18 @@ static lode_status prepare(lode_trainer *trainer, const lode_phase *phase, lode_
     LODE_TRY(lode__pool_new(&trainer->pool, LODE_MIN(threads, (size_t)256), error));
     LODE_TRY(prepare_data(trainer, phase, error));
     LODE_TRY(prepare_model(trainer, error));
+    LODE_TRY(check_examples(trainer, error));
     LODE_TRY(prepare_graphs(trainer, error));
     LODE_TRY(prepare_validation(trainer, error));
-    const size_t batch = (size_t)train->batch;
-    trainer->states = lode__arena_alloc(&trainer->arena, batch, sizeof *trainer->states);
-    trainer->target_rows = lode__arena_alloc(&trainer->arena, batch, sizeof *trainer->target_rows);
+    LODE_TRY(lode__ahead_new(&trainer->ahead, &trainer->batcher, trainer->model->history,
+                             (uint64_t)train->seed, trainer->steps, threads > 1, error));
     trainer->optimiser = (lode_optimiser){.type = (lode_optimiser_type)train->optimiser,
                                           .rate = train->learning_rate,
                                           .beta1 = train->beta1,
                                           .beta2 = train->beta2,
                                           .epsilon = train->epsilon,
                                           .decay = train->weight_decay};
-    return trainer->states == NULL || trainer->target_rows == NULL ? lode__fail_memory(error)
-                                                                   : LODE_OK;
+    return LODE_OK;
 }
 
 lode_status lode__trainer_new(lode_trainer **out, lode_config *config, const lode_phase *phase,
@@ -180,6 +202,7 @@ lode_status lode__trainer_new(lode_trainer **out, lode_config *config, const lod
 void lode__trainer_free(lode_trainer **trainer) {
     lode_trainer *self = *trainer;
     if (self == NULL) return;
+    lode__ahead_free(&self->ahead);
     if (self->ranker.free != NULL) self->ranker.free(self->ranker.self);
     lode__encoder_free(&self->encoder);
     lode__cases_release(&self->cases);
@@ -198,24 +221,8 @@ void lode__trainer_free(lode_trainer **trainer) {
 
 // --- one step -------------------------------------------------------------------------------------------
 
-/// States and targets of the current step's examples.
-static size_t gather_batch(lode_trainer *trainer) {
-    const lode_counters *counters = &trainer->counters;
-    const uint64_t batch = (uint64_t)trainer->config->train.batch, total = trainer->examples.count;
-    const uint64_t first = counters->step * batch;
-    const size_t count = (size_t)LODE_MIN(batch, total - first);
-    for (size_t i = 0; i < count; i++) {
-        const uint64_t example =
-            lode__permute(first + i, total, (uint64_t)trainer->config->train.seed,
-                          LODE_PURPOSE_ORDER, (uint32_t)counters->epoch);
-        trainer->states[i] = lode__example(&trainer->examples, example);
-        const uint32_t item = trainer->split->log.item[trainer->states[i].end];
-        trainer->target_rows[i] = trainer->binding->item_row[item];
-    }
-    return count;
-}
-
-static lode_status draw(lode_trainer *trainer, size_t number, size_t count, lode_error *error) {
+static lode_status draw(lode_trainer *trainer, size_t number, lode_error *error) {
+    const lode_batcher *batcher = &trainer->batcher;
     const lode_counters *counters = &trainer->counters;
     const double total = (double)trainer->steps * (double)LODE_MAX(trainer->epochs, (uint64_t)1);
     for (size_t i = 0; i < trainer->objective_count; i++) {
@@ -228,28 +235,32 @@ static lode_status draw(lode_trainer *trainer, size_t number, size_t count, lode
                                   .epoch = (uint32_t)counters->epoch,
                                   .step = (uint32_t)counters->step,
                                   .progress = (double)counters->global_step / total,
-                                  .count = count,
-                                  .states = trainer->states,
-                                  .target_rows = trainer->target_rows};
+                                  .count = batcher->count,
+                                  .states = batcher->states,
+                                  .target_rows = batcher->target_rows,
+                                  .example_of = batcher->example_of};
         LODE_TRY(stage->draw(objective->state, &batch, error));
     }
     return LODE_OK;
 }
 
 /// Fill a scene's inputs and run it forward; targets have the first slots of the item view.
-static lode_status run_scene(lode_trainer *trainer, size_t number, size_t count, lode_error *error) {
+static lode_status run_scene(lode_trainer *trainer, size_t number, lode_error *error) {
     lode_scene *scene = &trainer->scenes[number];
+    const lode_batcher *batcher = &trainer->batcher;
     scene->graph->epoch = (uint32_t)trainer->counters.epoch;
     scene->graph->step = (uint32_t)trainer->counters.step;
+    const double start = lode__clock();
     lode__item_view_begin(scene->items);
-    for (size_t i = 0; i < count; i++) {
-        scene->targets->data[i] = lode__item_view_slot(scene->items, trainer->target_rows[i]);
+    for (size_t i = 0; i < batcher->count; i++) {
+        scene->targets->data[i] = lode__item_view_slot(scene->items, batcher->target_rows[i]);
     }
-    LODE_TRY(draw(trainer, number, count, error));
+    LODE_TRY(draw(trainer, number, error));
     lode__item_view_fill(scene->items);
-    lode_log_source source = {trainer->binding, &trainer->split->log, trainer->states, false};
-    const lode_user_source users = lode__log_source(&source);
-    lode__user_view_fill(scene->users, &users, count);
+    const lode_user_source users = lode__ahead_source(trainer->ahead);
+    lode__user_view_fill(scene->users, &users, batcher->example_count);
+    assert(scene->query->rows->size == batcher->count);
+    trainer->input_now += lode__clock() - start;
     lode__graph_forward(scene->graph);
     return LODE_OK;
 }
@@ -296,9 +307,10 @@ static lode_status diverged(const lode_trainer *trainer, double loss, lode_error
 lode_status lode__trainer_step(lode_trainer *trainer, double *loss, lode_error *error) {
     lode_counters *counters = &trainer->counters;
     const double start = lode__clock();
-    const size_t count = gather_batch(trainer);
+    trainer->batcher = *lode__ahead_take(trainer->ahead, counters->epoch, counters->step);
+    trainer->input_now = lode__clock() - start;
     for (size_t number = 0; number < trainer->stages; number++) {
-        LODE_TRY(run_scene(trainer, number, count, error));
+        LODE_TRY(run_scene(trainer, number, error));
     }
     lode_graph *graph = trainer->scenes[trainer->stages - 1].graph;
     *loss = lode__graph_loss_value(graph);
@@ -318,7 +330,8 @@ lode_status lode__trainer_step(lode_trainer *trainer, double *loss, lode_error *
     trainer->seconds += seconds;
     if (counters->global_step > WARM_UP_STEPS) {
         trainer->timed_seconds += seconds;
-        trainer->timed_examples += count;
+        trainer->input_seconds += trainer->input_now;
+        trainer->timed_examples += trainer->batcher.count;
     }
     return LODE_OK;
 }
@@ -464,4 +477,11 @@ lode_status lode__trainer_run(lode_trainer *trainer, lode_error *error) {
     const char *path = lode__path_join(&trainer->arena, trainer->run, LODE_CHECKPOINT_FILE);
     if (path != NULL) (void)unlink(path); // a finished run needs none
     return LODE_OK;
+}
+
+lode_memory lode__trainer_memory(const lode_trainer *trainer) {
+    lode_memory memory = lode__memory_of(trainer->model->params, trainer->encoder, trainer->data);
+    for (size_t i = 0; i < trainer->stages; i++)
+        memory.graphs += lode__graph_bytes(trainer->scenes[i].graph);
+    return memory;
 }

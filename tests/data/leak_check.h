@@ -24,13 +24,15 @@ static inline const char *leak_find(const lode_split *split, leak_hidden *hidden
     static uint32_t counted[4096];
     const lode_log *log = &split->log;
     lode_examples examples;
-    if (log->items > 4096 || lode__examples_new(&examples, split, 0, NULL) != LODE_OK) {
+    if (log->items > 4096 ||
+        lode__examples_new(&examples, split, &(lode_example_options){.min_history = 0}, NULL) !=
+            LODE_OK) {
         return "the checker cannot work";
     }
     const char *found = NULL;
     memset(counted, 0, sizeof counted);
     for (uint64_t i = 0; i < examples.count && !found; i++) {
-        const lode_state state = lode__example(&examples, i);
+        const lode_state state = lode__example(&examples, i, 0);
         for (uint64_t at = log->offsets[state.user]; at <= state.end; at++) {
             if (hidden(split, state.user, at, about)) {
                 found =

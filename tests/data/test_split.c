@@ -296,12 +296,14 @@ static void test_defaults(void **state) {
 static void check_examples(const lode_split *split, uint64_t min_history) {
     lode_examples examples;
     lode_error error = {0};
-    assert_int_equal(lode__examples_new(&examples, split, min_history, &error), LODE_OK);
+    assert_int_equal(lode__examples_new(&examples, split,
+                                        &(lode_example_options){.min_history = min_history}, &error),
+                     LODE_OK);
     uint64_t index = 0;
     for (uint32_t user = 0; user < split->log.users; user++) {
         for (uint64_t at = split->log.offsets[user] + min_history; at < split->train_end[user]; at++) {
             assert_true(index < examples.count);
-            const lode_state state = lode__example(&examples, index++);
+            const lode_state state = lode__example(&examples, index++, 0);
             assert_int_equal(state.user, user);
             assert_int_equal(state.end, at);
         }
@@ -323,6 +325,110 @@ static void test_examples(void **state) {
     split = split_make(&leave_one_out);
     check_examples(split, 0);
     check_examples(split, 1);
+    lode__split_free(&split);
+}
+
+/// Users of `stairs` have 0, 1, 2, 1 and 3 training clicks, at positions 0, 0, 1, 3 and 6.
+static void expect_states(const lode_split *split, const lode_example_options *options,
+                          size_t count, const lode_state *expected) {
+    lode_examples examples;
+    lode_error error = {0};
+    assert_int_equal(lode__examples_new(&examples, split, options, &error), LODE_OK);
+    assert_int_equal(examples.count, count);
+    for (size_t i = 0; i < count; i++) {
+        const lode_state state = lode__example(&examples, i, 0);
+        assert_int_equal(state.user, expected[i].user);
+        assert_int_equal(state.end, expected[i].end);
+    }
+    lode__examples_release(&examples);
+}
+
+static void test_example_kinds(void **state) {
+    (void)state;
+    stairs_make();
+    lode_split *split = split_make(&leave_one_out);
+    // A window needs a click before its target; a user's last window ends at the last training click.
+    lode_example_options options = {.kind = LODE_ALL_POSITIONS, .min_history = 1, .history = 2};
+    expect_states(split, &options, 2, (const lode_state[]){{2, 2}, {4, 8}});
+    options.min_history = 0;
+    expect_states(split, &options, 2, (const lode_state[]){{2, 2}, {4, 8}});
+    options.min_history = 2;
+    expect_states(split, &options, 1, (const lode_state[]){{4, 8}});
+    options = (lode_example_options){.kind = LODE_ALL_POSITIONS, .history = 1, .all_windows = true};
+    expect_states(split, &options, 3, (const lode_state[]){{2, 2}, {4, 8}, {4, 7}});
+    options.history = 2; // two inputs fill one window
+    expect_states(split, &options, 2, (const lode_state[]){{2, 2}, {4, 8}});
+    options = (lode_example_options){.kind = LODE_LAST, .min_history = 1};
+    expect_states(split, &options, 2, (const lode_state[]){{2, 2}, {4, 8}});
+    options.min_history = 0;
+    expect_states(split, &options, 4, (const lode_state[]){{1, 0}, {2, 2}, {3, 3}, {4, 8}});
+    lode__split_free(&split);
+}
+
+/// Windows of all users: each training click but a user's first is in exactly one window as a target.
+static void test_windows(void **state) {
+    (void)state;
+    random_make(300, 40, 1000, 9);
+    lode_split *split = split_make(&leave_one_out);
+    for (uint64_t history = 1; history < 6; history++) {
+        lode_examples examples;
+        lode_error error = {0};
+        const lode_example_options options = {
+            .kind = LODE_ALL_POSITIONS, .min_history = 1, .history = history, .all_windows = true};
+        assert_int_equal(lode__examples_new(&examples, split, &options, &error), LODE_OK);
+        uint8_t targets[SMALL_ROWS] = {0};
+        for (uint64_t i = 0; i < examples.count; i++) {
+            const lode_state last = lode__example(&examples, i, 0);
+            const uint64_t first = split->log.offsets[last.user];
+            assert_true(last.end > first && last.end < split->train_end[last.user]);
+            for (uint64_t n = 0; n < history && last.end - n > first; n++)
+                targets[last.end - n]++;
+        }
+        for (uint32_t user = 0; user < split->log.users; user++) {
+            for (uint64_t at = split->log.offsets[user]; at < split->log.offsets[user + 1]; at++) {
+                const bool target = at > split->log.offsets[user] && at < split->train_end[user];
+                assert_int_equal(targets[at], target);
+            }
+        }
+        lode__examples_release(&examples);
+    }
+    lode__split_free(&split);
+}
+
+/// Every cut of a user comes up, in about equal shares over the epochs, and other users have other cuts.
+static void test_random_cut(void **state) {
+    (void)state;
+    enum { USERS = 20, CLICKS = 8, EPOCHS = 400 };
+    small_log_init(&logs, USERS, CLICKS);
+    for (uint32_t user = 0; user < USERS; user++) {
+        for (int i = 0; i < CLICKS; i++)
+            small_log_add(&logs, user, (uint32_t)i, i, LODE_CLICK);
+    }
+    lode_split *split = split_make(&leave_one_out);
+    lode_examples examples;
+    lode_error error = {0};
+    const lode_example_options options = {.kind = LODE_RANDOM_CUT, .min_history = 2, .seed = 3};
+    assert_int_equal(lode__examples_new(&examples, split, &options, &error), LODE_OK);
+    assert_int_equal(examples.count, USERS);
+    size_t cuts[CLICKS] = {0}, unlike = 0;
+    for (uint32_t epoch = 0; epoch < EPOCHS; epoch++) {
+        for (uint32_t user = 0; user < USERS; user++) {
+            const lode_state at = lode__example(&examples, user, epoch);
+            assert_int_equal(at.user, user);
+            cuts[at.end - split->log.offsets[user]]++;
+            const lode_state other = lode__example(&examples, 0, epoch);
+            unlike += at.end - split->log.offsets[user] != other.end;
+        }
+    }
+    for (size_t cut = 0; cut < CLICKS; cut++) { // 2..5 of 8 clicks: the last two are no training
+        if (cut >= 2 && cut < 6) {
+            assert_in_range(cuts[cut], EPOCHS * USERS / 4 - 160, EPOCHS * USERS / 4 + 160);
+        } else {
+            assert_int_equal(cuts[cut], 0);
+        }
+    }
+    assert_in_range(unlike, EPOCHS * USERS / 2, EPOCHS * USERS);
+    lode__examples_release(&examples);
     lode__split_free(&split);
 }
 
@@ -349,10 +455,12 @@ static void test_no_leak(void **state) {
         for (int refit = 0; refit < 2; refit++) {
             lode_examples examples;
             lode_error error = {0};
-            assert_int_equal(lode__examples_new(&examples, split, 0, &error), LODE_OK);
+            assert_int_equal(lode__examples_new(&examples, split,
+                                                &(lode_example_options){.min_history = 0}, &error),
+                             LODE_OK);
             assert_int_equal(examples.count, refit ? 900 : 800);
             for (uint64_t i = 0; i < examples.count; i++) {
-                const lode_state at = lode__example(&examples, i);
+                const lode_state at = lode__example(&examples, i, 0);
                 assert_true(split->log.item[at.end] < (refit ? 91 : 90));
             }
             lode__examples_release(&examples);
@@ -375,6 +483,9 @@ int main(void) {
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_examples),
+        cmocka_unit_test(test_example_kinds),
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_random_cut),
         cmocka_unit_test(test_no_leak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

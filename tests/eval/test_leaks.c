@@ -69,9 +69,10 @@ static uint64_t training_digest(const lode_split *split) {
     lode_error error = {0};
     uint64_t digest = XXH64(split->item_count, ITEMS * sizeof *split->item_count, 0);
     lode_examples examples;
-    assert_ok(lode__examples_new(&examples, split, 0, &error), error);
+    assert_ok(lode__examples_new(&examples, split, &(lode_example_options){.min_history = 0}, &error),
+              error);
     for (uint64_t i = 0; i < examples.count; i++) {
-        const lode_state state = lode__example(&examples, i);
+        const lode_state state = lode__example(&examples, i, 0);
         const uint64_t first = split->log.offsets[state.user];
         digest = XXH64(split->log.item + first, (state.end + 1 - first) * sizeof(uint32_t), digest);
     }

@@ -245,11 +245,12 @@ static void build(golden *self) {
     check(lode__graph_new(&self->graph, self->precision, true, self->pool, &error), &error);
     self->graph->training = true;
     lode_scene *scene = &self->scene;
-    *scene = (lode_scene){.graph = self->graph, .params = self->params, .batch = self->batch};
+    *scene = (lode_scene){.graph = self->graph, .params = self->params, .most = self->batch};
     scene->users = lode__user_view_new(self->graph, self->model, self->params, self->batch);
     scene->items = lode__item_view_new(self->graph, self->model, self->params, items);
     assert_true(scene->users != NULL && scene->items != NULL);
-    scene->targets = lode__graph_index(self->graph, scene->users->inputs.rows, 1);
+    scene->query = scene->users->outputs.vector;
+    scene->targets = lode__graph_index(self->graph, scene->query->rows, 1);
     for (size_t i = 0; i < self->config.objective_count; i++) {
         const lode_objective *objective = &self->config.objectives[i];
         check(objective->type->stages[0].build(objective->state, scene, objective->weight, &error),

@@ -13,6 +13,7 @@ enum { WIDTH = 3 };
 typedef enum masks {
     MASK_NONE,
     MASK_SOME,      ///< query i: places i, i + 3, ... of its list
+    MASK_TWICE,     ///< the same, each of them twice, the last place first
     MASK_ONE_QUERY, ///< all places of query 1
     MASK_ALL
 } masks;
@@ -38,6 +39,7 @@ static bool is_masked(const contrast_options *options, size_t query, size_t plac
     case MASK_NONE:
         return false;
     case MASK_SOME:
+    case MASK_TWICE:
         return place >= query % 4 && (place - query % 4) % 3 == 0;
     case MASK_ONE_QUERY:
         return query == 1;
@@ -59,16 +61,18 @@ static lode_vector *shifts(gradcheck *check, lode_dim *dim) {
 static void add_masks(gradcheck *check, const contrast_options *options, lode_contrast *spec) {
     lode_dim *rows = spec->query->rows;
     size_t *lengths = lode__graph_alloc(check->graph, options->m, sizeof *lengths);
+    const size_t times = options->masks == MASK_TWICE ? 2 : 1;
     for (size_t i = 0; i < options->m; i++) {
         for (size_t j = 0; j < options->r; j++)
-            lengths[i] += is_masked(options, i, j) ? 1 : 0;
+            lengths[i] += is_masked(options, i, j) ? times : 0;
     }
     spec->masked = gradcheck_lists(check, rows, "masked", lengths);
     spec->masked_ids = lode__graph_index(check->graph, spec->masked->positions, 1);
     int32_t *next = spec->masked_ids->data;
     for (size_t i = 0; i < options->m; i++) {
-        for (size_t j = 0; j < options->r; j++) {
-            if (is_masked(options, i, j)) *next++ = (int32_t)j;
+        for (size_t j = 0; j < times * options->r; j++) {
+            const size_t place = times > 1 ? options->r - 1 - j % options->r : j;
+            if (is_masked(options, i, place)) *next++ = (int32_t)place;
         }
     }
 }
@@ -200,7 +204,11 @@ static void verify(const gradcheck *check, const void *context) {
         CASE(kind_name ", several tiles, own", .kind = kind_value, .m = 67, .n = 25, .r = 5,       \
              .own = true, .masks = MASK_SOME, __VA_ARGS__),                                        \
         CASE(kind_name ", several tiles, some masked", .kind = kind_value, .m = 66, .n = 20,       \
-             .r = 300, .masks = MASK_SOME, __VA_ARGS__)
+             .r = 300, .masks = MASK_SOME, __VA_ARGS__),                                           \
+        CASE(kind_name ", several tiles both ways, masked twice", .kind = kind_value, .m = 141,    \
+             .n = 11, .r = 133, .masks = MASK_TWICE, .shifts = true, .scale = 1.5, __VA_ARGS__),   \
+        CASE(kind_name ", own, masked twice", .kind = kind_value, .m = 5, .n = 9, .r = 6,          \
+             .own = true, .masks = MASK_TWICE, __VA_ARGS__)
 
 static const gradcase cases[] = {
     EACH_KIND("softmax", SOFTMAX, .without_positive = false),

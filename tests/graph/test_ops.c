@@ -165,9 +165,14 @@ static void linear_verify(const gradcheck *check, const void *context) {
 
 typedef struct add_options {
     size_t m;
-    bool same; ///< x + x
-    bool used; ///< x has another consumer
+    bool same;    ///< x + x
+    bool used;    ///< x has another consumer
+    double scale; ///< 0 = 1
 } add_options;
+
+static double add_scale(const add_options *options) {
+    return options->scale != 0.0 ? options->scale : 1.0;
+}
 
 static void add_build(gradcheck *check, const void *context) {
     const add_options *options = context;
@@ -175,16 +180,18 @@ static void add_build(gradcheck *check, const void *context) {
     lode_dim *rows = gradcheck_dim(check, "rows", options->m);
     parts->x = gradcheck_input(check, "x", rows, 3);
     parts->z = options->same ? parts->x : gradcheck_input(check, "z", rows, 3);
-    parts->output = lode__add(check->graph, parts->x, parts->z);
+    parts->output = lode__add_scaled(check->graph, parts->x, add_scale(options), parts->z);
     gradcheck_sum(check, lode__normalize(check->graph, parts->output));
     if (options->used) gradcheck_sum(check, parts->x);
 }
 
 static void add_verify(const gradcheck *check, const void *context) {
     const op_parts *parts = check->data;
-    for (size_t i = 0; i < ((const add_options *)context)->m; i++) {
+    const add_options *options = context;
+    for (size_t i = 0; i < options->m; i++) {
         for (size_t j = 0; j < 3; j++) {
-            expect(check, parts, i, j, value(check, parts->x, i, j) + value(check, parts->z, i, j));
+            const double scaled = add_scale(options) * value(check, parts->x, i, j);
+            expect(check, parts, i, j, scaled + value(check, parts->z, i, j));
         }
     }
 }
@@ -322,6 +329,48 @@ static const size_t one_length[] = {3};
         }                                                                                          \
     }
 #define MIXED .lengths = mixed_lengths, .lists = COUNT(mixed_lengths)
+
+// --- last ---------------------------------------------------------------------------------------
+
+typedef struct last_options {
+    const size_t *lengths; ///< of 5 rows
+    bool used, before; ///< x has another consumer, that runs backward before this op, or after it
+} last_options;
+
+static void last_build(gradcheck *check, const void *context) {
+    const last_options *options = context;
+    op_parts *parts = parts_new(check);
+    lode_dim *rows = gradcheck_dim(check, "rows", 5);
+    parts->lists = gradcheck_lists(check, rows, "positions", options->lengths);
+    parts->x = gradcheck_input(check, "x", parts->lists->positions, 3);
+    if (options->used) gradcheck_sum(check, lode__normalize(check->graph, parts->x));
+    parts->output = lode__last(check->graph, parts->x, parts->lists);
+    gradcheck_sum(check, parts->output);
+    if (options->before) gradcheck_sum(check, parts->x);
+}
+
+static void last_verify(const gradcheck *check, const void *context) {
+    (void)context;
+    const op_parts *parts = check->data;
+    const int32_t *offsets = parts->lists->offsets;
+    for (size_t row = 0; row < 5; row++) {
+        for (size_t column = 0; column < 3; column++) {
+            const bool empty = offsets[row] == offsets[row + 1];
+            expect(check, parts, row, column,
+                   empty ? 0.0 : value(check, parts->x, (size_t)offsets[row + 1] - 1, column));
+        }
+    }
+}
+
+static const size_t ends_empty[] = {2, 0, 4, 1, 0}, long_list[] = {1, 140, 0, 130, 3};
+
+#define LAST(text, ...)                                                                            \
+    {                                                                                              \
+        .name = "last, " text, .build = last_build, .verify = last_verify,                         \
+        .options = &(const last_options) {                                                         \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
 
 // --- concat -------------------------------------------------------------------------------------
 
@@ -502,6 +551,13 @@ static const gradcase cases[] = {
     ADD("shared input", .m = 4, .used = true),
     ADD("with itself, shared", .m = 4, .same = true, .used = true),
     ADD("several tiles", .m = 130),
+    ADD("scaled", .m = 4, .scale = -2.5),
+    ADD("scaled, shared", .m = 4, .used = true, .scale = 3.0),
+    ADD("scaled, with itself", .m = 130, .same = true, .scale = 0.5),
+    LAST("lists", .lengths = ends_empty),
+    LAST("shared", .lengths = ends_empty, .used = true),
+    LAST("shared, used before", .lengths = ends_empty, .before = true),
+    LAST("several tiles", .lengths = long_list),
     NORM("alone", .m = 4, .d = 5, .epsilon = 1e-5),
     NORM("residual", .m = 4, .d = 5, .residual = true, .epsilon = 1e-5),
     NORM("residual is x", .m = 4, .d = 5, .same = true, .epsilon = 1e-5),

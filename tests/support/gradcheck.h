@@ -34,7 +34,8 @@ typedef struct gradcase {
     /// After a forward run in double: compare values with an independent formula. NULL = none.
     void (*verify)(const gradcheck *check, const void *options);
     const void *options;
-    bool flat; ///< all gradients are 0, and that is right
+    bool flat;   ///< all gradients are 0, and that is right
+    double deep; ///< many ops one after the other: bf16 may be so many times as far; 0 = 1
 } gradcase;
 
 // For `build`:

@@ -280,10 +280,11 @@ static void check_leaks(const fixture *self, const char *run, const char *const 
     lode_examples examples;
     check(lode__bundle_data(bundle, NULL, &data, NULL, &error), &error);
     check(lode__split_new(&split, data, &bundle->config.data.split, &error), &error);
-    check(lode__examples_new(&examples, split, 0, &error), &error);
+    check(lode__examples_new(&examples, split, &(lode_example_options){.min_history = 0}, &error),
+          &error);
     assert_int_equal(examples.count, 30 * 6);
     for (uint64_t i = 0; i < examples.count; i++) {
-        const lode_state example = lode__example(&examples, i);
+        const lode_state example = lode__example(&examples, i, 0);
         for (uint64_t at = split->log.offsets[example.user]; at <= example.end; at++) {
             assert_null(strstr(lode__token(&data->items, split->log.item[at]), "secret"));
         }

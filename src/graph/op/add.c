@@ -1,4 +1,4 @@
-/// add: y = x + z, same shapes; both receive dy. y may lie over x, and the gradient of one of them over dy.
+/// add: y = scale x + z, same shapes; dx = scale dy, dz = dy. y may lie over x, and the gradient of one of them over dy.
 #include <string.h>
 
 #include "graph/ops.h"
@@ -9,8 +9,26 @@ LODE_OP_DECLARE(add);
 typedef struct lode_addition {
     lode_graph *graph;
     lode_tensor *x, *z, *output;
+    double scale;
     bool add[2];
 } lode_addition;
+
+/// y += scale x, or y = scale x.
+static void add_scaled(const lode_kernels *kernels, size_t count, double scale, const stored *x,
+                       stored *y, bool add) {
+    if (scale == 1.0) {
+        if (add) {
+            kernels->add(count, x, y);
+        } else if (x != y) {
+            memcpy(y, x, count * sizeof *y);
+        }
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const real value = (real)scale * widen(x[i]);
+        y[i] = narrow(add ? widen(y[i]) + value : value);
+    }
+}
 
 static void forward_tile(void *context, size_t task, size_t thread) {
     (void)thread;
@@ -21,7 +39,7 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const size_t count = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first) * d;
     stored *y = (stored *)self->output->value + first * d;
     const stored *x = (const stored *)self->x->value + first * d;
-    if (x != y) memcpy(y, x, count * sizeof *y);
+    add_scaled(kernels, count, self->scale, x, y, false);
     kernels->add(count, (const stored *)self->z->value + first * d, y);
 }
 
@@ -31,7 +49,7 @@ static void forward(lode_graph *graph, void *context) {
                    forward_tile, self);
 }
 
-static void pass(const lode_addition *self, lode_tensor *input, bool add, size_t task) {
+static void pass(const lode_addition *self, lode_tensor *input, double scale, bool add, size_t task) {
     if (input->gradient == NULL) return;
     const lode_kernels *kernels = self->graph->kernels;
     const size_t d = self->output->columns;
@@ -39,24 +57,20 @@ static void pass(const lode_addition *self, lode_tensor *input, bool add, size_t
     const size_t count = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first) * d;
     const stored *dy = (const stored *)self->output->gradient + first * d;
     stored *dx = (stored *)input->gradient + first * d;
-    if (add) {
-        kernels->add(count, dy, dx);
-    } else if (dx != dy) {
-        memcpy(dx, dy, count * sizeof *dx);
-    }
+    add_scaled(kernels, count, scale, dy, dx, add);
 }
 
 static void backward_tile(void *context, size_t task, size_t thread) {
     (void)thread;
     const lode_addition *self = context;
-    pass(self, self->x, self->add[0], task);
-    pass(self, self->z, self->add[1], task);
+    pass(self, self->z, 1.0, self->add[1], task); // before dy may become dx
+    pass(self, self->x, self->scale, self->add[0], task);
 }
 
 static void backward(lode_graph *graph, void *context) {
     lode_addition *self = context;
-    (void)lode__gradient(self->x, &self->add[0]);
     (void)lode__gradient(self->z, &self->add[1]);
+    (void)lode__gradient(self->x, &self->add[0]);
     lode__pool_run(graph->pool, (self->output->rows->size + LODE_TILE - 1) / LODE_TILE,
                    backward_tile, self);
 }
@@ -65,6 +79,10 @@ const lode_op LODE_REAL(lode__op_add) = {"add", forward, backward};
 
 #if LODE_FIRST_PASS
 lode_tensor *lode__add(lode_graph *graph, lode_tensor *x, lode_tensor *z) {
+    return lode__add_scaled(graph, x, 1.0, z);
+}
+
+lode_tensor *lode__add_scaled(lode_graph *graph, lode_tensor *x, double scale, lode_tensor *z) {
     lode_addition *self = lode__graph_alloc(graph, 1, sizeof *self);
     if (self == NULL || x == NULL || z == NULL) {
         graph->failed = true;
@@ -72,10 +90,10 @@ lode_tensor *lode__add(lode_graph *graph, lode_tensor *x, lode_tensor *z) {
     }
     assert(x->rows == z->rows && x->columns == z->columns);
     lode_tensor *output = lode__graph_tensor(graph, x->rows, x->columns, true);
-    *self = (lode_addition){.graph = graph, .x = x, .z = z, .output = output};
+    *self = (lode_addition){.graph = graph, .x = x, .z = z, .output = output, .scale = scale};
     lode__graph_reads(graph, x, LODE_FORWARD_ONLY);
     lode__graph_reads(graph, z, LODE_FORWARD_ONLY);
-    lode__graph_value_over(graph, output, x);
+    if (scale == 1.0 || x != z) lode__graph_value_over(graph, output, x); // else x is read twice
     lode__graph_gradient_over(graph, x, output);
     lode__graph_gradient_over(graph, z, output);
     return lode__graph_add(graph, LODE_OP(graph, add), self, output);

@@ -24,6 +24,13 @@ void LODE_REAL(lode__ref_layer_norm_backward)(size_t n, const stored *x, const s
 void LODE_REAL(lode__ref_attention)(const lode_attention *args);
 void LODE_REAL(lode__ref_attention_backward)(const lode_attention *args);
 
+void LODE_REAL(lode__ref_contrast_softmax)(const lode_contrast_tile *args);
+void LODE_REAL(lode__ref_contrast_exp)(const lode_contrast_tile *args);
+void LODE_REAL(lode__ref_contrast_logistic)(const lode_contrast_tile *args);
+void LODE_REAL(lode__ref_gather_dot)(size_t rows, size_t width, size_t n, const stored *x,
+                                     const int32_t *ids, const stored *table, real *out);
+void LODE_REAL(lode__ref_weighted_sum)(const lode_weighted_sum *args);
+
 extern const lode_kernels LODE_REAL(lode__kernels_ref);
 
 /// Columns of a packed panel of the reference, and what its k is rounded up to.

@@ -139,6 +139,11 @@ const lode_kernels LODE_REAL(lode__kernels_ref) = {
     .gather_sum = gather_sum,
     .attention = LODE_REAL(lode__ref_attention),
     .attention_backward = LODE_REAL(lode__ref_attention_backward),
+    .contrast_softmax = LODE_REAL(lode__ref_contrast_softmax),
+    .contrast_exp = LODE_REAL(lode__ref_contrast_exp),
+    .contrast_logistic = LODE_REAL(lode__ref_contrast_logistic),
+    .gather_dot = LODE_REAL(lode__ref_gather_dot),
+    .weighted_sum = LODE_REAL(lode__ref_weighted_sum),
     .adam = adam,
     .above = above,
 };

@@ -66,6 +66,11 @@ LODE_INLINE vec v_fma(vec x, vec y, vec z) {
     return _mm256_fmadd_ps(x, y, z);
 }
 
+/// x * y - z in one rounding.
+LODE_INLINE vec v_fms(vec x, vec y, vec z) {
+    return _mm256_fmsub_ps(x, y, z);
+}
+
 /// z - x * y in one rounding.
 LODE_INLINE vec v_fnma(vec x, vec y, vec z) {
     return _mm256_fnmadd_ps(x, y, z);
@@ -120,6 +125,17 @@ LODE_INLINE vec v_scale(vec x, vec n) {
     const __m256i first = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
     const __m256i second = _mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23);
     return _mm256_mul_ps(_mm256_mul_ps(x, _mm256_castsi256_ps(first)), _mm256_castsi256_ps(second));
+}
+
+/// p * 2^n, where the low bits of t hold n (t = 1.5 * 2^23 + n) and 2^n and the result are normal.
+LODE_INLINE vec v_power(vec p, vec t) {
+    const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(t), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), n));
+}
+
+/// y, but 0 where x < limit; NaN is not less.
+LODE_INLINE vec v_unless_below(vec x, vec limit, vec y) {
+    return _mm256_and_ps(_mm256_cmp_ps(x, limit, _CMP_NLT_UQ), y);
 }
 
 LODE_INLINE float v_sum(vec x) {
@@ -189,6 +205,8 @@ LODE_INLINE void v_narrow_lanes(size_t count, lode_bf16 *p, vec x) {
 #else
 #include "kernel/x86/body_attention.h"
 #endif
+
+#include "kernel/x86/body_contrast.h"
 
 #include "kernel/x86/body_table.h"
 #endif

@@ -69,6 +69,11 @@ LODE_INLINE vec v_fma(vec x, vec y, vec z) {
     return _mm512_fmadd_ps(x, y, z);
 }
 
+/// x * y - z in one rounding.
+LODE_INLINE vec v_fms(vec x, vec y, vec z) {
+    return _mm512_fmsub_ps(x, y, z);
+}
+
 /// z - x * y in one rounding.
 LODE_INLINE vec v_fnma(vec x, vec y, vec z) {
     return _mm512_fnmadd_ps(x, y, z);
@@ -117,6 +122,17 @@ LODE_INLINE vec v_round(vec x) {
 /// x * 2^n for whole n.
 LODE_INLINE vec v_scale(vec x, vec n) {
     return _mm512_scalef_ps(x, n);
+}
+
+/// p * 2^n, where the low bits of t hold n (t = 1.5 * 2^23 + n) and 2^n and the result are normal.
+LODE_INLINE vec v_power(vec p, vec t) {
+    const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(t), 23);
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), n));
+}
+
+/// y, but 0 where x < limit; NaN is not less.
+LODE_INLINE vec v_unless_below(vec x, vec limit, vec y) {
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, limit, _CMP_NLT_UQ), y);
 }
 
 LODE_INLINE __m256 v_upper(vec x) {
@@ -201,6 +217,8 @@ LODE_INLINE void v_narrow_lanes(size_t count, lode_bf16 *p, vec x) {
 #else
 #include "kernel/x86/body_attention.h"
 #endif
+
+#include "kernel/x86/body_contrast.h"
 
 #include "kernel/x86/body_table.h"
 #endif

@@ -31,6 +31,11 @@ const struct LODE_K(lode_kernels) LODE_TABLE = {
     .layer_norm = layer_norm,
     .layer_norm_backward = layer_norm_backward,
     .gather_sum = gather_sum,
+    .contrast_softmax = contrast_softmax,
+    .contrast_exp = contrast_exp,
+    .contrast_logistic = contrast_logistic,
+    .gather_dot = gather_dot,
+    .weighted_sum = weighted_sum,
     .adam = adam,
     .above = above,
 };

@@ -1,0 +1,31 @@
+/// One step's examples and queries (objective.h): which states the user view encodes, and what each query of theirs
+/// is to find.
+#ifndef LODE_TRAIN_BATCHER_H
+#define LODE_TRAIN_BATCHER_H
+
+#include "model/view.h"
+#include "objective/objective.h"
+
+typedef struct lode_batcher {
+    const lode_examples *examples;
+    const lode_binding *binding;
+    bool positions;            ///< all_positions: queries are positions of windows
+    size_t batch, history;     ///< most examples; longest window
+    size_t most;               ///< most queries
+    size_t example_count;      ///< of the current step
+    size_t count;              ///< queries of the current step
+    lode_state *example_state; ///< [batch]
+    lode_state *states;    ///< [most] of the queries; the same array where a query is an example
+    uint32_t *target_rows; ///< [most] item id rows
+    uint32_t *example_of;  ///< [most], or NULL where a query is an example
+} lode_batcher;
+
+/// Memory comes from `arena`; `examples` and `binding` are borrowed.
+LODE_CHECK lode_status lode__batcher_new(lode_batcher *batcher, const lode_examples *examples,
+                                         const lode_binding *binding, size_t batch, size_t history,
+                                         lode_arena *arena, lode_error *error);
+
+/// Gather the examples of step `step` of an epoch.
+void lode__batcher_gather(lode_batcher *batcher, uint64_t seed, uint64_t epoch, uint64_t step);
+
+#endif
