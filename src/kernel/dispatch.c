@@ -78,6 +78,7 @@ static void override_b16(struct lode_kernels_b16 *table, lode_level level) {
         *table = lode__kernels_avx512bf16;
         lode__override_avx512bf16(table);
     }
+    if (level == LODE_LEVEL_AMX) lode__override_amx(table);
 }
 #else
 static lode_level probe(void) {
@@ -122,6 +123,11 @@ const struct lode_kernels_b16 *lode__kernels_b16(void) {
 
 const struct lode_kernels_f64 *lode__kernels_f64(void) {
     return &lode__kernels_ref_f64;
+}
+
+lode_level lode__level(void) {
+    pthread_once(&once, choose);
+    return chosen;
 }
 
 const struct lode_kernels_f32 *lode__kernels_at(lode_level level) {

@@ -18,6 +18,7 @@ void lode__ref_attention_backward_b16(const struct lode_attention_b16 *args);
 
 /// Put what a level does faster into a table of the level below.
 void lode__override_avx512bf16(struct lode_kernels_b16 *table);
+void lode__override_amx(struct lode_kernels_b16 *table);
 #else
 #define LODE_KERNEL_X86 0
 #endif
