@@ -10,6 +10,7 @@ void lode__store_dense_f64(lode_store *store, void *out);
 
 void lode__optimise(const lode_optimiser *optimiser, lode_params *params, uint64_t step,
                     lode_pool *pool) {
+    params->version++;
     if (params->precision == LODE_F32) {
         lode__update_f32(optimiser, params, step, pool);
     } else {

@@ -5,6 +5,7 @@
 
 #include "base/dictionary.h"
 #include "base/random.h"
+#include "graph/packed.h"
 #include "graph/store.h"
 
 size_t lode__real_size(lode_precision precision) {
@@ -46,6 +47,11 @@ lode_status lode__params_new(lode_params **out, lode_precision precision, lode_e
     lode_params *params = lode__alloc(1, sizeof *params);
     if (params == NULL) return lode__fail_memory(error);
     params->precision = precision;
+    params->version = 1;
+    if (pthread_mutex_init(&params->lock, NULL) != 0) {
+        lode__free(params);
+        return lode__fail_memory(error);
+    }
     *out = params;
     return LODE_OK;
 }
@@ -57,6 +63,7 @@ static void param_release(lode_param *param, lode_precision precision) {
     lode__huge_free(param->gradient, elements, size);
     lode__huge_free(param->first, elements, size);
     lode__huge_free(param->second, elements, size);
+    lode__packed_release(param);
     if (param->store != NULL) lode__store_release(param->store);
 }
 
@@ -67,6 +74,7 @@ void lode__params_free(lode_params **params) {
     }
     lode__free((*params)->list);
     lode__arena_release(&(*params)->arena);
+    (void)pthread_mutex_destroy(&(*params)->lock);
     lode__free(*params);
     *params = NULL;
 }
@@ -85,6 +93,7 @@ static lode_param *declare(lode_params *params, const char *name, size_t rows, s
     }
     param->name = lode__arena_strdup(&params->arena, name);
     if (param->name == NULL) params->failed = true;
+    param->set = params;
     param->rows = rows;
     param->columns = columns;
     params->list[params->count++] = param;
@@ -219,6 +228,7 @@ lode_status lode__params_clone(lode_params **out, const lode_params *params,
 }
 
 void lode__params_copy(lode_params *to, const lode_params *from) {
+    to->version++;
     for (size_t i = 0; i < from->count; i++) {
         const size_t elements = from->list[i]->rows * from->list[i]->columns;
         if (to->precision == from->precision) {

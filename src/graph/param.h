@@ -7,6 +7,8 @@
 #ifndef LODE_GRAPH_PARAM_H
 #define LODE_GRAPH_PARAM_H
 
+#include <pthread.h>
+
 #include "base/memory.h"
 #include "base/pool.h"
 #include "kernel/kernel.h"
@@ -23,6 +25,8 @@ typedef enum lode_init {
 } lode_init;
 
 struct lode_store;
+struct lode_packed;
+struct lode_params;
 
 typedef struct lode_param {
     const char *name; ///< "user.mlp.0.weight", "item.id"
@@ -30,10 +34,12 @@ typedef struct lode_param {
     lode_init init;
     double scale;
     void *value; ///< [rows, columns] in the set's precision (f32 or f64); of a table too, for files and tests
-    void *gradient;           ///< dense: [rows, columns]; tables: NULL, their store collects it
-    void *first, *second;     ///< Adam moments [rows, columns]; NULL until training is prepared
-    bool has_gradient;        ///< dense: something was written this step
-    struct lode_store *store; ///< tables only
+    void *gradient;             ///< dense: [rows, columns]; tables: NULL, their store collects it
+    void *first, *second;       ///< Adam moments [rows, columns]; NULL until training is prepared
+    bool has_gradient;          ///< dense: something was written this step
+    struct lode_store *store;   ///< tables only
+    struct lode_packed *packed; ///< dense: copies for matrix products (packed.h)
+    struct lode_params *set;    ///< that it belongs to
 } lode_param;
 
 typedef struct lode_params {
@@ -42,8 +48,10 @@ typedef struct lode_params {
     size_t count, capacity;
     lode_arena arena;
     bool failed; ///< an allocation failed or a name was declared twice; checked once by lode__params_finish
-    const char *twice; ///< a name that was declared twice, or NULL
-    bool trainable;    ///< gradients and moments exist
+    const char *twice;    ///< a name that was declared twice, or NULL
+    bool trainable;       ///< gradients and moments exist
+    uint64_t version;     ///< of the values: whoever changes them of a set that graphs use adds 1
+    pthread_mutex_t lock; ///< of packed copies
 } lode_params;
 
 LODE_CHECK lode_status lode__params_new(lode_params **out, lode_precision precision,

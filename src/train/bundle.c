@@ -75,6 +75,7 @@ static lode_status take_one(const lode_params *params, const lode_param *param, 
 
 lode_status lode__weights_take(lode_params *params, bool moments, const lode_safetensors *file,
                                const char *path, lode_error *error) {
+    params->version++;
     for (size_t i = 0; i < params->count; i++) {
         lode_param *param = params->list[i];
         LODE_TRY(take_one(params, param, "", param->value, file, path, error));

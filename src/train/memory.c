@@ -1,16 +1,18 @@
 #include "train/memory.h"
 
 #include "base/usage.h"
+#include "graph/packed.h"
 
-lode_memory lode__memory_of(const lode_params *params, const lode_encoder *encoder,
+lode_memory lode__memory_of(lode_params *params, const lode_encoder *encoder,
                             const lode_dataset *data) {
     size_t state;
     lode_memory memory = {.parameters = lode__params_bytes(params, &state)};
     memory.optimiser = state;
     const lode_mapping *mapping = &data->file.mapping;
     memory.data = lode__resident(mapping->data, mapping->size, NULL);
+    memory.graphs = lode__packed_bytes(params);
     if (encoder != NULL) {
-        memory.graphs =
+        memory.graphs +=
             lode__graph_bytes(encoder->user_graph) + lode__graph_bytes(encoder->item_graph);
     }
     return memory;

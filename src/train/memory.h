@@ -14,12 +14,12 @@
 typedef struct lode_memory {
     uint64_t parameters; ///< weights
     uint64_t optimiser;  ///< moments, and gradients of dense weights
-    uint64_t graphs;     ///< values, gradients, work space and inputs
+    uint64_t graphs;     ///< values, gradients, work space, inputs and packed weights
     uint64_t data;       ///< pages of the data set that were touched
 } lode_memory;
 
 /// Count parameters, the encoder's graphs (NULL = none) and the data set.
-lode_memory lode__memory_of(const lode_params *params, const lode_encoder *encoder,
+lode_memory lode__memory_of(lode_params *params, const lode_encoder *encoder,
                             const lode_dataset *data);
 /// Add parameter_bytes, optimiser_bytes, graph_bytes, data_bytes and peak_rss_bytes.
 void lode__memory_report(const lode_memory *memory, json_t *report);

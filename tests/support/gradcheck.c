@@ -203,6 +203,7 @@ void gradcheck_near(double found, double expected, double absolute, double relat
 
 static double loss_at(gradcheck *check, double *element, double value) {
     *element = value;
+    check->params->version++;
     lode__graph_forward(check->graph);
     return lode__graph_loss_value(check->graph);
 }

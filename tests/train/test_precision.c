@@ -101,6 +101,56 @@ static void test_matrix(void **state) {
     assert_true(legal >= 4 * 3 * 2);
 }
 
+/// Best validation hit@50 of a finished run, and the mean loss of its first epoch.
+static double outcome(const fixture *self, const char *run, double *loss) {
+    const bytes log = read_file(self, run, "metrics.jsonl");
+    assert_non_null(log.data);
+    double best = *loss = 0;
+    for (const char *line = log.data; line != NULL && *line != 0;) {
+        const char *at = strstr(line, "\"loss\": "), *hit = strstr(line, "\"hit@50\": ");
+        assert_true(at != NULL && hit != NULL);
+        if (*loss == 0) *loss = strtod(at + 8, NULL);
+        best = fmax(best, strtod(hit + 10, NULL));
+        line = strchr(line, '\n');
+        if (line != NULL) line++;
+    }
+    free(log.data);
+    return best;
+}
+
+/// Where bf16 ends, over three seeds. Measured: hit@50 .531 to .569 by level (f32 .561), and a first loss 0.1% off.
+/// Later losses spread by 1.5% between seeds in either precision and say nothing.
+static void test_quality(void **state) {
+    fixture shop = *(const fixture *)*state;
+    path_in(&shop, "quality.lode", shop.data);
+    fixture_import(&shop, "{users: 300, items: 150, interests: 8, clicks_mean: 12, seed: 3}",
+                   shop.data);
+    double hit[2] = {0, 0}, loss[2] = {0, 0};
+    for (int seed = 1; seed <= 3; seed++) {
+        for (size_t p = 0; p < 2; p++) {
+            char run[32], precision[32], number[32];
+            (void)snprintf(run, sizeof run, "quality-%s-%d", precisions[p], seed);
+            (void)snprintf(precision, sizeof precision, "train.precision=%s", precisions[p]);
+            (void)snprintf(number, sizeof number, "train.seed=%d", seed);
+            const char *const sets[] = {
+                precision,      number, "train.threads=1", "train.epochs=4", "eval.valid=hit@50",
+                "model.dim=16", NULL};
+            lode_error error = {0};
+            double first;
+            check(train_small(&shop, run, sets, NULL, NULL, &error), &error);
+            hit[p] += outcome(&shop, run, &first) / 3;
+            loss[p] += first / 3;
+        }
+    }
+    printf("hit@50 %.4f in f32, %.4f in bf16; first loss %.5f, %.5f\n", hit[0], hit[1], loss[0],
+           loss[1]);
+    assert_true(hit[0] > 0.25);
+    if (!(hit[1] >= hit[0] - 0.04) || !(fabs(loss[1] - loss[0]) <= 0.004 * loss[0])) {
+        fail_msg("hit@50 is %g in f32 and %g in bf16, the first loss %g and %g", hit[0], hit[1],
+                 loss[0], loss[1]);
+    }
+}
+
 static const char *const bf16[] = {"train.precision=bf16", "train.threads=1", NULL};
 
 /// One, two and three threads, and a run that was stopped, leave the same bytes; f32 leaves others.
@@ -144,7 +194,7 @@ static void test_resume(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matrix),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matrix), cmocka_unit_test(test_quality),
                                        cmocka_unit_test(test_same_bits),
                                        cmocka_unit_test(test_resume)};
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

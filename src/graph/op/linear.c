@@ -5,10 +5,11 @@
 ///     dW = x^T dz            summed over chunks of rows, each with a buffer of its own, then in chunk order
 ///     db = column sums of dz, the same way
 ///
-/// W is packed once a run. Rows are cut into tiles of LODE_TILE, so results do not depend on the threads.
+/// W is read in its packed form (packed.h). Rows are cut into tiles of LODE_TILE, so results do not depend on the threads.
 #include <string.h>
 
 #include "graph/ops.h"
+#include "graph/packed.h"
 #include "kernel/real.h"
 
 LODE_OP_DECLARE(linear);
@@ -20,10 +21,9 @@ typedef struct lode_linear {
     lode_tensor *x, *output;
     lode_param *weight, *bias;
     lode_activation activation;
-    void *packed;              ///< W
-    void *packed_back;         ///< W^T
-    void *partial;             ///< [CHUNKS, k * n + n]
-    size_t chunk_rows, chunks; ///< of the current run
+    lode_packed *packed, *packed_back; ///< W, and W^T of graphs with gradients
+    void *partial;                     ///< [CHUNKS, k * n + n]
+    size_t chunk_rows, chunks;         ///< of the current run
     bool add;
 } lode_linear;
 
@@ -38,7 +38,7 @@ static void forward_tile(void *context, size_t task, size_t thread) {
                                .a = (const stored *)self->x->value + first * k,
                                .a_row = k,
                                .a_column = 1,
-                               .b = self->packed,
+                               .b = self->packed->data,
                                .b_packed = true,
                                .c = (stored *)self->output->value + first * n,
                                .c_row = n,
@@ -49,9 +49,7 @@ static void forward_tile(void *context, size_t task, size_t thread) {
 
 static void forward(lode_graph *graph, void *context) {
     lode_linear *self = context;
-    const lode_kernels *kernels = graph->kernels;
-    const size_t k = self->x->columns, n = self->output->columns;
-    kernels->pack(k, n, self->weight->value, n, 1, self->packed);
+    (void)lode__packed_data(graph, self->packed);
     lode__pool_run(graph->pool, (self->x->rows->size + LODE_TILE - 1) / LODE_TILE, forward_tile,
                    self);
 }
@@ -87,7 +85,7 @@ static void backward_tile(const lode_linear *self, size_t first, size_t rows, bo
                                .a = dz,
                                .a_row = n,
                                .a_column = 1,
-                               .b = self->packed_back,
+                               .b = self->packed_back->data,
                                .b_packed = true,
                                .c = (stored *)self->x->gradient + first * k,
                                .c_row = k,
@@ -122,12 +120,11 @@ static void add_partials(const lode_linear *self, lode_param *param, size_t offs
 
 static void backward(lode_graph *graph, void *context) {
     lode_linear *self = context;
-    const lode_kernels *kernels = graph->kernels;
     const size_t k = self->x->columns, n = self->output->columns, m = self->x->rows->size;
     self->chunk_rows = LODE_MAX((m + CHUNKS - 1) / CHUNKS, (size_t)CHUNK_ROWS);
     self->chunks = (m + self->chunk_rows - 1) / self->chunk_rows;
     if (lode__gradient(self->x, &self->add) != NULL) {
-        kernels->pack(n, k, self->weight->value, 1, n, self->packed_back);
+        (void)lode__packed_data(graph, self->packed_back);
     }
     lode__pool_run(graph->pool, self->chunks, backward_chunk, self);
     add_partials(self, self->weight, 0);
@@ -154,10 +151,8 @@ lode_tensor *lode__linear(lode_graph *graph, lode_tensor *x, lode_param *weight,
                           .weight = weight,
                           .bias = bias,
                           .activation = activation};
-    const size_t kept = lode__stored_size(graph->precision);
-    lode__graph_work(graph, &self->packed, lode__graph_packed(graph, k, n), kept, LODE_FORWARD_ONLY);
-    lode__graph_work(graph, &self->packed_back, lode__graph_packed(graph, n, k), kept,
-                     LODE_BACKWARD_ONLY);
+    self->packed = lode__packed(graph, weight, false);
+    if (graph->gradients) self->packed_back = lode__packed(graph, weight, true);
     const size_t chunks = LODE_MIN((size_t)CHUNKS, (x->rows->capacity + CHUNK_ROWS - 1) / CHUNK_ROWS);
     lode__graph_work(graph, &self->partial, chunks * (k + 1) * n, size, LODE_BACKWARD_ONLY);
     lode__graph_reads(graph, x, LODE_INTO_BACKWARD);
