@@ -163,6 +163,8 @@ size_t cli_width(void);
 int cli_report(const char *verb, char **report, bool json, void (*people)(json_t *report));
 /// Any report: scalars as a list, maps as sections, lists of maps as tables.
 void cli_report_any(json_t *report);
+/// Where a run's memory was, in one line; nothing when the report does not say.
+void cli_report_memory(cli_text *text, json_t *report);
 /// A table of metrics, one row a ranker: {"model": {"hit@10": .1, ...}, ...}.
 void cli_report_metrics(json_t *rows);
 

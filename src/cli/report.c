@@ -250,3 +250,20 @@ int cli_report(const char *verb, char **report, bool json, void (*people)(json_t
     lode_text_free(report);
     return status;
 }
+
+void cli_report_memory(cli_text *text, json_t *report) {
+    static const char *const keys[][2] = {{"parameter_bytes", "parameters"},
+                                          {"optimiser_bytes", "optimiser"},
+                                          {"data_bytes", "data"},
+                                          {"graph_bytes", "graphs"}};
+    const double peak = json_number_value(json_object_get(report, "peak_rss_bytes"));
+    double rest = peak;
+    if (!(peak > 0)) return;
+    cli_text_add(text, "%.1f MB:", peak / (1 << 20));
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const double bytes = json_number_value(json_object_get(report, keys[i][0]));
+        cli_text_add(text, " %s %.1f,", keys[i][1], bytes / (1 << 20));
+        rest -= bytes;
+    }
+    cli_text_add(text, " other %.1f", fmax(rest, 0) / (1 << 20));
+}

@@ -11,7 +11,7 @@ static void print_protocol(json_t *report) {
     json_t *value;
     json_object_foreach(report, key, value) {
         if (!json_is_string(value) && !json_is_integer(value) && !json_is_boolean(value)) continue;
-        if (strcmp(key, "note") == 0) continue;
+        if (strcmp(key, "note") == 0 || strstr(key, "_bytes") != NULL) continue;
         cli_text_add(&heading, "%s", heading.length > 0 ? ", " : "");
         for (const char *c = key; *c != '\0'; c++)
             cli_text_add(&heading, "%c", *c == '_' ? ' ' : *c);
@@ -37,6 +37,10 @@ static void print_report(json_t *report) {
         printf("\nalso: ");
         print_protocol(also);
     }
+    cli_text memory = {0};
+    cli_report_memory(&memory, report);
+    if (memory.length > 0) printf("\nmemory: %s\n", memory.bytes);
+    cli_text_release(&memory);
 }
 
 int cli_eval(int argc, char **argv) {

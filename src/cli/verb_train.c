@@ -24,7 +24,10 @@ static void print_report(json_t *report) {
         if (json_is_string(value)) {
             cli_cell(&facts, "%s", json_string_value(value));
         } else if (i == 7) {
-            cli_cell(&facts, "%.1f MB", json_number_value(value) / (1 << 20));
+            cli_text memory = {0};
+            cli_report_memory(&memory, report);
+            cli_cell(&facts, "%s", memory.bytes);
+            cli_text_release(&memory);
         } else if (i == 6) {
             cli_cell(&facts, "%.1f", json_number_value(value));
         } else {

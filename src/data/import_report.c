@@ -1,11 +1,11 @@
 // What an import says in the end, as JSON: counts, the mapping that was chosen, what was skipped, filtered and appended.
+#include "base/usage.h"
 #include "data/importer.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 static json_t *describe_columns(const lode_builders *builders) {
     json_t *const list = json_array();
@@ -54,8 +54,6 @@ lode_status lode__import_report(const lode_importer *importer, char **out, lode_
     for (uint32_t u = 0; u < importer->users.count; ++u)
         users += importer->user_rows[u] > 0;
     const double seconds = lode__clock() - importer->started;
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
     char fingerprint[17];
     snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)importer->fingerprint);
     json_t *const report = json_pack(
@@ -75,7 +73,7 @@ lode_status lode__import_report(const lode_importer *importer, char **out, lode_
         describe_files(&importer->plan.skipped, true), "bad_lines", (json_int_t)importer->errors,
         "duplicates", (json_int_t)importer->duplicates, "runs", (json_int_t)importer->runs,
         "seconds", seconds, "rows_per_second", (double)importer->new_rows / fmax(seconds, 1e-9),
-        "peak_rss_bytes", (json_int_t)usage.ru_maxrss * 1024);
+        "peak_rss_bytes", (json_int_t)lode__peak_resident());
     if (!report) return lode__fail_memory(error);
     if (json_object_set_new(report, "filters", lode__import_describe_filters(importer)) != 0 ||
         json_object_set_new(report, "appended", lode__append_describe(importer)) != 0) {

@@ -25,6 +25,15 @@ typedef struct lode_entry {
     uint32_t length; ///< the gradient row is divided by it: 1, or the length of the list pooled by mean
 } lode_entry;
 
+/// A long row's entries are summed in pieces of this many, the pieces' sums in order: one id that everybody clicked
+/// keeps no thread waiting.
+#define LODE_PIECE 256
+
+/// Entries begin .. end - 1 of a distinct id that has more than LODE_PIECE.
+typedef struct lode_piece {
+    uint32_t begin, end;
+} lode_piece;
+
 typedef struct lode_store {
     lode_param *param;
     lode_scatter scatters[LODE_SCATTERS]; ///< of the current step
@@ -34,7 +43,14 @@ typedef struct lode_store {
     uint32_t *id, *order, *id_other, *order_other; ///< sort keys and payload
     lode_entry *entries;
     uint32_t *segments; ///< [capacity + 1] first place of each distinct id
+    uint32_t *digits; ///< [chunks, DIGITS] how often each digit is in each chunk, then where it goes
+    lode_piece *pieces; ///< of long rows, by place
+    size_t piece_count, distinct;
+    void *partial; ///< [pieces, columns] their sums, in the parameter's precision
     size_t reserved;
+    unsigned shift;              ///< of the sort's current pass
+    const lode_scatter *scatter; ///< being listed, its entries from `base` on
+    size_t base, count;
 } lode_store;
 
 /// Called while a graph with gradients is built: `capacity` more ids may come in one step.
@@ -45,6 +61,8 @@ void lode__store_release(lode_store *store);
 
 /// Sort this step's ids; returns the number of distinct rows. segments[i] .. segments[i + 1] - 1 of `order` are
 /// the entries of the i-th distinct id, in order of arrival.
-size_t lode__store_sort(lode_store *store);
+size_t lode__store_sort(lode_store *store, lode_pool *pool);
+/// Number of the piece that begins at a place.
+size_t lode__store_piece(const lode_store *store, uint32_t begin);
 
 #endif

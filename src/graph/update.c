@@ -7,6 +7,11 @@
 #include "kernel/real.h"
 
 enum { ELEMENTS_PER_TASK = 16384, ROWS_PER_TASK = 256, WIDEST_ROW = 4096 };
+enum {
+    WORK_PER_TASK = 1024,
+    ROW_WORK = 4
+};                  ///< of lazy updates: entries, and what a row costs in entries
+enum { AHEAD = 8 }; ///< rows that are fetched before they are needed
 
 typedef struct lode_update {
     const lode_kernels *kernels;
@@ -39,15 +44,50 @@ static void add_row(const lode_kernels *kernels, const lode_tensor *output, size
     kernels->scale_add(d, scale, (const real *)output->gradient + row * d, sum);
 }
 
-/// Sum of the gradients of the i-th distinct row of this step.
-static void sum_row(const lode_kernels *kernels, const lode_store *store, size_t segment, real *sum) {
-    const size_t d = store->param->columns;
-    memset(sum, 0, d * sizeof *sum);
-    for (uint32_t at = store->segments[segment]; at < store->segments[segment + 1]; at++) {
+static void prefetch_row(const void *row, size_t bytes) {
+    for (size_t at = 0; at < bytes; at += LODE_CACHE_LINE)
+        __builtin_prefetch((const char *)row + at);
+}
+
+static void prefetch_gradient(const lode_store *store, uint32_t at) {
+    const lode_entry *entry = &store->entries[store->order[at]];
+    const lode_tensor *output = store->scatters[entry->scatter].output;
+    const size_t bytes = output->columns * lode__stored_size(output->elements);
+    prefetch_row((const char *)output->gradient + entry->row * bytes, bytes);
+}
+
+/// Sum of the gradient rows of entries begin .. end - 1.
+static void sum_entries(const lode_kernels *kernels, const lode_store *store, uint32_t begin,
+                        uint32_t end, real *sum) {
+    memset(sum, 0, store->param->columns * sizeof *sum);
+    for (uint32_t at = begin; at < end; at++) {
+        if (at + AHEAD < store->count) prefetch_gradient(store, at + AHEAD);
         const lode_entry *entry = &store->entries[store->order[at]];
         const lode_tensor *output = store->scatters[entry->scatter].output;
         add_row(kernels, output, entry->row, (real)1 / (real)entry->length, sum);
     }
+}
+
+static void piece_task(void *context, size_t task, size_t thread) {
+    (void)thread;
+    const lode_update *update = context;
+    const lode_store *store = update->param->store;
+    sum_entries(update->kernels, store, store->pieces[task].begin, store->pieces[task].end,
+                (real *)store->partial + task * store->param->columns);
+}
+
+/// Sum of the gradients of the i-th distinct row of this step; a long row's pieces have been summed before.
+static void sum_row(const lode_kernels *kernels, const lode_store *store, size_t segment, real *sum) {
+    const size_t d = store->param->columns;
+    const uint32_t begin = store->segments[segment], end = store->segments[segment + 1];
+    if (end - begin <= LODE_PIECE) {
+        sum_entries(kernels, store, begin, end, sum);
+        return;
+    }
+    const size_t first = lode__store_piece(store, begin);
+    memset(sum, 0, d * sizeof *sum);
+    for (size_t i = first; i < store->piece_count && store->pieces[i].end <= end; i++)
+        kernels->add(d, (const real *)store->partial + i * d, sum);
 }
 
 static void update_row(const lode_update *update, const lode_adam *adam, size_t row,
@@ -58,13 +98,36 @@ static void update_row(const lode_update *update, const lode_adam *adam, size_t 
                           (real *)param->second + at, gradient);
 }
 
+static void prefetch_update(const lode_param *param, size_t row) {
+    const size_t bytes = param->columns * sizeof(real);
+    prefetch_row((const char *)param->value + row * bytes, bytes);
+    prefetch_row((const char *)param->first + row * bytes, bytes);
+    prefetch_row((const char *)param->second + row * bytes, bytes);
+}
+
+/// The first distinct row with at least `work` before it: an entry each, and ROW_WORK for the update of each row.
+static size_t segment_of_work(const lode_store *store, size_t work) {
+    size_t low = 0, high = store->distinct;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (store->segments[middle] + ROW_WORK * middle < work) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
 static void lazy_task(void *context, size_t task, size_t thread) {
     (void)thread;
     const lode_update *update = context;
     const lode_store *store = update->param->store;
     real sum[WIDEST_ROW];
-    const size_t last = LODE_MIN((task + 1) * ROWS_PER_TASK, update->distinct);
-    for (size_t segment = task * ROWS_PER_TASK; segment < last; segment++) {
+    const size_t last = segment_of_work(store, (task + 1) * WORK_PER_TASK);
+    for (size_t segment = segment_of_work(store, task * WORK_PER_TASK); segment < last; segment++) {
+        if (segment + AHEAD < store->distinct)
+            prefetch_update(update->param, store->id[store->segments[segment + AHEAD]]);
         sum_row(update->kernels, store, segment, sum);
         update_row(update, &update->lazy, store->id[store->segments[segment]], sum);
     }
@@ -129,10 +192,11 @@ void LODE_REAL(lode__update)(const lode_optimiser *optimiser, lode_params *param
         }
         if (param->store->scatter_count == 0) continue;
         assert(param->columns <= WIDEST_ROW);
-        update.distinct = lode__store_sort(param->store);
+        update.distinct = lode__store_sort(param->store, pool);
+        lode__pool_run(pool, param->store->piece_count, piece_task, &update);
         if (optimiser->type == LODE_LAZY_ADAM) {
-            lode__pool_run(pool, (update.distinct + ROWS_PER_TASK - 1) / ROWS_PER_TASK, lazy_task,
-                           &update);
+            const size_t work = param->store->count + ROW_WORK * update.distinct;
+            lode__pool_run(pool, (work + WORK_PER_TASK - 1) / WORK_PER_TASK, lazy_task, &update);
         } else {
             lode__pool_run(pool, (param->rows + ROWS_PER_TASK - 1) / ROWS_PER_TASK, whole_task,
                            &update);
@@ -144,7 +208,9 @@ void LODE_REAL(lode__update)(const lode_optimiser *optimiser, lode_params *param
 void LODE_REAL(lode__store_dense)(lode_store *store, void *out);
 
 void LODE_REAL(lode__store_dense)(lode_store *store, void *out) {
-    const size_t distinct = lode__store_sort(store);
+    const size_t distinct = lode__store_sort(store, NULL);
+    lode_update update = {.kernels = LODE_REAL(lode__kernels)(), .param = store->param};
+    lode__pool_run(NULL, store->piece_count, piece_task, &update);
     memset(out, 0, store->param->rows * store->param->columns * sizeof(real));
     for (size_t segment = 0; segment < distinct; segment++) {
         const size_t row = store->id[store->segments[segment]];

@@ -72,7 +72,12 @@ static const struct lode_kernels_f32 *const tables[LODE_LEVELS] = {
 
 // What each level adds to the b16 table of the one below.
 static void override_b16(struct lode_kernels_b16 *table, lode_level level) {
-    if (level == LODE_LEVEL_AVX512BF16) lode__override_avx512bf16(table);
+    if (level == LODE_LEVEL_AVX2) *table = lode__kernels_avx2_b16;
+    if (level == LODE_LEVEL_AVX512) *table = lode__kernels_avx512_b16;
+    if (level == LODE_LEVEL_AVX512BF16) {
+        *table = lode__kernels_avx512bf16;
+        lode__override_avx512bf16(table);
+    }
 }
 #else
 static lode_level probe(void) {
@@ -89,8 +94,8 @@ static void override_b16(struct lode_kernels_b16 *table, lode_level level) {
 static void choose(void) {
     struct lode_kernels_b16 table = lode__kernels_ref_b16;
     for (lode_level level = 0; level < LODE_LEVELS; level++) {
-        table.level = level_names[level];
         override_b16(&table, level);
+        table.level = level_names[level];
         tables_b16[level] = table;
     }
     size_t level = probe();

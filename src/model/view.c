@@ -23,12 +23,12 @@ lode_item_view *lode__item_view_new(lode_graph *graph, const lode_model_core *mo
     lode_item_view *view = lode__graph_alloc(graph, 1, sizeof *view);
     if (view == NULL) return NULL;
     view->model = model;
+    view->pool = graph->pool;
     view->inputs.rows = lode__graph_dim(graph, "items", capacity);
     if (view->inputs.rows == NULL) return NULL;
     const size_t rows = (size_t)model->vocabulary->items + 1;
     view->rows = lode__graph_alloc(graph, capacity, sizeof *view->rows);
     view->slot = lode__graph_alloc(graph, rows, sizeof *view->slot);
-    view->stamp = lode__graph_alloc(graph, rows, sizeof *view->stamp);
     build_fields(graph, model, LODE_SIDE_ITEM, &view->inputs);
     if (graph->failed) return NULL;
     lode__tower_apply(model, LODE_SIDE_ITEM, graph, params, &view->inputs, &view->outputs);
@@ -38,17 +38,16 @@ lode_item_view *lode__item_view_new(lode_graph *graph, const lode_model_core *mo
 
 void lode__item_view_begin(lode_item_view *view) {
     view->count = 0;
-    if (++view->now != 0) return;
-    const size_t rows = (size_t)view->model->vocabulary->items + 1; // the stamp has gone round
-    for (size_t row = 0; row < rows; row++)
-        view->stamp[row] = 0;
-    view->now = 1;
+}
+
+/// What stands in `slot` for a row without one is left over, and `rows` says something else there.
+static bool has_slot(const lode_item_view *view, uint32_t row) {
+    return view->slot[row] < view->count && view->rows[view->slot[row]] == row;
 }
 
 int32_t lode__item_view_slot(lode_item_view *view, uint32_t row) {
-    if (view->stamp[row] != view->now) {
+    if (!has_slot(view, row)) {
         assert(view->count < view->inputs.rows->capacity);
-        view->stamp[row] = view->now;
         view->slot[row] = (uint32_t)view->count;
         view->rows[view->count++] = row;
     }
@@ -56,10 +55,13 @@ int32_t lode__item_view_slot(lode_item_view *view, uint32_t row) {
 }
 
 int32_t lode__item_view_find(const lode_item_view *view, uint32_t row) {
-    return view->stamp[row] == view->now ? (int32_t)view->slot[row] : -1;
+    return has_slot(view, row) ? (int32_t)view->slot[row] : -1;
 }
 
-static void fill_item_field(const lode_item_view *view, lode_field_input *input) {
+static void fill_item_field(void *context, size_t task, size_t thread) {
+    (void)thread;
+    const lode_item_view *view = context;
+    const lode_field_input *input = &view->inputs.fields[task];
     const lode_codes *codes = &input->field->items;
     size_t at = 0;
     for (size_t slot = 0; slot < view->count; slot++) {
@@ -74,9 +76,7 @@ static void fill_item_field(const lode_item_view *view, lode_field_input *input)
 
 void lode__item_view_fill(lode_item_view *view) {
     view->inputs.rows->size = view->count;
-    for (size_t i = 0; i < view->inputs.field_count; i++) {
-        fill_item_field(view, &view->inputs.fields[i]);
-    }
+    lode__pool_run(view->pool, view->inputs.field_count, fill_item_field, view);
 }
 
 void lode__item_view_fill_codes(lode_item_view *view, const lode_codes *codes, size_t first,

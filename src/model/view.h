@@ -10,13 +10,12 @@
 
 typedef struct lode_item_view {
     const lode_model_core *model;
+    lode_pool *pool;
     lode_tower_inputs inputs;
     lode_tower_outputs outputs;
-    uint32_t *rows;  ///< [capacity] item id row of each slot
-    uint32_t *slot;  ///< [vocabulary items + 1] slot of a row, valid where stamp says so
-    uint32_t *stamp; ///< [vocabulary items + 1]
-    uint32_t now;
-    size_t count; ///< slots in use
+    uint32_t *rows; ///< [capacity] item id row of each slot
+    uint32_t *slot; ///< [vocabulary items + 1] slot of a row, if `rows` agrees
+    size_t count;   ///< slots in use
 } lode_item_view;
 
 /// Build inputs and apply the item tower with `params` in `graph`. NULL after a failure (graph->failed).

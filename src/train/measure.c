@@ -279,6 +279,9 @@ static lode_status run(lode_measure *measure, char **report, lode_error *error) 
                                              measure->protocol.exclude_seen, table, also, error);
     if (status == LODE_OK) status = lode__measure_also(measure, also, error);
     (void)json_object_set_new(table, "also", also);
+    const lode_memory memory =
+        lode__memory_of(measure->bundle->model->params, measure->encoder, measure->data);
+    lode__memory_report(&memory, table);
     if (status == LODE_OK) status = publish(measure, table, report, error);
     json_decref(table);
     return status;

@@ -1,9 +1,9 @@
 // What was mined, for people: a summary, and items with their partners, titles and what they share.
+#include "base/usage.h"
 #include "train/mining.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 enum { SUGGESTIONS = 3, VALUES = 8 };
 
@@ -232,8 +232,6 @@ static void describe_found(const lode_mining *mining, json_t *out) {
 
 lode_status lode__mining_report(const lode_mining *mining, char **report, lode_error *error) {
     const lode_mined *mined = mining->mined;
-    struct rusage usage;
-    (void)getrusage(RUSAGE_SELF, &usage);
     json_t *out = json_object();
     json_object_set_new(out, "miner", json_string(mining->miner.type->name));
     set_count(out, "train_clicks", mining->split->train_clicks);
@@ -243,7 +241,7 @@ lode_status lode__mining_report(const lode_mining *mining, char **report, lode_e
     json_object_set_new(out, "seconds", json_real(mining->seconds));
     if (!mined->cached) set_count(out, "memory_bytes", mined->memory);
     if (mined->passes > 0) set_count(out, "passes", mined->passes);
-    set_count(out, "peak_rss_bytes", (uint64_t)usage.ru_maxrss * 1024);
+    set_count(out, "peak_rss_bytes", lode__peak_resident());
     if (mining->shown_count > 0) json_object_set_new(out, "shown", describe_shown(mining));
     char *text = json_dumps(out, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
     json_decref(out);

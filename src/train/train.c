@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "train/trainer.h"
 
@@ -30,8 +29,9 @@ typedef struct lode_run {
     lode_phase phase; ///< the current one
     bool has_checkpoint, finished;
     lode_manifest manifest; ///< of the phase's bundle, once it is finished
-    double seconds, timed_seconds;
+    double seconds, timed_seconds, input_seconds;
     uint64_t timed_examples;
+    lode_memory memory;
     const lode_hooks *hooks;
     lode_arena arena;
 } lode_run;
@@ -131,6 +131,8 @@ static lode_status run_phase(lode_run *run, lode_error *error) {
         run->seconds += trainer->seconds;
         run->timed_seconds += trainer->timed_seconds;
         run->timed_examples += trainer->timed_examples;
+        run->input_seconds += trainer->input_seconds;
+        run->memory = lode__trainer_memory(trainer);
         status = lode__manifest_read(&run->manifest, &run->arena, run->phase.folder, error);
     }
     lode__trainer_free(&trainer);
@@ -159,19 +161,19 @@ static lode_status run_phases(lode_run *run, const lode_config *config, const ch
 static lode_status make_report(const lode_run *run, const char *folder, const lode_config *config,
                                double best, char **report, lode_error *error) {
     if (report == NULL) return LODE_OK;
-    struct rusage usage;
-    (void)getrusage(RUSAGE_SELF, &usage);
     json_t *values = json_object();
     if (!isnan(best)) (void)json_object_set_new(values, config->eval.valid, json_real(best));
     const lode_manifest *manifest = &run->manifest;
     const double rate =
         run->timed_seconds > 0 ? (double)run->timed_examples / run->timed_seconds : 0.0;
+    const double share = run->timed_seconds > 0 ? run->input_seconds / run->timed_seconds : 0.0;
     json_t *json =
-        json_pack("{s:s, s:s, s:f, s:f, s:I, s:o, s:I, s:I, s:I, s:b}", "run", folder, "precision",
-                  lode__config_precision_name(config), "examples_per_second", rate, "seconds",
-                  run->seconds, "peak_rss_bytes", (json_int_t)usage.ru_maxrss * 1024, "best",
-                  values, "best_epoch", (json_int_t)manifest->best_epoch, "epochs",
-                  (json_int_t)manifest->epochs, "steps", (json_int_t)manifest->steps, "finished", 1);
+        json_pack("{s:s, s:s, s:f, s:f, s:f, s:o, s:I, s:I, s:I, s:b}", "run", folder, "precision",
+                  lode__config_precision_name(config), "examples_per_second", rate, "input_share",
+                  share, "seconds", run->seconds, "best", values, "best_epoch",
+                  (json_int_t)manifest->best_epoch, "epochs", (json_int_t)manifest->epochs, "steps",
+                  (json_int_t)manifest->steps, "finished", 1);
+    lode__memory_report(&run->memory, json);
     char *text = json != NULL ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(json);
     if (text == NULL) return lode__fail_memory(error);

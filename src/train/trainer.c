@@ -168,6 +168,8 @@ static lode_status prepare(lode_trainer *trainer, const lode_phase *phase, lode_
     LODE_TRY(check_examples(trainer, error));
     LODE_TRY(prepare_graphs(trainer, error));
     LODE_TRY(prepare_validation(trainer, error));
+    LODE_TRY(lode__ahead_new(&trainer->ahead, &trainer->batcher, trainer->model->history,
+                             (uint64_t)train->seed, trainer->steps, threads > 1, error));
     trainer->optimiser = (lode_optimiser){.type = (lode_optimiser_type)train->optimiser,
                                           .rate = train->learning_rate,
                                           .beta1 = train->beta1,
@@ -200,6 +202,7 @@ lode_status lode__trainer_new(lode_trainer **out, lode_config *config, const lod
 void lode__trainer_free(lode_trainer **trainer) {
     lode_trainer *self = *trainer;
     if (self == NULL) return;
+    lode__ahead_free(&self->ahead);
     if (self->ranker.free != NULL) self->ranker.free(self->ranker.self);
     lode__encoder_free(&self->encoder);
     lode__cases_release(&self->cases);
@@ -247,16 +250,17 @@ static lode_status run_scene(lode_trainer *trainer, size_t number, lode_error *e
     const lode_batcher *batcher = &trainer->batcher;
     scene->graph->epoch = (uint32_t)trainer->counters.epoch;
     scene->graph->step = (uint32_t)trainer->counters.step;
+    const double start = lode__clock();
     lode__item_view_begin(scene->items);
     for (size_t i = 0; i < batcher->count; i++) {
         scene->targets->data[i] = lode__item_view_slot(scene->items, batcher->target_rows[i]);
     }
     LODE_TRY(draw(trainer, number, error));
     lode__item_view_fill(scene->items);
-    lode_log_source source = {trainer->binding, &trainer->split->log, batcher->example_state, false};
-    const lode_user_source users = lode__log_source(&source);
+    const lode_user_source users = lode__ahead_source(trainer->ahead);
     lode__user_view_fill(scene->users, &users, batcher->example_count);
     assert(scene->query->rows->size == batcher->count);
+    trainer->input_now += lode__clock() - start;
     lode__graph_forward(scene->graph);
     return LODE_OK;
 }
@@ -303,8 +307,8 @@ static lode_status diverged(const lode_trainer *trainer, double loss, lode_error
 lode_status lode__trainer_step(lode_trainer *trainer, double *loss, lode_error *error) {
     lode_counters *counters = &trainer->counters;
     const double start = lode__clock();
-    lode__batcher_gather(&trainer->batcher, (uint64_t)trainer->config->train.seed, counters->epoch,
-                         counters->step);
+    trainer->batcher = *lode__ahead_take(trainer->ahead, counters->epoch, counters->step);
+    trainer->input_now = lode__clock() - start;
     for (size_t number = 0; number < trainer->stages; number++) {
         LODE_TRY(run_scene(trainer, number, error));
     }
@@ -326,6 +330,7 @@ lode_status lode__trainer_step(lode_trainer *trainer, double *loss, lode_error *
     trainer->seconds += seconds;
     if (counters->global_step > WARM_UP_STEPS) {
         trainer->timed_seconds += seconds;
+        trainer->input_seconds += trainer->input_now;
         trainer->timed_examples += trainer->batcher.count;
     }
     return LODE_OK;
@@ -472,4 +477,11 @@ lode_status lode__trainer_run(lode_trainer *trainer, lode_error *error) {
     const char *path = lode__path_join(&trainer->arena, trainer->run, LODE_CHECKPOINT_FILE);
     if (path != NULL) (void)unlink(path); // a finished run needs none
     return LODE_OK;
+}
+
+lode_memory lode__trainer_memory(const lode_trainer *trainer) {
+    lode_memory memory = lode__memory_of(trainer->model->params, trainer->encoder, trainer->data);
+    for (size_t i = 0; i < trainer->stages; i++)
+        memory.graphs += lode__graph_bytes(trainer->scenes[i].graph);
+    return memory;
 }

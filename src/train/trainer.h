@@ -7,8 +7,10 @@
 #define LODE_TRAIN_TRAINER_H
 
 #include "eval/model_ranker.h"
+#include "train/ahead.h"
 #include "train/batcher.h"
 #include "train/bundle.h"
+#include "train/memory.h"
 
 /// What a checkpoint counts.
 typedef struct lode_counters {
@@ -32,8 +34,9 @@ typedef struct lode_trainer {
     lode_split *split;
     lode_examples examples;
     lode_binding *binding;
-    lode_batcher batcher;
-    uint64_t steps; ///< an epoch
+    lode_ahead *ahead;
+    lode_batcher batcher; ///< the current step's
+    uint64_t steps;       ///< an epoch
     // model
     lode_model_core *model;
     lode_pool *pool;
@@ -52,8 +55,10 @@ typedef struct lode_trainer {
     // progress
     lode_counters counters;
     double seconds, timed_seconds; ///< in steps; without the first three
-    uint64_t timed_examples;       ///< positives: queries, not windows
-    double validation;             ///< of the last one
+    double input_now,
+        input_seconds; ///< spent before a step's graphs can run: of this step, of the timed ones
+    uint64_t timed_examples; ///< positives: queries, not windows
+    double validation;       ///< of the last one
     lode_arena arena;
 } lode_trainer;
 
@@ -77,6 +82,8 @@ LODE_CHECK lode_status lode__trainer_step(lode_trainer *trainer, double *loss, l
 
 /// Train until the end, or until the hooks ask to stop (LODE_E_STOPPED, with a checkpoint).
 LODE_CHECK lode_status lode__trainer_run(lode_trainer *trainer, lode_error *error);
+
+lode_memory lode__trainer_memory(const lode_trainer *trainer);
 
 /// Options of lode_train and lode_eval.
 extern const lode_key lode__train_option_keys[], lode__measure_keys[];

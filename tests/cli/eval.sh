@@ -26,7 +26,9 @@ lodestone eval -q "$SHOP/run" --definitions recbol || echo "exit $?"
 lodestone help definitions | grep PAD
 # Alignment and uniformity stand in the model's row alone, the same at any number of threads.
 for threads in 1 2; do
-    lodestone eval -q "$SHOP/run" --cutoffs 10 --set 'metrics=[alignment, uniformity_users, uniformity_items]' --set threads=$threads --json >geometry.$threads
+    lodestone eval -q "$SHOP/run" --cutoffs 10 --set 'metrics=[alignment, uniformity_users, uniformity_items]' --set threads=$threads --json | /usr/bin/python3 -c '
+import json, sys
+print(json.dumps({key: value for key, value in json.load(sys.stdin).items() if not key.endswith("_bytes")}))' >geometry.$threads
 done
 cmp geometry.1 geometry.2
 /usr/bin/python3 -c '

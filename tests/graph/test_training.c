@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -142,7 +143,7 @@ static double model_step(tiny_model *model, size_t users, uint32_t batch, uint64
 static void expect_same(const lode_params *a, const lode_params *b) {
     for (size_t i = 0; i < a->count; i++) {
         const lode_param *one = a->list[i], *other = b->list[i];
-        const size_t bytes = one->rows * one->columns * sizeof(float);
+        const size_t bytes = one->rows * one->columns * lode__real_size(a->precision);
         assert_memory_equal(one->value, other->value, bytes);
         assert_memory_equal(one->first, other->first, bytes);
         assert_memory_equal(one->second, other->second, bytes);
@@ -296,7 +297,7 @@ static void test_sort(void **state) {
     memcpy(index->data, ids, sizeof ids);
     index->dim->size = IDS;
     lode__store_add_gradient(table->store, &(lode_scatter){.ids = index, .output = output});
-    assert_int_equal(lode__store_sort(table->store), DISTINCT);
+    assert_int_equal(lode__store_sort(table->store, NULL), DISTINCT);
     const lode_store *store = table->store;
     for (size_t i = 0; i < DISTINCT; i++) {
         const uint32_t begin = store->segments[i], end = store->segments[i + 1];
@@ -309,6 +310,110 @@ static void test_sort(void **state) {
     }
     lode__graph_free(&graph);
     lode__params_free(&params);
+}
+
+// --- rows that very many ids name -------------------------------------------------------------
+
+enum { CROWD = 40000, CROWD_ROWS = 3000, CROWD_DIM = 5 };
+
+typedef struct crowd {
+    lode_params *params;
+    lode_graph *graph;
+    lode_param *table;
+    lode_index *ids;
+    lode_tensor *output;
+} crowd;
+
+/// Id 7 comes as often as all others together; ids 0 .. 3 come 255 to 258 times, or twice that; the rest at random.
+static int32_t crowd_id(size_t i) {
+    lode_random random = lode__random(9, LODE_PURPOSE_USER, 0, (uint32_t)i);
+    if (i % 2 == 0) return 7;
+    for (size_t id = 0, before = 0; id < 4; id++) {
+        before += id == 3 ? 2 * LODE_PIECE + 1 : LODE_PIECE - 1 + id;
+        if (i / 2 < before) return (int32_t)id;
+    }
+    return 8 + (int32_t)lode__random_below(&random, CROWD_ROWS - 8);
+}
+
+static void crowd_open(crowd *self, lode_pool *pool) {
+    lode_error error = {0};
+    expect_ok(lode__params_new(&self->params, LODE_F64, &error), &error);
+    expect_ok(lode__graph_new(&self->graph, LODE_F64, true, pool, &error), &error);
+    self->table = lode__param(self->params, lode__param_table(self->params, "t", CROWD_ROWS,
+                                                              CROWD_DIM, LODE_INIT_NORMAL, 1.0));
+    self->ids = lode__graph_index(self->graph, lode__graph_dim(self->graph, "n", CROWD), 1);
+    self->output = lode__embedding(self->graph, self->table, self->ids, NULL, LODE_POOL_SUM);
+    lode__graph_loss(self->graph, self->output, 1.0);
+    expect_ok(lode__params_finish(self->params, 1, &error), &error);
+    expect_ok(lode__params_trainable(self->params, &error), &error);
+    expect_ok(lode__graph_finish(self->graph, &error), &error);
+    self->ids->dim->size = CROWD;
+    for (size_t i = 0; i < CROWD; i++)
+        self->ids->data[i] = crowd_id(i);
+    lode__store_add_gradient(self->table->store,
+                             &(lode_scatter){.ids = self->ids, .output = self->output});
+    for (size_t i = 0; i < (size_t)CROWD * CROWD_DIM; i++)
+        ((double *)self->output->gradient)[i] = cos((double)i);
+}
+
+static void crowd_close(crowd *self) {
+    lode__graph_free(&self->graph);
+    lode__params_free(&self->params);
+}
+
+static void expect_sorted(const lode_store *store, const lode_index *ids, size_t distinct) {
+    size_t covered = 0;
+    for (size_t i = 0; i < distinct; i++) {
+        const uint32_t begin = store->segments[i], end = store->segments[i + 1];
+        assert_true(i == 0 || store->id[begin] > store->id[begin - 1]);
+        for (uint32_t at = begin; at < end; at++) {
+            assert_int_equal(store->id[at], store->id[begin]);
+            assert_int_equal(ids->data[store->entries[store->order[at]].row], store->id[at]);
+            assert_true(at == begin || store->order[at - 1] < store->order[at]);
+        }
+        if (end - begin <= LODE_PIECE) continue;
+        for (size_t p = lode__store_piece(store, begin); covered < end; p++) {
+            assert_int_equal(store->pieces[p].begin, covered < begin ? begin : covered);
+            covered = store->pieces[p].end;
+        }
+        assert_int_equal(covered, end);
+    }
+    assert_int_equal(store->segments[distinct], CROWD);
+}
+
+/// Sorting, sums of long rows and updates: the same at any number of threads, and right.
+static void test_crowd(void **state) {
+    (void)state;
+    crowd first;
+    for (size_t threads = 1; threads <= 3; threads++) {
+        lode_pool *pool;
+        lode_error error = {0};
+        crowd self;
+        expect_ok(lode__pool_new(&pool, threads, &error), &error);
+        crowd_open(&self, pool);
+        expect_sorted(self.table->store, self.ids, lode__store_sort(self.table->store, pool));
+        double *expected = calloc((size_t)CROWD_ROWS * CROWD_DIM, sizeof *expected);
+        double *found = calloc((size_t)CROWD_ROWS * CROWD_DIM, sizeof *found);
+        assert_true(expected != NULL && found != NULL);
+        for (size_t i = 0; i < CROWD; i++) {
+            for (size_t c = 0; c < CROWD_DIM; c++)
+                expected[(size_t)crowd_id(i) * CROWD_DIM + c] += cos((double)(i * CROWD_DIM + c));
+        }
+        lode__store_dense_gradient(self.table->store, LODE_F64, found);
+        for (size_t i = 0; i < (size_t)CROWD_ROWS * CROWD_DIM; i++)
+            gradcheck_near(found[i], expected[i], 1e-9, 1e-9, "sum of a row");
+        free(expected);
+        free(found);
+        lode__optimise(&lazy, self.params, 1, pool);
+        if (threads == 1) {
+            first = self;
+        } else {
+            expect_same(first.params, self.params);
+            crowd_close(&self);
+        }
+        lode__pool_free(&pool);
+    }
+    crowd_close(&first);
 }
 
 /// The gradient of a mean over 3 is a third in every bit of a double.
@@ -602,13 +707,21 @@ static void test_name_declared_twice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads),        cmocka_unit_test(test_sizes_change),
-        cmocka_unit_test(test_size_zero),      cmocka_unit_test(test_two_graphs),
-        cmocka_unit_test(test_sort),           cmocka_unit_test(test_mean_in_double),
-        cmocka_unit_test(test_lazy_adam),      cmocka_unit_test(test_first_step),
-        cmocka_unit_test(test_global_step),    cmocka_unit_test(test_adam_dense),
-        cmocka_unit_test(test_decay),          cmocka_unit_test(test_nothing_to_do),
-        cmocka_unit_test(test_initial_values), cmocka_unit_test(test_name_declared_twice),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_sizes_change),
+        cmocka_unit_test(test_size_zero),
+        cmocka_unit_test(test_two_graphs),
+        cmocka_unit_test(test_sort),
+        cmocka_unit_test(test_crowd),
+        cmocka_unit_test(test_mean_in_double),
+        cmocka_unit_test(test_lazy_adam),
+        cmocka_unit_test(test_first_step),
+        cmocka_unit_test(test_global_step),
+        cmocka_unit_test(test_adam_dense),
+        cmocka_unit_test(test_decay),
+        cmocka_unit_test(test_nothing_to_do),
+        cmocka_unit_test(test_initial_values),
+        cmocka_unit_test(test_name_declared_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

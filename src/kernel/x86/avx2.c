@@ -174,13 +174,54 @@ LODE_INLINE void v_put_indices(uint32_t *index, uint32_t first, uint32_t bits) {
     }
 }
 
+#ifdef LODE_STORED_BF16
+LODE_INLINE vec v_widen(const lode_bf16 *p) {
+    const __m128i half = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+}
+
+LODE_INLINE vec v_widen_lanes(size_t count, const lode_bf16 *p) {
+    lode_bf16 edge[8] = {0};
+    for (size_t i = 0; i < count; i++)
+        edge[i] = p[i];
+    return v_widen(edge);
+}
+
+LODE_INLINE void v_narrow(lode_bf16 *p, vec x) {
+    const __m256i bits = _mm256_castps_si256(x);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i up = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+    const __m256 nan = _mm256_cmp_ps(x, x, _CMP_UNORD_Q);
+    const vec kept = _mm256_blendv_ps(_mm256_castsi256_ps(up), _mm256_castsi256_ps(quiet), nan);
+    const __m256i half = _mm256_srli_epi32(_mm256_castps_si256(kept), 16);
+    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(half, half), 0x08);
+    _mm_storeu_si128((__m128i *)(void *)p, _mm256_castsi256_si128(packed));
+}
+
+LODE_INLINE void v_narrow_lanes(size_t count, lode_bf16 *p, vec x) {
+    lode_bf16 edge[8];
+    v_narrow(edge, x);
+    for (size_t i = 0; i < count; i++)
+        p[i] = edge[i];
+}
+#endif
+
+#ifdef LODE_STORED_BF16
+#define LODE_TABLE lode__kernels_avx2_b16
+#else
 #define LODE_TABLE lode__kernels_avx2
+#endif
 #define LODE_LEVEL "avx2"
 #include "kernel/x86/body_vector.h"
 
 #include "kernel/x86/body_product.h"
 
+#ifdef LODE_STORED_BF16
+#include "kernel/x86/body_widened.h"
+#else
 #include "kernel/x86/body_attention.h"
+#endif
 
 #include "kernel/x86/body_contrast.h"
 

@@ -6,9 +6,13 @@
 #if LODE_KERNEL_X86
 #include <immintrin.h>
 
+#ifdef LODE_NARROWING
+#define LODE_FEATURES "avx2,fma,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"
+#else
 #define LODE_FEATURES "avx2,fma,popcnt,avx512f,avx512bw,avx512dq,avx512vl"
-#define LODE_TARGET   __attribute__((target(LODE_FEATURES)))
-#define LODE_INLINE   static inline __attribute__((always_inline, target(LODE_FEATURES)))
+#endif
+#define LODE_TARGET __attribute__((target(LODE_FEATURES)))
+#define LODE_INLINE static inline __attribute__((always_inline, target(LODE_FEATURES)))
 
 typedef __m512 vec;
 typedef __mmask16 lanes;
@@ -171,13 +175,62 @@ LODE_INLINE void v_put_indices(uint32_t *index, uint32_t first, uint32_t bits) {
     _mm512_storeu_si512(index, _mm512_maskz_compress_epi32((__mmask16)bits, all));
 }
 
+#ifdef LODE_STORED_BF16
+LODE_INLINE vec v_widen_half(__m256i half) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+
+LODE_INLINE vec v_widen(const lode_bf16 *p) {
+    return v_widen_half(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+
+LODE_INLINE vec v_widen_lanes(size_t count, const lode_bf16 *p) {
+    return v_widen_half(_mm256_maskz_loadu_epi16(lanes_first(count), p));
+}
+
+LODE_INLINE __m256i v_narrow_half(vec x) {
+#ifdef LODE_NARROWING
+    return (__m256i)_mm512_cvtneps_pbh(x);
+#else
+    const __m512i bits = _mm512_castps_si512(x);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
+    const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+    const __m512i kept = _mm512_mask_blend_epi32(nan, up, quiet);
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16));
+#endif
+}
+
+LODE_INLINE void v_narrow(lode_bf16 *p, vec x) {
+    _mm256_storeu_si256((__m256i *)(void *)p, v_narrow_half(x));
+}
+
+LODE_INLINE void v_narrow_lanes(size_t count, lode_bf16 *p, vec x) {
+    _mm256_mask_storeu_epi16(p, lanes_first(count), v_narrow_half(x));
+}
+#endif
+
+#ifdef LODE_NARROWING
+#define LODE_TABLE lode__kernels_avx512bf16
+#define LODE_LEVEL "avx512bf16"
+#else
+#ifdef LODE_STORED_BF16
+#define LODE_TABLE lode__kernels_avx512_b16
+#else
 #define LODE_TABLE lode__kernels_avx512
+#endif
 #define LODE_LEVEL "avx512"
+#endif
 #include "kernel/x86/body_vector.h"
 
 #include "kernel/x86/body_product.h"
 
+#ifdef LODE_STORED_BF16
+#include "kernel/x86/body_widened.h"
+#else
 #include "kernel/x86/body_attention.h"
+#endif
 
 #include "kernel/x86/body_contrast.h"
 

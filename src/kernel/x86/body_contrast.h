@@ -1,13 +1,6 @@
 // Contrastive losses in the alphabet of the including file: logits of a tile to weights while they are in the level 1
 // cache, and sums over gathered rows.
 
-#ifndef LODE_K // floats are what is stored
-typedef float stored;
-#define LODE_K(name) name##_f32
-#define s_get        v_get
-#define s_put        v_put
-#endif
-
 /// e^x for x <= 0, to a relative error of 2e-7; 0 below -87; NaN kept. x above 88 is not allowed.
 /// The fit of v_exp; cheaper by what is cut off. Adding 1.5 * 2^23 leaves n, of e^x = 2^n e^r, in the low bits, from
 /// where it is added to the exponent.

@@ -1,16 +1,26 @@
 // The table of the including level.
 
-const struct lode_kernels_f32 LODE_TABLE = {
+const struct LODE_K(lode_kernels) LODE_TABLE = {
     .level = LODE_LEVEL,
     .panel = 2 * LANES,
     .depth = 1,
+#ifdef LODE_STORED_BF16
+    .pack = pack_widened,
+    .pack_stored = pack_stored,
+    .gemm = gemm_widened,
+    .attention = lode__ref_attention_b16,
+    .attention_backward = lode__ref_attention_backward_b16,
+#else
     .pack = pack,
     .pack_stored = pack,
     .gemm = gemm,
-    .widen = copy,
-    .narrow = copy,
+    .attention = attention,
+    .attention_backward = attention_backward,
+#endif
+    .widen = widen,
+    .narrow = narrow,
     .add = add,
-    .add_wide = add,
+    .add_wide = add_wide,
     .scale_add = scale_add,
     .scale = multiply,
     .dot = dot,
@@ -21,8 +31,6 @@ const struct lode_kernels_f32 LODE_TABLE = {
     .layer_norm = layer_norm,
     .layer_norm_backward = layer_norm_backward,
     .gather_sum = gather_sum,
-    .attention = attention,
-    .attention_backward = attention_backward,
     .contrast_softmax = contrast_softmax,
     .contrast_exp = contrast_exp,
     .contrast_logistic = contrast_logistic,

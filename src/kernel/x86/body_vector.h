@@ -36,6 +36,8 @@ LODE_INLINE vec v_keep(size_t left, vec x, vec other) {
     return left >= LANES ? x : v_select(lanes_first(left), x, other);
 }
 
+#include "kernel/x86/body_storage.h"
+
 /// exp within 2 ulp, with denormal results, infinity above 88.72, NaN kept.
 /// exp(x) = 2^n exp(r) with |r| <= ln(2)/2; exp(r) = 1 + r + r^2 q(r), q a minimax fit (error
 /// 3e-9).
@@ -67,17 +69,25 @@ LODE_INLINE vec v_tanh(vec x) {
     return v_select(v_at_most(size, v_set(0.625f)), small, v_signed(large, x));
 }
 
-LODE_TARGET static void copy(size_t n, const float *x, float *y) {
-    LODE_EACH(i, n, v_put(y + i, left, v_get(x + i, left)););
+LODE_TARGET static void widen(size_t n, const stored *x, float *y) {
+    LODE_EACH(i, n, v_put(y + i, left, s_get(x + i, left)););
 }
 
-LODE_TARGET static void add(size_t n, const float *x, float *y) {
+LODE_TARGET static void narrow(size_t n, const float *x, stored *y) {
+    LODE_EACH(i, n, s_put(y + i, left, v_get(x + i, left)););
+}
+
+LODE_TARGET static void add(size_t n, const stored *x, stored *y) {
+    LODE_EACH(i, n, s_put(y + i, left, v_add(s_get(y + i, left), s_get(x + i, left))););
+}
+
+LODE_TARGET static void add_wide(size_t n, const float *x, float *y) {
     LODE_EACH(i, n, v_put(y + i, left, v_add(v_get(y + i, left), v_get(x + i, left))););
 }
 
-LODE_TARGET static void scale_add(size_t n, float scale, const float *x, float *y) {
+LODE_TARGET static void scale_add(size_t n, float scale, const stored *x, float *y) {
     const vec s = v_set(scale);
-    LODE_EACH(i, n, v_put(y + i, left, v_fma(s, v_get(x + i, left), v_get(y + i, left))););
+    LODE_EACH(i, n, v_put(y + i, left, v_fma(s, s_get(x + i, left), v_get(y + i, left))););
 }
 
 LODE_TARGET static void multiply(size_t n, float scale, float *x) {
@@ -85,16 +95,16 @@ LODE_TARGET static void multiply(size_t n, float scale, float *x) {
     LODE_EACH(i, n, v_put(x + i, left, v_mul(s, v_get(x + i, left))););
 }
 
-LODE_TARGET static float dot(size_t n, const float *x, const float *y) {
+LODE_TARGET static float dot(size_t n, const stored *x, const stored *y) {
     vec s0 = v_set(0), s1 = s0, s2 = s0, s3 = s0;
     size_t at = 0;
     for (; at + 4 * LANES <= n; at += 4 * LANES) {
-        s0 = v_fma(v_load(x + at), v_load(y + at), s0);
-        s1 = v_fma(v_load(x + at + LANES), v_load(y + at + LANES), s1);
-        s2 = v_fma(v_load(x + at + 2 * LANES), v_load(y + at + 2 * LANES), s2);
-        s3 = v_fma(v_load(x + at + 3 * LANES), v_load(y + at + 3 * LANES), s3);
+        s0 = v_fma(s_get(x + at, LANES), s_get(y + at, LANES), s0);
+        s1 = v_fma(s_get(x + at + LANES, LANES), s_get(y + at + LANES, LANES), s1);
+        s2 = v_fma(s_get(x + at + 2 * LANES, LANES), s_get(y + at + 2 * LANES, LANES), s2);
+        s3 = v_fma(s_get(x + at + 3 * LANES, LANES), s_get(y + at + 3 * LANES, LANES), s3);
     }
-    LODE_EACH(i, n - at, s0 = v_fma(v_get(x + at + i, left), v_get(y + at + i, left), s0););
+    LODE_EACH(i, n - at, s0 = v_fma(s_get(x + at + i, left), s_get(y + at + i, left), s0););
     return v_sum(v_add(v_add(s0, s1), v_add(s2, s3)));
 }
 
@@ -127,27 +137,27 @@ LODE_TARGET static float exp_sum(size_t n, float shift, float *x) {
     return v_sum(sum);
 }
 
-LODE_TARGET static void activation_backward(size_t n, lode_activation activation, const float *y,
-                                            float *d) {
+LODE_TARGET static void activation_backward(size_t n, lode_activation activation, const stored *y,
+                                            stored *d) {
     const vec zero = v_set(0), one = v_set(1);
     if (activation == LODE_RELU) {
         LODE_EACH(i, n, {
-            const lanes off = v_at_most(v_get(y + i, left), zero);
-            v_put(d + i, left, v_select(off, zero, v_get(d + i, left)));
+            const lanes off = v_at_most(s_get(y + i, left), zero);
+            s_put(d + i, left, v_select(off, zero, s_get(d + i, left)));
         });
     } else if (activation == LODE_TANH) {
         LODE_EACH(i, n, {
-            const vec t = v_get(y + i, left);
-            v_put(d + i, left, v_mul(v_get(d + i, left), v_fnma(t, t, one)));
+            const vec t = s_get(y + i, left);
+            s_put(d + i, left, v_mul(s_get(d + i, left), v_fnma(t, t, one)));
         });
     }
 }
 
 /// Up to four vectors of columns. Rows are summed in groups of 128, the groups' sums then added up:
 /// the rounding error grows with the number of groups, not of rows.
-LODE_INLINE void column_sum_block(size_t rows, size_t vectors, size_t left, const float *x,
+LODE_INLINE void column_sum_block(size_t rows, size_t vectors, size_t left, const stored *x,
                                   size_t row, float *out) {
-    const float *end = x + rows * row;
+    const stored *end = x + rows * row;
     vec total[4];
     for (size_t v = 0; v < vectors; v++) {
         total[v] = v_set(0);
@@ -161,7 +171,7 @@ LODE_INLINE void column_sum_block(size_t rows, size_t vectors, size_t left, cons
         for (size_t i = 0; i < count; i++, x += row) {
             for (size_t v = 0; v < vectors; v++) {
                 const size_t here = v + 1 < vectors ? LANES : left;
-                sum[v] = v_add(sum[v], v_get(x + v * LANES, here));
+                sum[v] = v_add(sum[v], s_get(x + v * LANES, here));
             }
         }
         for (size_t v = 0; v < vectors; v++) {
@@ -175,7 +185,7 @@ LODE_INLINE void column_sum_block(size_t rows, size_t vectors, size_t left, cons
     }
 }
 
-LODE_TARGET static void column_sum(size_t rows, size_t n, const float *x, size_t row, float *out) {
+LODE_TARGET static void column_sum(size_t rows, size_t n, const stored *x, size_t row, float *out) {
     size_t j = 0;
     for (; j + 4 * LANES <= n; j += 4 * LANES) {
         column_sum_block(rows, 4, LANES, x + j, row, out + j);
@@ -183,49 +193,45 @@ LODE_TARGET static void column_sum(size_t rows, size_t n, const float *x, size_t
     LODE_EACH(i, n - j, column_sum_block(rows, 1, left, x + j + i, row, out + j + i););
 }
 
-LODE_TARGET static void layer_norm(size_t n, const float *x, const float *residual, const float *gain,
-                                   const float *bias, float epsilon, float *y, float *statistics) {
+/// x + residual (which may be NULL).
+LODE_INLINE vec summed(const stored *x, const stored *residual, size_t i, size_t left) {
+    const vec s = s_get(x + i, left);
+    return residual != NULL ? v_add(s, s_get(residual + i, left)) : s;
+}
+
+LODE_TARGET static void layer_norm(size_t n, const stored *x, const stored *residual,
+                                   const float *gain, const float *bias, float epsilon, stored *y,
+                                   float *statistics) {
     vec sum = v_set(0), squares = v_set(0);
-    if (residual != NULL) {
-        LODE_EACH(i, n, {
-            const vec s = v_add(v_get(x + i, left), v_get(residual + i, left));
-            v_put(y + i, left, s);
-            sum = v_add(sum, s);
-        });
-        x = y;
-    } else {
-        LODE_EACH(i, n, sum = v_add(sum, v_get(x + i, left)););
-    }
+    LODE_EACH(i, n, sum = v_add(sum, summed(x, residual, i, left)););
     statistics[0] = v_sum(sum) / (float)n;
     const vec mean = v_set(statistics[0]);
     LODE_EACH(i, n, {
-        const vec off = v_keep(left, v_sub(v_get(x + i, left), mean), v_set(0));
+        const vec off = v_keep(left, v_sub(summed(x, residual, i, left), mean), v_set(0));
         squares = v_fma(off, off, squares);
     });
     statistics[1] = 1 / sqrtf(v_sum(squares) / (float)n + epsilon);
     const vec scale = v_set(statistics[1]);
     LODE_EACH(i, n, {
-        const vec z = v_mul(v_sub(v_get(x + i, left), mean), scale);
-        v_put(y + i, left, v_fma(z, v_get(gain + i, left), v_get(bias + i, left)));
+        const vec z = v_mul(v_sub(summed(x, residual, i, left), mean), scale);
+        s_put(y + i, left, v_fma(z, v_get(gain + i, left), v_get(bias + i, left)));
     });
 }
 
 /// The normalised value again; lanes past the end hold anything finite and meet a gradient of 0.
-LODE_INLINE vec normalised(const float *x, const float *residual, size_t i, size_t left, vec mean,
+LODE_INLINE vec normalised(const stored *x, const stored *residual, size_t i, size_t left, vec mean,
                            vec scale) {
-    vec s = v_get(x + i, left);
-    if (residual != NULL) s = v_add(s, v_get(residual + i, left));
-    return v_mul(v_sub(s, mean), scale);
+    return v_mul(v_sub(summed(x, residual, i, left), mean), scale);
 }
 
-LODE_TARGET static void layer_norm_backward(size_t n, const float *x, const float *residual,
-                                            const float *dy, const float *gain,
-                                            const float *statistics, float *ds, float *d_gain,
+LODE_TARGET static void layer_norm_backward(size_t n, const stored *x, const stored *residual,
+                                            const stored *dy, const float *gain,
+                                            const float *statistics, stored *ds, float *d_gain,
                                             float *d_bias) {
     vec sum = v_set(0), product = v_set(0);
     const vec mean = v_set(statistics[0]), scale = v_set(statistics[1]);
     LODE_EACH(i, n, {
-        const vec d = v_get(dy + i, left);
+        const vec d = s_get(dy + i, left);
         const vec z = normalised(x, residual, i, left, mean, scale);
         const vec g = v_mul(d, v_get(gain + i, left));
         sum = v_add(sum, g);
@@ -237,8 +243,8 @@ LODE_TARGET static void layer_norm_backward(size_t n, const float *x, const floa
     const vec slope = v_set(v_sum(product) / (float)n);
     LODE_EACH(i, n, {
         const vec z = normalised(x, residual, i, left, mean, scale);
-        const vec g = v_mul(v_get(dy + i, left), v_get(gain + i, left));
-        v_put(ds + i, left, v_mul(scale, v_fnma(z, slope, v_sub(g, average))));
+        const vec g = v_mul(s_get(dy + i, left), v_get(gain + i, left));
+        s_put(ds + i, left, v_mul(scale, v_fnma(z, slope, v_sub(g, average))));
     });
 }
 
@@ -246,7 +252,7 @@ LODE_TARGET static void layer_norm_backward(size_t n, const float *x, const floa
 enum { GATHER_AHEAD = 8 };
 
 LODE_INLINE void gather_block(size_t n, size_t vectors, size_t left, size_t count,
-                              const int32_t *ids, const float *table, float scale, float *out) {
+                              const int32_t *ids, const float *table, float scale, stored *out) {
     vec sum[4];
     for (size_t v = 0; v < vectors; v++) {
         sum[v] = v_set(0);
@@ -265,12 +271,12 @@ LODE_INLINE void gather_block(size_t n, size_t vectors, size_t left, size_t coun
     }
     for (size_t v = 0; v < vectors; v++) {
         const size_t here = v + 1 < vectors ? LANES : left;
-        v_put(out + v * LANES, here, v_mul(sum[v], v_set(scale)));
+        s_put(out + v * LANES, here, v_mul(sum[v], v_set(scale)));
     }
 }
 
 LODE_TARGET static void gather_sum(size_t n, size_t count, const int32_t *ids, const float *table,
-                                   float scale, float *out) {
+                                   float scale, stored *out) {
     size_t j = 0;
     for (; j + 4 * LANES <= n; j += 4 * LANES) {
         gather_block(n, 4, LANES, count, ids, table + j, scale, out + j);
@@ -278,8 +284,8 @@ LODE_TARGET static void gather_sum(size_t n, size_t count, const int32_t *ids, c
     LODE_EACH(i, n - j, gather_block(n, 1, left, count, ids, table + j + i, scale, out + j + i););
 }
 
-LODE_TARGET static void adam(size_t n, const struct lode_adam_f32 *args, float *value, float *first,
-                             float *second, const float *gradient) {
+LODE_TARGET static void adam(size_t n, const struct LODE_K(lode_adam) * args, float *value,
+                             float *first, float *second, const float *gradient) {
     const vec keep1 = v_set(args->beta1), take1 = v_set(1 - args->beta1);
     const vec keep2 = v_set(args->beta2), take2 = v_set(1 - args->beta2);
     const vec epsilon = v_set(args->epsilon), decay = v_set(args->decay);

@@ -1,0 +1,3 @@
+/// The AVX2 level on bfloat16: avx2.c once more, with widening loads and rounding stores (body_storage.h).
+#define LODE_STORED_BF16
+#include "kernel/x86/avx2.c"

@@ -1,0 +1,104 @@
+/// Gathering ahead of a step gives what gathering in the step gives, whatever steps are asked for in whatever order.
+#include "fixture.h"
+#include "train/trainer.h"
+
+static lode_trainer *open_trainer(const fixture *self, lode_config *config, const char *examples) {
+    char set[PATH_ROOM];
+    (void)snprintf(set, sizeof set, "data.examples=%s", examples);
+    const char *const sets[] = {set,
+                                "fields.user=[id, gender, age]",
+                                "train.batch=100",
+                                "model.user={tower: sasrec}",
+                                "model.item={tower: id}",
+                                "objectives=[{type: bce}]"};
+    lode_error error = {0};
+    lode_trainer *trainer = NULL;
+    check(lode__config_load(config, small_config, "test", sets, sizeof sets / sizeof *sets, &error),
+          &error);
+    const lode_phase phase = {self->data, self->folder, 1, false};
+    check(lode__trainer_new(&trainer, config, &phase, NULL, &error), &error);
+    return trainer;
+}
+
+static void expect_rows(const lode_user_source *one, const lode_user_source *other, size_t user,
+                        const lode_vocabulary *vocabulary) {
+    uint32_t rows[2][64];
+    size_t count[2] = {one->history(one->self, user, 6, rows[0]),
+                       other->history(other->self, user, 6, rows[1])};
+    assert_int_equal(count[0], count[1]);
+    assert_memory_equal(rows[0], rows[1], count[0] * sizeof *rows[0]);
+    for (size_t f = 0; f < vocabulary->count; f++) {
+        const lode_field *field = &vocabulary->fields[f];
+        if (field->side == LODE_SIDE_ITEM) continue;
+        count[0] = one->values(one->self, user, f, field->longest, rows[0]);
+        count[1] = other->values(other->self, user, f, field->longest, rows[1]);
+        assert_int_equal(count[0], count[1]);
+        assert_memory_equal(rows[0], rows[1], count[0] * sizeof *rows[0]);
+    }
+}
+
+static void expect_step(const lode_trainer *trainer, lode_batcher *direct, lode_ahead *ahead,
+                        uint64_t epoch, uint64_t step) {
+    const lode_batcher *found = lode__ahead_take(ahead, epoch, step);
+    lode__batcher_gather(direct, 1, epoch, step);
+    assert_int_equal(found->count, direct->count);
+    assert_int_equal(found->example_count, direct->example_count);
+    assert_true(found->count > 0);
+    assert_memory_equal(found->target_rows, direct->target_rows,
+                        direct->count * sizeof *direct->target_rows);
+    for (size_t i = 0; i < direct->count; i++) {
+        assert_int_equal(found->states[i].user, direct->states[i].user);
+        assert_int_equal(found->states[i].end, direct->states[i].end);
+        if (direct->example_of != NULL)
+            assert_int_equal(found->example_of[i], direct->example_of[i]);
+    }
+    lode_log_source log = {trainer->binding, &trainer->split->log, direct->example_state, false};
+    const lode_user_source one = lode__log_source(&log), other = lode__ahead_source(ahead);
+    for (size_t i = 0; i < direct->example_count; i++)
+        expect_rows(&one, &other, i, trainer->model->vocabulary);
+}
+
+/// Steps in order through two epochs; then as a resumed run asks: somewhere else, the same again, back.
+static void test_steps(void **state) {
+    const fixture *self = *state;
+    static const char *const kinds[] = {"every_click", "all_positions", "random_cut"};
+    for (size_t i = 0; i < 6; i++) {
+        lode_config config;
+        lode_error error = {0};
+        lode_trainer *trainer = open_trainer(self, &config, kinds[i / 2]);
+        const uint64_t steps = trainer->steps;
+        lode_ahead *ahead = NULL;
+        check(lode__ahead_new(&ahead, &trainer->batcher, 6, 1, steps, i % 2 == 0, &error), &error);
+        lode_batcher direct = trainer->batcher;
+        for (uint64_t step = 0; step < 2 * steps; step++)
+            expect_step(trainer, &direct, ahead, step / steps, step % steps);
+        expect_step(trainer, &direct, ahead, 5, steps - 1);
+        expect_step(trainer, &direct, ahead, 5, steps - 1);
+        expect_step(trainer, &direct, ahead, 0, 0);
+        lode__ahead_free(&ahead);
+        assert_null(ahead);
+        lode__trainer_free(&trainer);
+        lode__config_release(&config);
+    }
+}
+
+/// The whole loop: the same weights with the thread (two threads) and without (one).
+static void test_training(void **state) {
+    const fixture *self = *state;
+    lode_error error = {0};
+    check(train_small(self, "one", (const char *const[]){"train.threads=1", NULL}, NULL, NULL, &error),
+          &error);
+    check(train_small(self, "two", (const char *const[]){"train.threads=2", NULL}, NULL, NULL, &error),
+          &error);
+    const bytes one = read_file(self, "one", "model.safetensors"),
+                two = read_file(self, "two", "model.safetensors");
+    assert_true(one.size > 0 && one.size == two.size);
+    assert_memory_equal(one.data, two.data, one.size);
+    free(one.data);
+    free(two.data);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps), cmocka_unit_test(test_training)};
+    return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
+}
