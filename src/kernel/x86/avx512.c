@@ -228,9 +228,9 @@ LODE_INLINE void v_narrow_lanes(size_t count, lode_bf16 *p, vec x) {
 
 #ifdef LODE_STORED_BF16
 #include "kernel/x86/body_widened.h"
-#else
-#include "kernel/x86/body_attention.h"
 #endif
+
+#include "kernel/x86/body_attention.h"
 
 #include "kernel/x86/body_contrast.h"
 

@@ -12,7 +12,8 @@
 //
 // With `causal` a block reads the keys up to its last query, and keys of its own second vector meet only the
 // queries of that vector. What is left above the diagonal is filled with 0. exp is 2^x, its factor part of
-// the scale. However large scores are: the largest one's exponent is exactly 0 forward and at most 0 backward.
+// the scale. bfloat16 goes through the same code: a head is widened into scratch, and rounded once on its way back.
+// However large scores are: the largest one's exponent is exactly 0 forward and at most 0 backward.
 
 enum { SHORT = 64 }; // lists up to this length are fetched ahead
 
@@ -204,34 +205,18 @@ LODE_INLINE void transpose(const query_block *part, const float *x, size_t strid
                  part->count > LANES ? PANEL : LANES, panel);
 }
 
-/// The lists of a batch follow each other in memory. While one is worked on, head by head and so across its rows,
-/// ask for what lies behind it, a share a head: rows of `stride`, as many as the list has.
-LODE_INLINE void ask_ahead(const struct lode_attention_f32 *args, size_t head, const float *x,
-                           size_t stride) {
-    if (args->length > SHORT) return;
-    const size_t bytes = args->length * stride * sizeof *x, share = bytes / args->heads + 64;
-    const uintptr_t next = (uintptr_t)x + bytes;
-    for (size_t at = head * share / 64 * 64; at < LODE_MIN(bytes, (head + 1) * share); at += 64) {
-        __builtin_prefetch((const void *)(next + at), 0, 2);
-    }
-}
-
-LODE_TARGET static void attention(const struct lode_attention_f32 *args) {
+LODE_TARGET static void attend(const struct lode_attention_f32 *args, size_t head) {
     float inverse[PANEL];
-    for (size_t head = 0; head < args->heads; head++) {
-        ask_ahead(args, head, args->query, args->stride);
-        ask_ahead(args, head, args->output, args->output_stride);
-        for (size_t first = 0; first < args->length; first += PANEL) {
-            const query_block part = block_of(args, head, first);
-            float *output = args->output + part.column;
-            transpose(&part, args->query, args->stride, part.panel);
-            score(&part, args->key + part.column, part.panel, part.scores);
-            soften(&part, 0, inverse);
-            if (part.count > LANES) soften(&part, LANES, inverse);
-            mix(&part, part.scores, args->value + part.column, output, args->output_stride);
-            for (size_t t = 0; t < part.count; t++) {
-                multiply(args->width, inverse[t], output + (first + t) * args->output_stride);
-            }
+    for (size_t first = 0; first < args->length; first += PANEL) {
+        const query_block part = block_of(args, head, first);
+        float *output = args->output + part.column;
+        transpose(&part, args->query, args->stride, part.panel);
+        score(&part, args->key + part.column, part.panel, part.scores);
+        soften(&part, 0, inverse);
+        if (part.count > LANES) soften(&part, LANES, inverse);
+        mix(&part, part.scores, args->value + part.column, output, args->output_stride);
+        for (size_t t = 0; t < part.count; t++) {
+            multiply(args->width, inverse[t], output + (first + t) * args->output_stride);
         }
     }
 }
@@ -288,14 +273,101 @@ LODE_TARGET static void block_backward(const query_block *part) {
     spread(part, part->scores, d_output, output, d_value, old, part->keys, false);
 }
 
-LODE_TARGET static void attention_backward(const struct lode_attention_f32 *args) {
-    for (size_t head = 0; head < args->heads; head++) {
-        ask_ahead(args, head, args->query, args->stride);
-        ask_ahead(args, head, args->d_output, args->output_stride);
-        ask_ahead(args, head, args->d_query, args->stride);
-        for (size_t first = 0; first < args->length; first += PANEL) {
-            const query_block part = block_of(args, head, first);
-            block_backward(&part);
-        }
+LODE_TARGET static void attend_backward(const struct lode_attention_f32 *args, size_t head) {
+    for (size_t first = 0; first < args->length; first += PANEL) {
+        const query_block part = block_of(args, head, first);
+        block_backward(&part);
     }
 }
+
+/// The lists of a batch follow each other in memory. While one is worked on, head by head and so across its rows,
+/// ask for what lies behind it, a share a head: rows of `row` bytes, as many as the list has.
+LODE_INLINE void ask_ahead(size_t length, size_t heads, size_t head, const void *x, size_t row) {
+    if (length > SHORT) return;
+    const size_t bytes = length * row, share = bytes / heads + 64;
+    const uintptr_t next = (uintptr_t)x + bytes;
+    for (size_t at = head * share / 64 * 64; at < LODE_MIN(bytes, (head + 1) * share); at += 64) {
+        __builtin_prefetch((const void *)(next + at), 0, 2);
+    }
+}
+
+#ifdef LODE_STORED_BF16
+/// One head in float, in scratch: query, key, value, what `fourth` is, and room for three more of their size.
+LODE_TARGET static struct lode_attention_f32 widen_head(const struct lode_attention_b16 *args,
+                                                        size_t head, const lode_bf16 *fourth) {
+    const size_t length = args->length, width = args->width, size = length * width;
+    const size_t column = head * width;
+    float *query = args->scratch, *key = query + size, *value = key + size, *last = value + size;
+    widen_rows(length, width, args->query + column, args->stride, query);
+    widen_rows(length, width, args->key + column, args->stride, key);
+    widen_rows(length, width, args->value + column, args->stride, value);
+    if (fourth != NULL) widen_rows(length, width, fourth + column, args->output_stride, last);
+    return (struct lode_attention_f32){.length = length,
+                                       .heads = 1,
+                                       .width = width,
+                                       .causal = args->causal,
+                                       .query = query,
+                                       .key = key,
+                                       .value = value,
+                                       .stride = width,
+                                       .output = last,
+                                       .output_stride = width,
+                                       .lse = args->lse + head * length,
+                                       .d_output = last,
+                                       .d_query = last + size,
+                                       .d_key = last + 2 * size,
+                                       .d_value = last + 3 * size,
+                                       .scratch = last + 4 * size};
+}
+
+LODE_INLINE void narrow_rows(size_t rows, size_t count, const float *from, lode_bf16 *to,
+                             size_t to_row) {
+    for (size_t i = 0; i < rows; i++)
+        narrow(count, from + i * count, to + i * to_row);
+}
+
+LODE_TARGET static void attention(const struct lode_attention_b16 *args) {
+    const size_t length = args->length, width = args->width, heads = args->heads;
+    for (size_t head = 0; head < heads; head++) {
+        ask_ahead(length, heads, head, args->query, args->stride * sizeof(lode_bf16));
+        ask_ahead(length, heads, head, args->output, args->output_stride * sizeof(lode_bf16));
+        const struct lode_attention_f32 wide = widen_head(args, head, NULL);
+        attend(&wide, 0);
+        narrow_rows(length, width, wide.output, args->output + head * width, args->output_stride);
+    }
+}
+
+LODE_TARGET static void attention_backward(const struct lode_attention_b16 *args) {
+    const size_t length = args->length, width = args->width, heads = args->heads;
+    const size_t row = args->stride * sizeof(lode_bf16);
+    for (size_t head = 0; head < heads; head++) {
+        const size_t column = head * width;
+        ask_ahead(length, heads, head, args->query, row);
+        ask_ahead(length, heads, head, args->d_output, args->output_stride * sizeof(lode_bf16));
+        ask_ahead(length, heads, head, args->d_query, row);
+        const struct lode_attention_f32 wide = widen_head(args, head, args->d_output);
+        attend_backward(&wide, 0);
+        narrow_rows(length, width, wide.d_query, args->d_query + column, args->stride);
+        narrow_rows(length, width, wide.d_key, args->d_key + column, args->stride);
+        narrow_rows(length, width, wide.d_value, args->d_value + column, args->stride);
+    }
+}
+#else
+LODE_TARGET static void attention(const struct lode_attention_f32 *args) {
+    for (size_t head = 0; head < args->heads; head++) {
+        ask_ahead(args->length, args->heads, head, args->query, args->stride * sizeof(float));
+        ask_ahead(args->length, args->heads, head, args->output, args->output_stride * sizeof(float));
+        attend(args, head);
+    }
+}
+
+LODE_TARGET static void attention_backward(const struct lode_attention_f32 *args) {
+    const size_t row = args->stride * sizeof(float);
+    for (size_t head = 0; head < args->heads; head++) {
+        ask_ahead(args->length, args->heads, head, args->query, row);
+        ask_ahead(args->length, args->heads, head, args->d_output, args->output_stride * sizeof(float));
+        ask_ahead(args->length, args->heads, head, args->d_query, row);
+        attend_backward(args, head);
+    }
+}
+#endif

@@ -8,15 +8,13 @@ const struct LODE_K(lode_kernels) LODE_TABLE = {
     .pack = pack_widened,
     .pack_stored = pack_stored,
     .gemm = gemm_widened,
-    .attention = lode__ref_attention_b16,
-    .attention_backward = lode__ref_attention_backward_b16,
 #else
     .pack = pack,
     .pack_stored = pack,
     .gemm = gemm,
+#endif
     .attention = attention,
     .attention_backward = attention_backward,
-#endif
     .widen = widen,
     .narrow = narrow,
     .add = add,

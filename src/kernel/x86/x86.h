@@ -12,10 +12,6 @@ extern const struct lode_kernels_b16 lode__kernels_avx2_b16;
 extern const struct lode_kernels_b16 lode__kernels_avx512_b16;
 extern const struct lode_kernels_b16 lode__kernels_avx512bf16;
 
-// where no level has its own
-void lode__ref_attention_b16(const struct lode_attention_b16 *args);
-void lode__ref_attention_backward_b16(const struct lode_attention_b16 *args);
-
 /// Put what a level does faster into a table of the level below.
 void lode__override_avx512bf16(struct lode_kernels_b16 *table);
 void lode__override_amx(struct lode_kernels_b16 *table);
