@@ -97,7 +97,8 @@ lode_tensor *lode__attention(lode_graph *graph, lode_tensor *projections, lode_l
     lode__graph_work(graph, &self->lse, projections->rows->capacity * heads, size,
                      LODE_INTO_BACKWARD);
     lode__graph_reads(graph, projections, LODE_INTO_BACKWARD);
-    lode__graph_scratch(graph, LODE_ATTENTION_SCRATCH(lists->limit, output->columns / heads) * size);
+    lode__graph_scratch(
+        graph, LODE_ATTENTION_SCRATCH(lists->limit, projections->columns / 3 / heads) * size);
     return lode__graph_add(graph, LODE_OP(graph, attention), self, output);
 }
 #endif
