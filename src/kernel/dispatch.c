@@ -119,6 +119,11 @@ const struct lode_kernels_f64 *lode__kernels_f64(void) {
     return &lode__kernels_ref_f64;
 }
 
+lode_level lode__level(void) {
+    pthread_once(&once, choose);
+    return chosen;
+}
+
 const struct lode_kernels_f32 *lode__kernels_at(lode_level level) {
     return level <= probe() ? tables[level] : NULL;
 }

@@ -77,6 +77,9 @@ const struct lode_kernels_f32 *lode__kernels_f32(void);
 const struct lode_kernels_f64 *lode__kernels_f64(void);
 const struct lode_kernels_b16 *lode__kernels_b16(void);
 
+/// The level in use.
+lode_level lode__level(void);
+
 /// The tables of a level for tests and bench, or NULL when this machine cannot run it (LODE_CPU is not asked).
 const struct lode_kernels_f32 *lode__kernels_at(lode_level level);
 const struct lode_kernels_b16 *lode__kernels_b16_at(lode_level level);

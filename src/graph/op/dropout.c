@@ -1,11 +1,13 @@
 /// dropout: y = x * keep / (1 - rate) while training, y = x otherwise (Srivastava et al. 2014).
 ///
-/// keep is a function of (seed, epoch, step, number of the op, element), so it is the same in backward, at any
-/// thread count, and after a resume; nothing is stored. Works in place in both directions.
+/// keep is a function of (seed, epoch, step, number of the op, element), so it is the same at any thread count and
+/// level and after a resume. Backward reads it again: a bit an element. `rate` counts in 65536ths. Works in place in
+/// both directions.
 #include <string.h>
 
 #include "base/random.h"
 #include "graph/ops.h"
+#include "kernel/dropout.h"
 #include "kernel/real.h"
 
 LODE_OP_DECLARE(dropout);
@@ -16,23 +18,35 @@ typedef struct lode_dropout {
     double rate;
     uint32_t number; ///< of the op in its graph
     bool add;
+    void *keep; ///< a bit an element, tile by tile
 } lode_dropout;
 
+/// Words of a tile's bits: a tile is whole groups.
+static size_t tile_words(size_t columns) {
+    return LODE_TILE * columns / 32;
+}
+
 /// to = from masked, or to += it.
-static void mask_rows(const lode_dropout *self, size_t task, const stored *from, stored *to,
+static void mask_tile(const lode_dropout *self, size_t task, const stored *from, stored *to,
                       bool add) {
-    const size_t d = self->output->columns;
-    const size_t first = task * LODE_TILE * d;
-    const size_t last = LODE_MIN((task + 1) * LODE_TILE, self->output->rows->size) * d;
+    const size_t d = self->output->columns, first = task * LODE_TILE;
+    const size_t count = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first) * d;
+    const uint32_t *keep = (const uint32_t *)self->keep + task * tile_words(d);
     const real scale = (real)(1.0 / (1.0 - self->rate));
-    const uint32_t threshold = (uint32_t)(self->rate * 4294967296.0);
+    const lode_dropout_kernels *kernels = lode__dropout_kernels();
+    kernels->LODE_REAL(keep)(count, keep, scale, from + first * d, add, to + first * d);
+}
+
+static void draw_tile(const lode_dropout *self, size_t task) {
     const lode_graph *graph = self->graph;
-    lode_random random = lode__random(graph->seed ^ ((uint64_t)self->number << 32 | (uint64_t)task),
-                                      LODE_PURPOSE_DROPOUT, graph->epoch, graph->step);
-    for (size_t i = first; i < last; i++) {
-        const real value = lode__random_u32(&random) >= threshold ? widen(from[i]) * scale : 0;
-        to[i] = narrow(add ? widen(to[i]) + value : value);
-    }
+    const uint64_t key = graph->seed ^ ((uint64_t)self->number << 32 | (uint64_t)task);
+    const size_t d = self->output->columns;
+    lode__dropout_kernels()->noise(
+        LODE_MIN((size_t)LODE_TILE, self->output->rows->size - task * LODE_TILE) * d,
+        &(lode_noise){.key = {(uint32_t)key, (uint32_t)(key >> 32)},
+                      .counter = {LODE_PURPOSE_DROPOUT, graph->epoch, graph->step},
+                      .threshold = (uint32_t)(self->rate * 65536.0)},
+        (uint32_t *)self->keep + task * tile_words(d));
 }
 
 static void forward_tile(void *context, size_t task, size_t thread) {
@@ -43,7 +57,8 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const stored *x = self->x->value;
     stored *y = self->output->value;
     if (self->graph->training) {
-        mask_rows(self, task, x, y, false);
+        draw_tile(self, task);
+        mask_tile(self, task, x, y, false);
     } else if (x != y) {
         const size_t rows = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first);
         memcpy(y + first * d, x + first * d, rows * d * sizeof *y);
@@ -59,7 +74,7 @@ static void forward(lode_graph *graph, void *context) {
 static void backward_tile(void *context, size_t task, size_t thread) {
     (void)thread;
     const lode_dropout *self = context;
-    mask_rows(self, task, self->output->gradient, self->x->gradient, self->add);
+    mask_tile(self, task, self->output->gradient, self->x->gradient, self->add);
 }
 
 static void backward(lode_graph *graph, void *context) {
@@ -81,7 +96,10 @@ lode_tensor *lode__dropout(lode_graph *graph, lode_tensor *x, double rate) {
         return NULL;
     }
     lode_tensor *output = lode__graph_tensor(graph, x->rows, x->columns, true);
-    *self = (lode_dropout){graph, x, output, rate, (uint32_t)graph->node_count, false};
+    *self = (lode_dropout){graph, x, output, rate, (uint32_t)graph->node_count, false, NULL};
+    const size_t tiles = (x->rows->capacity + LODE_TILE - 1) / LODE_TILE;
+    lode__graph_work(graph, &self->keep, tiles * tile_words(x->columns), sizeof(uint32_t),
+                     LODE_INTO_BACKWARD);
     lode__graph_reads(graph, x, LODE_FORWARD_ONLY);
     lode__graph_value_over(graph, output, x);
     lode__graph_gradient_over(graph, x, output);
