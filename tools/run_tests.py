@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Run groups of tests and count them: run_tests.py --build build unit levels fuzz cli examples style
 
-Groups: `unit` are the cmocka programs (one process each, counted test by test), `levels` those of kernels, graphs, search
-and training again at each lower instruction level that this machine has (LODE_CPU), `fuzz` replays the corpus of
+Groups: `unit` are the cmocka programs (one process each, counted test by test), `levels` those of graphs, search and training
+again at each lower instruction level that this machine has (tests of kernels see all of them in one run), `fuzz` replays the corpus of
 every fuzz target, `cli` are the cases of tests/cli, `examples` runs the programs of examples/ in an empty folder,
 `style` are the scripts that check the rules of the house. Each thing that runs prints one line with its time; what
 failed is shown with its output. The last line is "N passed, N failed, N skipped"; the exit status is 1 if any failed.
@@ -23,8 +23,8 @@ import run_cli_tests
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SKIPPED = 77  # exit status of a test that could not run here
 LEVELS = ["scalar", "avx2", "avx512", "avx512bf16", "amx"]
-AT_LEVELS = ["tests/kernel/test_*.c", "tests/graph/test_*.c", "tests/search/test_*.c", "tests/train/test_train.c",
-             "tests/train/test_precision.c"]
+AT_LEVELS = ["tests/graph/test_*.c", "tests/search/test_*.c"]
+AT_FAST_LEVELS = ["tests/train/test_train.c", "tests/train/test_precision.c"]  # minutes in plain C
 STYLE = [
     ["tools/check_layers.py"],
     ["tools/check_style.py"],
@@ -171,7 +171,8 @@ def jobs_of(group, build, timeout, prefix):
         return [lambda b=b: unit(b, build, timeout, prefix) for b in built("tests/*/test_*.c")]
     if group == "levels":
         return [lambda b=b, v=v: unit(b, build, timeout, prefix, v)
-                for v in lower_levels(build) for pattern in AT_LEVELS for b in built(pattern)]
+                for v in lower_levels(build)
+                for pattern in AT_LEVELS + (AT_FAST_LEVELS if v != "scalar" else []) for b in built(pattern)]
     if group == "fuzz":
         return [lambda b=b: fuzz(b, build, timeout, prefix) for b in built("tests/fuzz/fuzz_*.c")]
     if group == "examples":
