@@ -202,7 +202,7 @@ static lode_status sequential(lode_benchmark *bench, lode_error *error) {
     memset(m.arrays, 3, threads * far);
     for (size_t level = 0; level < LODE_BENCH_LEVELS; level++) {
         m.bytes = LODE_MIN(sizes[level], far) / 512 * 512;
-        m.repeats = LODE_MAX(((size_t)8 << 20) / m.bytes, (size_t)1);
+        m.repeats = LODE_MAX(((size_t)128 << 20) / m.bytes, (size_t)1);
         const double bytes = (double)m.bytes * (double)m.repeats;
         const char *where = level_names[level];
         c->read[level] = one(bench, "read", where, bytes, one_read, all_read, &m);

@@ -73,6 +73,7 @@ static const struct lode_kernels_f32 *const tables[LODE_LEVELS] = {
 // What each level adds to the b16 table of the one below.
 static void override_b16(struct lode_kernels_b16 *table, lode_level level) {
     if (level == LODE_LEVEL_AVX512BF16) lode__override_avx512bf16(table);
+    if (level == LODE_LEVEL_AMX) lode__override_amx(table);
 }
 #else
 static lode_level probe(void) {

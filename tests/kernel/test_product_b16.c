@@ -3,6 +3,8 @@
 /// product in pieces.
 #include "guarded.h"
 
+#include "../support/tiles.h"
+
 typedef enum reading { ROWS, COLUMNS, GENERAL } reading;
 
 typedef struct problem {
@@ -24,16 +26,22 @@ static size_t strided(size_t count, size_t step, size_t width) {
     return count > 0 && width > 0 ? (count - 1) * step + width : 0;
 }
 
-/// Every level's table that differs from the one below.
+/// The table of a level if its product differs from that of the level below; the last one is amx on emulated
+/// tiles, whether or not this machine has real ones.
+static const struct lode_kernels_b16 *table_at(size_t level) {
+    if (level == LODE_LEVELS) return emulated_amx();
+    const struct lode_kernels_b16 *table = lode__kernels_b16_at((lode_level)level);
+    if (table == NULL || level == 0) return table;
+    return table->gemm != lode__kernels_b16_at((lode_level)(level - 1))->gemm ? table : NULL;
+}
+
 #define EVERY_B16_LEVEL(kernels, front, ...)                                                       \
-    for (lode_level level = 0; level < LODE_LEVELS; level++) {                                     \
-        const struct lode_kernels_b16 *kernels = lode__kernels_b16_at(level);                      \
-        if (kernels == NULL ||                                                                     \
-            (level > 0 && kernels->gemm == lode__kernels_b16_at(level - 1)->gemm))                 \
-            continue;                                                                              \
-        for (int front = 0; front < 2; front++) {                                                  \
+    for (size_t level = 0; level <= LODE_LEVELS; level++) {                                        \
+        const struct lode_kernels_b16 *kernels = table_at(level);                                  \
+        for (int front = 0; kernels != NULL && front < 2; front++) {                               \
             __VA_ARGS__                                                                            \
             guarded_release();                                                                     \
+            assert_true(emulated_tiles_released());                                                \
         }                                                                                          \
     }
 
@@ -187,9 +195,9 @@ static void vary(problem *p) {
 
 static void test_shapes(void **state) {
     (void)state;
-    static const size_t ms[] = {0, 1, 2, 7, 13, 14, 15, 16, 17, 29, 33, 61};
-    static const size_t ns[] = {0, 1, 8, 15, 16, 17, 31, 32, 33, 50, 64, 100};
-    static const size_t ks[] = {0, 1, 2, 3, 17, 31, 32, 33, 64, 65, 300};
+    static const size_t ms[] = {0, 1, 7, 14, 15, 16, 17, 33, 61};
+    static const size_t ns[] = {0, 1, 15, 16, 17, 32, 33, 64, 100};
+    static const size_t ks[] = {0, 1, 2, 31, 32, 33, 65, 300};
     for (size_t m = 0; m < sizeof ms / sizeof *ms; m++) {
         for (size_t n = 0; n < sizeof ns / sizeof *ns; n++) {
             for (size_t k = 0; k < sizeof ks / sizeof *ks; k++) {
@@ -355,6 +363,10 @@ static void test_not_finite(void **state) {
 }
 
 int main(void) {
+    if (lode__kernels_b16_at(LODE_LEVEL_AMX) == NULL) {
+        puts("SKIPPED: this machine has no AMX; its product runs on emulated tiles only");
+    }
+    if (emulated_amx() == NULL) puts("SKIPPED: no AVX512_BF16, not even emulated tiles");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shapes),     cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_cuts),       cmocka_unit_test(test_accuracy),

@@ -36,13 +36,6 @@ enum {
 };
 _Static_assert(PACKED_A + TILE_ROWS * COPIED_STEP / 2 + TILE_ROWS * PANEL <= PACKED_B, "scratch");
 
-/// Where sums start or end: floats or stored numbers, rows `row` elements apart.
-typedef struct place {
-    float *wide;
-    lode_bf16 *stored;
-    size_t row;
-} place;
-
 typedef struct pair_task {
     size_t k; // packed A and B have zeros up to an even one
     const lode_bf16 *a;
@@ -65,14 +58,6 @@ typedef struct pair_task {
     X(4, 3, 1)                                                                                     \
     X(5, 3, 2)                                                                                     \
     X(6, 6, 0) X(7, 6, 1) X(8, 6, 2) X(9, 9, 0) X(10, 9, 1) X(11, 9, 2) X(12, 12, 0) X(13, 12, 1)
-
-LODE_INLINE __m512 load_stored(__mmask16 mask, const lode_bf16 *p) {
-    return widen16(_mm256_maskz_loadu_epi16(mask, p));
-}
-
-LODE_INLINE void store_stored(lode_bf16 *p, __mmask16 mask, __m512 x) {
-    _mm256_mask_storeu_epi16(p, mask, narrow16(x));
-}
 
 /// Two neighbours of a row in each lane; `odd`: the last of the row and zero.
 LODE_INLINE __m512bh pair_of(const lode_bf16 *a, bool odd) {
@@ -102,6 +87,8 @@ LODE_INLINE void store(__m512 x, __m512 y, const place *to, size_t i, size_t vec
     if (wide) {
         if (vectors > 1) _mm512_storeu_ps(to->wide + at, x);
         _mm512_mask_storeu_ps(to->wide + last, mask, y);
+    } else if (mask == 0xffff && vectors > 1) {
+        _mm512_storeu_si512(to->stored + at, (bits)_mm512_cvtne2ps_pbh(y, x));
     } else {
         if (vectors > 1) store_stored(to->stored + at, 0xffff, x);
         store_stored(to->stored + last, mask, y);
@@ -117,8 +104,9 @@ LODE_INLINE void fetch(const place *to, size_t i) {
     }
 }
 
-LODE_INLINE void tile(const pair_task *t, const size_t rows, const size_t vectors, const bool packed) {
-    const __mmask16 last_mask = first16(t->n - (vectors - 1) * 16);
+LODE_INLINE void tile(const pair_task *t, const size_t rows, const size_t vectors, const bool full,
+                      const bool packed) {
+    const __mmask16 last_mask = full ? 0xffff : first16(t->n - (vectors - 1) * 16);
     const size_t last = (vectors - 1) * 16, a_step = t->a_step;
 
 #define DECLARE(i, base, offset) __m512 x##i = _mm512_setzero_ps(), y##i = _mm512_setzero_ps();
@@ -185,7 +173,7 @@ LODE_INLINE void tile(const pair_task *t, const size_t rows, const size_t vector
 #undef ODD
 #undef STEP
 
-    // without a bias -0 becomes 0; the larger of a number and NaN, given second, is NaN
+    // the larger of a number and NaN, given second, is NaN
     const __m512 least = _mm512_set1_ps(t->relu ? 0 : -INFINITY);
     __m512 first_bias = _mm512_setzero_ps(), last_bias = first_bias;
     if (t->bias != NULL) {
@@ -199,7 +187,9 @@ LODE_INLINE void tile(const pair_task *t, const size_t rows, const size_t vector
     if (rows > i) store(x##i, y##i, &t->to, i, vectors, last_mask, true);
 #define STORE_STORED(i, base, offset)                                                              \
     if (rows > i) store(x##i, y##i, &t->to, i, vectors, last_mask, false);
-    LODE_TILE_EACH_ROW(FINISH)
+    if (t->bias != NULL || t->relu) {
+        LODE_TILE_EACH_ROW(FINISH)
+    }
     if (t->to.wide != NULL) {
         LODE_TILE_EACH_ROW(STORE_WIDE)
     } else {
@@ -215,21 +205,29 @@ typedef void (*tile_function)(const pair_task *);
 #define LODE_TILE_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #define LODE_TILE(rows)                                                                            \
     LODE_TARGET static void tile_##rows##_0(const pair_task *t) {                                  \
-        tile(t, rows, 1, false);                                                                   \
+        tile(t, rows, 1, false, false);                                                            \
     }                                                                                              \
     LODE_TARGET static void tile_##rows##_1(const pair_task *t) {                                  \
-        tile(t, rows, 2, false);                                                                   \
+        tile(t, rows, 2, false, false);                                                            \
     }                                                                                              \
     LODE_TARGET static void tile_##rows##_2(const pair_task *t) {                                  \
-        tile(t, rows, 1, true);                                                                    \
+        tile(t, rows, 2, true, false);                                                             \
     }                                                                                              \
     LODE_TARGET static void tile_##rows##_3(const pair_task *t) {                                  \
-        tile(t, rows, 2, true);                                                                    \
+        tile(t, rows, 1, false, true);                                                             \
+    }                                                                                              \
+    LODE_TARGET static void tile_##rows##_4(const pair_task *t) {                                  \
+        tile(t, rows, 2, false, true);                                                             \
+    }                                                                                              \
+    LODE_TARGET static void tile_##rows##_5(const pair_task *t) {                                  \
+        tile(t, rows, 2, true, true);                                                              \
     }
 LODE_TILE_LIST(LODE_TILE)
 
-#define LODE_TILE_LINE(rows) {tile_##rows##_0, tile_##rows##_1, tile_##rows##_2, tile_##rows##_3},
-static const tile_function tiles[TILE_ROWS][4] = {LODE_TILE_LIST(LODE_TILE_LINE)};
+#define LODE_TILE_LINE(rows)                                                                       \
+    {tile_##rows##_0, tile_##rows##_1, tile_##rows##_2,                                            \
+     tile_##rows##_3, tile_##rows##_4, tile_##rows##_5},
+static const tile_function tiles[TILE_ROWS][6] = {LODE_TILE_LIST(LODE_TILE_LINE)};
 
 /// Rows of the next tile where `left` rows are to be cut into as few and as even tiles as possible.
 LODE_INLINE size_t tile_rows(size_t left) {
@@ -301,41 +299,13 @@ LODE_INLINE void take_rows(pair_task *t, const struct lode_gemm_b16 *g, const bl
     }
 }
 
-/// Add bias and take tanh of a finished tile of floats, and store it.
-LODE_TARGET static void finish_tanh(const struct lode_gemm_b16 *g, float *sums, size_t rows,
-                                    size_t n, size_t i, size_t j) {
-    const struct lode_gemm_f32 last = {.m = rows,
-                                       .n = n,
-                                       .a = sums,
-                                       .b = sums,
-                                       .c = sums,
-                                       .c_row = PANEL,
-                                       .accumulate = true,
-                                       .bias = g->bias != NULL ? g->bias + j : NULL,
-                                       .activation = LODE_TANH};
-    lode__kernels_avx512.gemm(&last);
-    for (size_t r = 0; r < rows; r++, sums += PANEL) {
-        for (size_t column = 0; column < n; column += 16) {
-            const __m512 x = _mm512_loadu_ps(sums + column);
-            const __mmask16 mask = first16(n - column);
-            const size_t to = (i + r) * g->c_row + j + column;
-            if (g->wide != NULL) {
-                _mm512_mask_storeu_ps(g->wide + to, mask, x);
-            } else {
-                store_stored(g->c + to, mask, x);
-            }
-        }
-    }
-}
-
 /// Where the chain of an element starts in a block of k, and where it ends.
 LODE_INLINE void aim(pair_task *t, const struct lode_gemm_b16 *g, const block *at, size_t i,
                      size_t j) {
     const bool final = at->p1 == g->k, tanh = final && g->activation == LODE_TANH;
-    const size_t c = i * g->c_row + j;
-    const place own = {g->wide != NULL ? g->wide + c : NULL, g->c + c, g->c_row};
+    const place own = own_place(g, i, j);
     const place partial = {g->scratch + (i - at->i0) * BLOCK_COLUMNS + j - at->j0, NULL,
-                           BLOCK_COLUMNS};
+                           BLOCK_COLUMNS, true};
     t->n = LODE_MIN(at->j1 - j, (size_t)PANEL);
     t->b = at->b != NULL ? at->b + (j - at->j0) * up(t->k, 2)
                          : g->b + j * up(g->k, 2) + at->p0 * PANEL;
@@ -344,7 +314,7 @@ LODE_INLINE void aim(pair_task *t, const struct lode_gemm_b16 *g, const block *a
     t->to = final || g->wide != NULL ? own : partial;
     t->bias = final && !tanh && g->bias != NULL ? g->bias + j : NULL;
     t->relu = final && g->activation == LODE_RELU;
-    if (tanh) t->to = (place){g->scratch + PACKED_B - TILE_ROWS * PANEL, NULL, PANEL};
+    if (tanh) t->to = (place){g->scratch + PACKED_B - TILE_ROWS * PANEL, NULL, PANEL, true};
 }
 
 LODE_TARGET static void run_block(const struct lode_gemm_b16 *g, const block *at, reading how) {
@@ -355,8 +325,13 @@ LODE_TARGET static void run_block(const struct lode_gemm_b16 *g, const block *at
         take_rows(&t, g, at, how, i, rows);
         for (size_t j = at->j0; j < at->j1; j += PANEL, t.lines = 0) {
             aim(&t, g, at, i, j);
-            tiles[rows - 1][(how == PACKED ? 2 : 0) + (t.n > 16)](&t);
-            if (tanh) finish_tanh(g, t.to.wide, rows, t.n, i, j);
+            const size_t way = t.n <= 16 ? 0 : t.n < PANEL ? 1 : 2;
+            tiles[rows - 1][(how == PACKED ? 3 : 0) + way](&t);
+            if (tanh) {
+                const place own = own_place(g, i, j);
+                const float *bias = g->bias != NULL ? g->bias + j : NULL;
+                finish(t.to.wide, rows, t.n, bias, LODE_TANH, &own);
+            }
         }
     }
 }

@@ -158,3 +158,71 @@ LODE_TARGET static void pack(size_t k, size_t n, const float *b, size_t row, siz
         }
     }
 }
+
+/// Where sums start or end: floats or stored numbers, rows `row` elements apart.
+typedef struct place {
+    float *wide;
+    lode_bf16 *stored;
+    size_t row;
+    bool padded; // there is room for whole tiles
+} place;
+
+LODE_INLINE place own_place(const struct lode_gemm_b16 *g, size_t i, size_t j) {
+    const size_t c = i * g->c_row + j;
+    return (place){g->wide != NULL ? g->wide + c : NULL, g->wide != NULL ? NULL : g->c + c,
+                   g->c_row, false};
+}
+
+LODE_INLINE __m512 load_stored(__mmask16 mask, const lode_bf16 *p) {
+    return widen16(_mm256_maskz_loadu_epi16(mask, p));
+}
+
+LODE_INLINE void store_stored(lode_bf16 *p, __mmask16 mask, __m512 x) {
+    _mm256_mask_storeu_epi16(p, mask, narrow16(x));
+}
+
+LODE_INLINE __m512 load_place(const place *from, size_t i, size_t j, __mmask16 mask) {
+    const size_t at = i * from->row + j;
+    return from->wide != NULL ? _mm512_maskz_loadu_ps(mask, from->wide + at)
+                              : load_stored(mask, from->stored + at);
+}
+
+LODE_INLINE void store_place(const place *to, size_t i, size_t j, __mmask16 mask, __m512 x) {
+    const size_t at = i * to->row + j;
+    if (to->wide != NULL) {
+        _mm512_mask_storeu_ps(to->wide + at, mask, x);
+    } else {
+        store_stored(to->stored + at, mask, x);
+    }
+}
+
+/// Add the bias to sums[rows, PANEL], apply the activation, store. tanh is that of the float kernels, whose product
+/// over no k does the rest of the work as well.
+LODE_TARGET static void finish(float *sums, size_t rows, size_t n, const float *bias,
+                               lode_activation activation, const place *to) {
+    if (activation == LODE_TANH) {
+        const struct lode_gemm_f32 last = {.m = rows,
+                                           .n = n,
+                                           .a = sums,
+                                           .b = sums,
+                                           .c = sums,
+                                           .c_row = PANEL,
+                                           .accumulate = true,
+                                           .bias = bias,
+                                           .activation = LODE_TANH};
+        lode__kernels_avx512.gemm(&last);
+        bias = NULL;
+    }
+    const __m512 least = _mm512_set1_ps(activation == LODE_RELU ? 0 : -INFINITY);
+    for (size_t j = 0; j < n; j += 16) {
+        const __mmask16 mask = first16(n - j);
+        const __m512 more =
+            bias != NULL ? _mm512_maskz_loadu_ps(mask, bias + j) : _mm512_setzero_ps();
+        for (size_t i = 0; i < rows; i++) {
+            __m512 x = _mm512_loadu_ps(sums + i * PANEL + j);
+            if (bias != NULL || activation == LODE_RELU)
+                x = _mm512_max_ps(least, _mm512_add_ps(x, more));
+            store_place(to, i, j, mask, x);
+        }
+    }
+}
