@@ -137,6 +137,19 @@ def debian(args, raw, loss, blas):
     return Torch(args, args.python, blas[0], raw, loss, 'f32')
 
 
+def fastest_threads(args, raw, blas):
+    """OpenBLAS's own threads help large products and hinder the many small ones of attention: try both."""
+    found = []
+    for threads in ['', '1']:
+        environment = dict(blas[0], **({'OPENBLAS_NUM_THREADS': threads} if threads else {}))
+        command = [args.python, PEER, raw, '--loss', 'sampled', '--threads', str(args.threads), '--min-history',
+                   str(MIN_HISTORY), '--seconds', '2']
+        out = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if out.returncode == 0:
+            found.append((json.loads(out.stdout)['examples_per_second'], threads, environment))
+    return (max(found, key=lambda one: one[0])[2], *blas[1:]) if found else blas
+
+
 def run(args, folder):
     raw, lode = os.path.join(folder, 'raw'), os.path.join(folder, 'shop.lode')
     os.mkdir(raw)
@@ -144,8 +157,9 @@ def run(args, folder):
     subprocess.run([args.lodestone, 'import', raw, '-o', lode, '--quiet'], check=True, stdout=subprocess.DEVNULL)
     blas = harness.fastest_blas(args.python, args.threads)
     if blas:
+        blas = fastest_threads(args, raw, blas)
         print(f'# Debian PyTorch: {blas[2]:.0f} GFLOP/s in a 4096 x 1280 x 128 product, OPENBLAS_CORETYPE {blas[1]}, '
-              f'{blas[0].get("LD_PRELOAD", "glibc malloc")}')
+              f'{blas[0].get("OPENBLAS_NUM_THREADS", "all")} threads of it, {blas[0].get("LD_PRELOAD", "glibc malloc")}')
     amx = harness.has('amx_bf16')
     for loss in LOSSES:
         print(f'# train-{loss}: negatives on both sides: {SCOPE[loss]}; hit@50 after one epoch of the same examples')
