@@ -202,7 +202,7 @@ static void bench_attention(const struct lode_kernels_f32 *kernels, size_t lengt
     const size_t dim = heads * width, size = length * 3 * dim;
     float *inputs = array(size, 1), *gradients = array(size, 1), *output = array(size, 1);
     float *d_output = array(size, 1), *lse = array(length * heads, 1);
-    float *scratch = array(2 * length * length + 4 * length, 1);
+    float *scratch = array(LODE_ATTENTION_SCRATCH(length, width), 1);
     sequence s = {kernels,
                   {.length = length,
                    .heads = heads,

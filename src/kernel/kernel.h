@@ -20,6 +20,10 @@ typedef enum lode_activation { LODE_LINEAR, LODE_RELU, LODE_TANH } lode_activati
 /// Elements of scratch memory that a matrix product may use (lode_gemm.scratch).
 #define LODE_GEMM_SCRATCH (64 * 1024)
 
+/// Elements of scratch memory that attention may use (lode_attention.scratch).
+#define LODE_ATTENTION_SCRATCH(length, width)                                                      \
+    (2 * (length) * (length) + 64 * ((length) + (width)) + 8 * (length) * (width))
+
 /// bfloat16: the upper half of a float.
 typedef uint16_t lode_bf16;
 

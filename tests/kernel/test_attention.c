@@ -18,7 +18,7 @@ static void run_sequence(const struct lode_kernels_f32 *kernels, sequence s, boo
     pair lse = pair_make(length * s.heads, 1, front), d_output = pair_make(outside, 1, front);
     pair d_query = pair_make(inside, 1, front), d_key = pair_make(inside, 1, front);
     pair d_value = pair_make(inside, 1, front);
-    const size_t scratch = 2 * length * length + 4 * length;
+    const size_t scratch = LODE_ATTENTION_SCRATCH(length, s.width);
     struct lode_attention_f32 a = {
         length,      s.heads,       s.width,     s.causal,
         query.f32,   key.f32,       value.f32,   stride,
@@ -54,7 +54,7 @@ static void test_against_reference(void **state) {
                                      17, 20, 31, 32, 33, 50, 64, 65, 70, 129};
     static const struct {
         size_t heads, width;
-    } shapes[] = {{4, 16}, {1, 1}, {2, 10}, {1, 64}, {2, 33}, {1, 100}, {3, 8}};
+    } shapes[] = {{4, 16}, {1, 1}, {2, 10}, {1, 64}, {2, 33}, {1, 100}, {3, 8}, {2, 25}};
     for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++) {
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
             for (int causal = 0; causal < 2; causal++) {
@@ -83,6 +83,28 @@ static void test_large_scores(void **state) {
     }
 }
 
+/// Scores beyond what exp or their own rounding can bear: weights stay between 0 and 1.
+static void test_huge_scores(void **state) {
+    (void)state;
+    enum { LENGTH = 37, WIDTH = 19, SIZE = LENGTH * WIDTH };
+    EVERY_LEVEL(kernels, front, {
+        pair query = pair_make(SIZE, 1e6, front), key = pair_make(SIZE, 1e6, front);
+        pair value = pair_make(SIZE, 1, front), output = pair_make(SIZE, 1, front);
+        pair d[3] = {pair_make(SIZE, 1, front), pair_make(SIZE, 1, front), pair_make(SIZE, 1, front)};
+        float *lse = guarded(LENGTH * sizeof *lse, front);
+        float *scratch = guarded(LODE_ATTENTION_SCRATCH(LENGTH, WIDTH) * sizeof *scratch, front);
+        struct lode_attention_f32 a = {
+            LENGTH,     1,     WIDTH, false,     query.f32, key.f32,  value.f32, WIDTH,
+            output.f32, WIDTH, lse,   value.f32, d[0].f32,  d[1].f32, d[2].f32,  scratch};
+        kernels->attention(&a);
+        kernels->attention_backward(&a);
+        for (size_t i = 0; i < SIZE; i++) {
+            assert_true(fabsf(output.f32[i]) <= 1.001f);
+            assert_true(fabsf(d[2].f32[i]) <= 1.001f * LENGTH);
+        }
+    })
+}
+
 /// What a causal position gives does not depend on what comes after it, not even on its rounding.
 static void test_causal(void **state) {
     (void)state;
@@ -91,7 +113,7 @@ static void test_causal(void **state) {
         pair x = pair_make(LENGTH * DIM, 1, front);
         pair first = pair_make(LENGTH * DIM, 1, front), second = pair_make(LENGTH * DIM, 1, front);
         pair lse = pair_make(LENGTH * HEADS, 1, front);
-        float *scratch = guarded((2 * LENGTH * LENGTH + 4 * LENGTH) * sizeof *scratch, front);
+        float *scratch = guarded(LODE_ATTENTION_SCRATCH(LENGTH, WIDTH) * sizeof *scratch, front);
         struct lode_attention_f32 a = {.length = LENGTH,
                                        .heads = HEADS,
                                        .width = WIDTH,
@@ -121,7 +143,7 @@ static void test_nan(void **state) {
     EVERY_LEVEL(kernels, front, {
         pair query = pair_make(LENGTH * WIDTH, 1, front), key = pair_make(LENGTH * WIDTH, 1, front);
         pair output = pair_make(LENGTH * WIDTH, 1, front), lse = pair_make(LENGTH, 1, front);
-        float *scratch = guarded((2 * LENGTH * LENGTH + 4 * LENGTH) * sizeof *scratch, front);
+        float *scratch = guarded(LODE_ATTENTION_SCRATCH(LENGTH, WIDTH) * sizeof *scratch, front);
         query.f32[5 * WIDTH + 3] = NAN;
         struct lode_attention_f32 a = {.length = LENGTH,
                                        .heads = 1,
@@ -150,7 +172,7 @@ static void test_differences(void **state) {
     enum { LENGTH = 5, HEADS = 2, WIDTH = 3, DIM = HEADS * WIDTH, SIZE = LENGTH * DIM };
     const struct lode_kernels_f64 *reference = lode__kernels_f64();
     double inputs[3][SIZE], gradients[3][SIZE], output[SIZE], weight[SIZE], lse[LENGTH * HEADS];
-    double scratch[2 * LENGTH * LENGTH + 4 * LENGTH];
+    double scratch[LODE_ATTENTION_SCRATCH(LENGTH, WIDTH)];
     for (int causal = 0; causal < 2; causal++) {
         for (int i = 0; i < SIZE; i++) {
             weight[i] = draw_real();
@@ -186,6 +208,7 @@ int main(void) {
         cmocka_unit_test(test_against_reference),
         cmocka_unit_test(test_long),
         cmocka_unit_test(test_large_scores),
+        cmocka_unit_test(test_huge_scores),
         cmocka_unit_test(test_causal),
         cmocka_unit_test(test_nan),
         cmocka_unit_test(test_differences),

@@ -17,7 +17,7 @@ typedef struct lode_attention_op {
     lode_lists *lists;
     size_t heads;
     bool causal;
-    void *lse; ///< [s, heads]
+    void *lse; ///< of each list [heads, length]
 } lode_attention_op;
 
 static lode_attention arguments(const lode_attention_op *self, size_t list, size_t thread) {
@@ -97,7 +97,7 @@ lode_tensor *lode__attention(lode_graph *graph, lode_tensor *projections, lode_l
     lode__graph_work(graph, &self->lse, projections->rows->capacity * heads, size,
                      LODE_INTO_BACKWARD);
     lode__graph_reads(graph, projections, LODE_INTO_BACKWARD);
-    lode__graph_scratch(graph, (2 * lists->limit * lists->limit + 4 * lists->limit) * size);
+    lode__graph_scratch(graph, LODE_ATTENTION_SCRATCH(lists->limit, output->columns / heads) * size);
     return lode__graph_add(graph, LODE_OP(graph, attention), self, output);
 }
 #endif

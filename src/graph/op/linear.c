@@ -13,7 +13,7 @@
 
 LODE_OP_DECLARE(linear);
 
-enum { CHUNK_ROWS = 1024, CHUNKS = 8 };
+enum { CHUNK_ROWS = 1024, CHUNKS = 8, BACKWARD_ROWS = 128 };
 
 typedef struct lode_linear {
     lode_graph *graph;
@@ -56,27 +56,35 @@ static void forward(lode_graph *graph, void *context) {
                    self);
 }
 
-static void activation_tile(void *context, size_t task, size_t thread) {
-    (void)thread;
-    const lode_linear *self = context;
-    const lode_kernels *kernels = self->graph->kernels;
-    const size_t n = self->output->columns;
-    const size_t first = task * LODE_TILE;
-    const size_t rows = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first);
-    kernels->activation_backward(rows * n, self->activation,
-                                 (const stored *)self->output->value + first * n,
-                                 (stored *)self->output->gradient + first * n);
-}
-
-static void input_tile(void *context, size_t task, size_t thread) {
-    const lode_linear *self = context;
+/// Backward of the rows from `first` on, while they are in the cache: dz in place, dW += x^T dz, db, dx.
+static void backward_tile(const lode_linear *self, size_t first, size_t rows, bool add,
+                          real *partial, void *scratch) {
     const lode_kernels *kernels = self->graph->kernels;
     const size_t k = self->x->columns, n = self->output->columns;
-    const size_t first = task * LODE_TILE;
-    kernels->gemm(&(lode_gemm){.m = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first),
+    const stored *x = (const stored *)self->x->value + first * k;
+    stored *dz = (stored *)self->output->gradient + first * n;
+    if (self->activation != LODE_LINEAR) {
+        kernels->activation_backward(rows * n, self->activation,
+                                     (const stored *)self->output->value + first * n, dz);
+    }
+    if (self->bias != NULL) kernels->column_sum(rows, n, dz, n, partial + k * n);
+    kernels->gemm(&(lode_gemm){.m = k,
+                               .n = n,
+                               .k = rows,
+                               .a = x,
+                               .a_row = 1,
+                               .a_column = k,
+                               .b = dz,
+                               .b_row = n,
+                               .c_row = n,
+                               .wide = partial,
+                               .accumulate = add,
+                               .scratch = scratch});
+    if (self->x->gradient == NULL) return;
+    kernels->gemm(&(lode_gemm){.m = rows,
                                .n = k,
                                .k = n,
-                               .a = (const stored *)self->output->gradient + first * n,
+                               .a = dz,
                                .a_row = n,
                                .a_column = 1,
                                .b = self->packed_back,
@@ -84,30 +92,20 @@ static void input_tile(void *context, size_t task, size_t thread) {
                                .c = (stored *)self->x->gradient + first * k,
                                .c_row = k,
                                .accumulate = self->add,
-                               .scratch = lode__scratch(self->graph, thread)});
+                               .scratch = scratch});
 }
 
-static void weight_chunk(void *context, size_t task, size_t thread) {
+static void backward_chunk(void *context, size_t task, size_t thread) {
     const lode_linear *self = context;
-    const lode_kernels *kernels = self->graph->kernels;
     const size_t k = self->x->columns, n = self->output->columns;
     const size_t first = task * self->chunk_rows;
-    const size_t rows = LODE_MIN(self->chunk_rows, self->x->rows->size - first);
-    const stored *dz = (const stored *)self->output->gradient + first * n;
+    const size_t last = LODE_MIN(first + self->chunk_rows, self->x->rows->size);
     real *partial = (real *)self->partial + task * (k + 1) * n;
-    kernels->gemm(&(lode_gemm){.m = k,
-                               .n = n,
-                               .k = rows,
-                               .a = (const stored *)self->x->value + first * k,
-                               .a_row = 1,
-                               .a_column = k,
-                               .b = dz,
-                               .b_row = n,
-                               .c_row = n,
-                               .wide = partial,
-                               .scratch = lode__scratch(self->graph, thread)});
     memset(partial + k * n, 0, n * sizeof *partial);
-    kernels->column_sum(rows, n, dz, n, partial + k * n);
+    for (size_t row = first; row < last; row += BACKWARD_ROWS) {
+        backward_tile(self, row, LODE_MIN((size_t)BACKWARD_ROWS, last - row), row > first, partial,
+                      lode__scratch(self->graph, thread));
+    }
 }
 
 static void add_partials(const lode_linear *self, lode_param *param, size_t offset) {
@@ -126,19 +124,14 @@ static void backward(lode_graph *graph, void *context) {
     lode_linear *self = context;
     const lode_kernels *kernels = graph->kernels;
     const size_t k = self->x->columns, n = self->output->columns, m = self->x->rows->size;
-    const size_t tiles = (m + LODE_TILE - 1) / LODE_TILE;
-    if (self->activation != LODE_LINEAR) {
-        lode__pool_run(graph->pool, tiles, activation_tile, self);
-    }
     self->chunk_rows = LODE_MAX((m + CHUNKS - 1) / CHUNKS, (size_t)CHUNK_ROWS);
     self->chunks = (m + self->chunk_rows - 1) / self->chunk_rows;
-    lode__pool_run(graph->pool, self->chunks, weight_chunk, self);
-    add_partials(self, self->weight, 0);
-    if (self->bias != NULL) add_partials(self, self->bias, k * n);
     if (lode__gradient(self->x, &self->add) != NULL) {
         kernels->pack(n, k, self->weight->value, 1, n, self->packed_back);
-        lode__pool_run(graph->pool, tiles, input_tile, self);
     }
+    lode__pool_run(graph->pool, self->chunks, backward_chunk, self);
+    add_partials(self, self->weight, 0);
+    if (self->bias != NULL) add_partials(self, self->bias, k * n);
 }
 
 const lode_op LODE_REAL(lode__op_linear) = {"linear", forward, backward};

@@ -54,7 +54,7 @@ static void attend(const lode_attention *args, size_t head, size_t t) {
     }
     mix(width, 0, visible, probability, 1, args->value + column, stride,
         args->output + t * args->output_stride + column);
-    args->lse[t * args->heads + head] = top + log(sum);
+    args->lse[head * args->length + t] = top + log(sum);
 }
 
 void LODE_REAL(lode__ref_attention)(const lode_attention *args) {
@@ -71,7 +71,7 @@ static void score_backward(const lode_attention *args, size_t head, size_t t, re
     const size_t width = args->width, stride = args->stride, column = head * width;
     const size_t visible = visible_to(args, t);
     const real scale = 1 / sqrt((real)width);
-    const real lse = args->lse[t * args->heads + head];
+    const real lse = args->lse[head * args->length + t];
     const stored *query = args->query + t * stride + column;
     const stored *d_output = args->d_output + t * args->output_stride + column;
     real mean = 0;

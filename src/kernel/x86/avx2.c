@@ -127,6 +127,23 @@ LODE_INLINE vec v_scale(vec x, vec n) {
     return _mm256_mul_ps(_mm256_mul_ps(x, _mm256_castsi256_ps(first)), _mm256_castsi256_ps(second));
 }
 
+/// x * 2^n for x in 0.5 .. 2 and whole n in -125..126.
+LODE_INLINE vec v_scale_normal(vec x, vec n) {
+    const __m256i power = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), power));
+}
+
+/// x = mantissa * 2^exponent with a mantissa in 1 .. 2, for normal positive x.
+LODE_INLINE vec v_exponent(vec x) {
+    const __m256i biased = _mm256_srli_epi32(_mm256_castps_si256(x), 23);
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(biased, _mm256_set1_epi32(127)));
+}
+
+LODE_INLINE vec v_mantissa(vec x) {
+    const __m256 digits = _mm256_and_ps(x, _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffff)));
+    return _mm256_or_ps(digits, _mm256_set1_ps(1));
+}
+
 /// p * 2^n, where the low bits of t hold n (t = 1.5 * 2^23 + n) and 2^n and the result are normal.
 LODE_INLINE vec v_power(vec p, vec t) {
     const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(t), 23);

@@ -120,6 +120,20 @@ LODE_INLINE vec v_scale(vec x, vec n) {
     return _mm512_scalef_ps(x, n);
 }
 
+/// x * 2^n for x in 0.5 .. 2 and whole n in -125..126.
+LODE_INLINE vec v_scale_normal(vec x, vec n) {
+    return _mm512_scalef_ps(x, n);
+}
+
+/// x = mantissa * 2^exponent with a mantissa in 1 .. 2, for normal positive x.
+LODE_INLINE vec v_exponent(vec x) {
+    return _mm512_getexp_ps(x);
+}
+
+LODE_INLINE vec v_mantissa(vec x) {
+    return _mm512_getmant_ps(x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_zero);
+}
+
 /// p * 2^n, where the low bits of t hold n (t = 1.5 * 2^23 + n) and 2^n and the result are normal.
 LODE_INLINE vec v_power(vec p, vec t) {
     const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(t), 23);
