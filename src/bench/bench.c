@@ -59,13 +59,12 @@ const lode_key lode__bench_keys[] = {
     {.name = NULL}};
 
 void *lode__bench_hold(lode_benchmark *bench, size_t count, size_t size) {
-    static uint64_t nothing[8];
     void *memory = NULL;
     if (!bench->failed && bench->holding < sizeof bench->held / sizeof *bench->held)
         memory = lode__huge_alloc(count, size);
     if (memory == NULL) {
         bench->failed = true;
-        return nothing;
+        return bench->nothing;
     }
     bench->held[bench->holding].memory = memory;
     bench->held[bench->holding++].bytes = count * size;
