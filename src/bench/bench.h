@@ -95,7 +95,7 @@ typedef struct lode_benchmark {
         size_t bytes;
     } held[16]; ///< of the case at hand
     size_t holding;
-    uint64_t nothing[8]; ///< what is handed out after a failure
+    uint64_t nothing[8];  ///< what is handed out after a failure
     bool failed, stopped; ///< out of memory; asked to stop
 } lode_benchmark;
 
