@@ -23,7 +23,6 @@ lode_item_view *lode__item_view_new(lode_graph *graph, const lode_model_core *mo
     lode_item_view *view = lode__graph_alloc(graph, 1, sizeof *view);
     if (view == NULL) return NULL;
     view->model = model;
-    view->pool = graph->pool;
     view->inputs.rows = lode__graph_dim(graph, "items", capacity);
     if (view->inputs.rows == NULL) return NULL;
     const size_t rows = (size_t)model->vocabulary->items + 1;
@@ -58,10 +57,7 @@ int32_t lode__item_view_find(const lode_item_view *view, uint32_t row) {
     return has_slot(view, row) ? (int32_t)view->slot[row] : -1;
 }
 
-static void fill_item_field(void *context, size_t task, size_t thread) {
-    (void)thread;
-    const lode_item_view *view = context;
-    const lode_field_input *input = &view->inputs.fields[task];
+static void fill_item_field(const lode_item_view *view, const lode_field_input *input) {
     const lode_codes *codes = &input->field->items;
     size_t at = 0;
     for (size_t slot = 0; slot < view->count; slot++) {
@@ -76,7 +72,9 @@ static void fill_item_field(void *context, size_t task, size_t thread) {
 
 void lode__item_view_fill(lode_item_view *view) {
     view->inputs.rows->size = view->count;
-    lode__pool_run(view->pool, view->inputs.field_count, fill_item_field, view);
+    for (size_t i = 0; i < view->inputs.field_count; i++) {
+        fill_item_field(view, &view->inputs.fields[i]);
+    }
 }
 
 void lode__item_view_fill_codes(lode_item_view *view, const lode_codes *codes, size_t first,

@@ -10,7 +10,6 @@
 
 typedef struct lode_item_view {
     const lode_model_core *model;
-    lode_pool *pool;
     lode_tower_inputs inputs;
     lode_tower_outputs outputs;
     uint32_t *rows; ///< [capacity] item id row of each slot

@@ -324,13 +324,14 @@ typedef struct crowd {
     lode_tensor *output;
 } crowd;
 
-/// Id 7 comes as often as all others together; ids 0 .. 3 come 255 to 258 times, or twice that; the rest at random.
+/// Id 7 comes as often as all others together; ids 0, 1, 2 come at least 255, 256, 257 times, the last one at least twice
+/// that; the rest at random.
 static int32_t crowd_id(size_t i) {
     lode_random random = lode__random(9, LODE_PURPOSE_USER, 0, (uint32_t)i);
     if (i % 2 == 0) return 7;
     for (size_t id = 0, before = 0; id < 4; id++) {
         before += id == 3 ? 2 * LODE_PIECE + 1 : LODE_PIECE - 1 + id;
-        if (i / 2 < before) return (int32_t)id;
+        if (i / 2 < before) return id == 3 ? CROWD_ROWS - 1 : (int32_t)id;
     }
     return 8 + (int32_t)lode__random_below(&random, CROWD_ROWS - 8);
 }

@@ -75,6 +75,7 @@ static void test_steps(void **state) {
         expect_step(trainer, &direct, ahead, 5, steps - 1);
         expect_step(trainer, &direct, ahead, 5, steps - 1);
         expect_step(trainer, &direct, ahead, 0, 0);
+        expect_step(trainer, &direct, ahead, 0, steps - 1);
         lode__ahead_free(&ahead);
         assert_null(ahead);
         lode__trainer_free(&trainer);

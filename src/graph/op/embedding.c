@@ -20,6 +20,15 @@ typedef struct lode_embedding {
     lode_graph *graph;
 } lode_embedding;
 
+enum { AHEAD = 16 }; ///< rows that are fetched before they are needed
+
+static void prefetch_row(const lode_embedding *self, size_t place) {
+    const size_t bytes = self->output->columns * sizeof(real);
+    const char *row = (const char *)self->table->value + (size_t)self->ids->data[place] * bytes;
+    for (size_t at = 0; at < bytes; at += LODE_CACHE_LINE)
+        __builtin_prefetch(row + at);
+}
+
 static void forward_tile(void *context, size_t task, size_t thread) {
     (void)thread;
     const lode_embedding *self = context;
@@ -28,7 +37,10 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const size_t first = task * LODE_TILE;
     const size_t last = LODE_MIN(first + LODE_TILE, self->output->rows->size);
     stored *out = self->output->value;
+    // Without lists a call is a row, and what comes next only this loop knows.
+    const size_t known = self->lists == NULL ? last : 0;
     for (size_t row = first; row < last; row++) {
+        if (row + AHEAD < known) prefetch_row(self, row + AHEAD);
         const size_t begin = self->lists != NULL ? (size_t)self->lists->offsets[row] : row;
         const size_t end = self->lists != NULL ? (size_t)self->lists->offsets[row + 1] : row + 1;
         const real scale = self->mean && end > begin ? (real)1 / (real)(end - begin) : (real)1;
