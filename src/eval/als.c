@@ -7,7 +7,7 @@
 ///
 /// Y'Y is added up over fixed chunks of rows, in order; rows, and later cases, are tasks that write to places of their
 /// own: the same bits at any thread count. After training only the items' vectors stay. A case's vector is solved from
-/// its history, with more steps and from zero, and the items are searched exactly (search/topk.h).
+/// its history, with more steps and from zero, and the items are searched exactly (search/searcher.h).
 #include "eval/linear.h"
 #include "eval/pairs.h"
 #include "eval/progress.h"
@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "search/searcher.h"
 
 enum {
     CHUNKS = 64,       ///< of the sum Y'Y
@@ -51,7 +52,8 @@ typedef struct als {
     double *losses;      ///< [row tasks] scratch of the objective
     lode_pairs pairs;
     worker *workers;
-    lode_topk *topk;
+    lode_index *index; ///< over the items' vectors
+    lode_searcher *searcher;
     float *queries, *scores; ///< [BATCH, factors], [BATCH, k]
     uint64_t *starts;        ///< [BATCH + 1] of what is left out
     uint32_t *excluded;
@@ -71,7 +73,8 @@ typedef struct als {
 static void als_free(void *self) {
     als *own = self;
     if (own) {
-        lode__topk_free(&own->topk);
+        lode__searcher_free(&own->searcher);
+        lode__index_free(&own->index);
         lode__pairs_release(&own->pairs);
         lode__arena_release(&own->training);
         lode__arena_release(&own->arena);
@@ -351,8 +354,12 @@ static lode_status als_rank(void *self, const lode_cases *cases, size_t begin, s
             LODE_TRY(exclude(own, error));
         }
         const lode_excluded excluded = {exclude_seen ? own->starts : NULL, own->excluded};
-        lode__topk_search(own->topk, own->queries, own->number, k, &excluded, lists + done * k,
-                          own->scores);
+        lode__searcher_search(own->searcher, &(lode_search){.queries = own->queries,
+                                                            .count = own->number,
+                                                            .k = k,
+                                                            .excluded = &excluded,
+                                                            .ids = lists + done * k,
+                                                            .scores = own->scores});
     }
     for (size_t i = 0; i < count * k; i++) {
         if (lists[i] != LODE_NO_ITEM) {
@@ -461,8 +468,12 @@ lode_status lode__ranker_als(lode_ranker *ranker, const lode_split *split,
         status = als_fit(own, split, error);
     }
     if (status == LODE_OK) {
-        status = lode__topk_new(&own->topk, own->item_vectors, own->count, own->options.factors,
-                                NULL, BATCH, k, pool, error);
+        const lode_index_options scan = {.kind = LODE_INDEX_SCAN, .borrow = true};
+        status = lode__index_build(&own->index, own->item_vectors, own->count, own->options.factors,
+                                   &scan, pool, error);
+    }
+    if (status == LODE_OK) {
+        status = lode__searcher_new(&own->searcher, own->index, BATCH, k, pool, error);
     }
     if (status != LODE_OK) {
         als_free(own);

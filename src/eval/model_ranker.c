@@ -3,6 +3,9 @@
 #include "eval/model_ranker.h"
 
 #include <math.h>
+#include <string.h>
+
+#include "search/searcher.h"
 
 #define NO_PLACE UINT32_MAX
 
@@ -12,11 +15,13 @@ typedef struct lode_model_ranker {
     lode_encoder *encoder;
     const lode_binding *binding;
     lode_pool *pool;
-    lode_topk *topk;
+    lode_index *index; ///< over `items`; NULL: they have changed
+    lode_searcher *searcher;
     size_t places;
     uint32_t *item_at; ///< [places] data item, or LODE_CODE_NONE: not in this data set
     uint32_t *place;   ///< [data items] or NO_PLACE
-    bool *allowed;     ///< [places] candidates of the cases at hand
+    uint64_t *allowed; ///< a bit a place: candidates of the cases at hand
+    size_t longest;    ///< list
     float *items;      ///< [places, dim]
     float *users;      ///< [batch, dim]
     float *scores;     ///< [batch, k]
@@ -59,14 +64,36 @@ static void encode_states(lode_model_ranker *self, const lode_cases *cases, size
     lode__encode_users(self->encoder, &users, count, self->users);
 }
 
+/// The index follows the vectors when lists are first asked for: scoring given candidates needs none.
+static lode_status index_items(lode_model_ranker *self, lode_error *error) {
+    if (self->index != NULL) return LODE_OK;
+    const lode_index_options options = {.kind = LODE_INDEX_SCAN, .borrow = true};
+    LODE_TRY(lode__index_build(&self->index, self->items, self->places, self->encoder->dim,
+                               &options, self->pool, error));
+    return lode__searcher_new(&self->searcher, self->index, self->encoder->batch, self->longest,
+                              self->pool, error);
+}
+
+static void forget_index(lode_model_ranker *self) {
+    lode__searcher_free(&self->searcher);
+    lode__index_free(&self->index);
+}
+
 static lode_status rank(void *context, const lode_cases *cases, size_t begin, size_t count,
                         size_t k, bool exclude_seen, uint32_t *lists, lode_error *error) {
     lode_model_ranker *self = context;
     const lode_log *log = &cases->split->log;
     if (cases->protocol.sequence_keeps_seen && self->sequence) exclude_seen = false;
+    const lode_status status = index_items(self, error);
+    if (status != LODE_OK) {
+        forget_index(self);
+        return status;
+    }
+    memset(self->allowed, 0, (self->places / 64 + 1) * sizeof *self->allowed);
     for (size_t p = 0; p < self->places; p++) {
         const uint32_t item = self->item_at[p];
-        self->allowed[p] = item != LODE_CODE_NONE && cases->candidate[item];
+        if (item != LODE_CODE_NONE && cases->candidate[item])
+            self->allowed[p / 64] |= (uint64_t)1 << (p % 64);
     }
     for (size_t done = 0; done < count;) {
         const size_t batch = LODE_MIN(count - done, self->encoder->batch);
@@ -75,8 +102,13 @@ static lode_status rank(void *context, const lode_cases *cases, size_t begin, si
         encode_states(self, cases, batch);
         if (exclude_seen) LODE_TRY(collect_excluded(self, log, batch, error));
         const lode_excluded excluded = {exclude_seen ? self->starts : NULL, self->excluded};
-        lode__topk_search(self->topk, self->users, batch, k, &excluded, lists + done * k,
-                          self->scores);
+        lode__searcher_search(self->searcher, &(lode_search){.queries = self->users,
+                                                             .count = batch,
+                                                             .k = k,
+                                                             .allowed = self->allowed,
+                                                             .excluded = &excluded,
+                                                             .ids = lists + done * k,
+                                                             .scores = self->scores});
         done += batch;
     }
     for (size_t i = 0; i < count * k; i++) {
@@ -124,7 +156,7 @@ static lode_status score(void *context, const lode_cases *cases, const lode_scor
 static void free_ranker(void *context) {
     lode_model_ranker *self = context;
     if (self == NULL) return;
-    lode__topk_free(&self->topk);
+    forget_index(self);
     lode__free(self->item_at);
     lode__free(self->place);
     lode__free(self->allowed);
@@ -155,7 +187,8 @@ static lode_status make(lode_model_ranker *self, size_t k, lode_error *error) {
     self->places = (size_t)binding->vocabulary->items + binding->cold_count;
     self->item_at = lode__alloc(self->places, sizeof *self->item_at);
     self->place = lode__alloc(items, sizeof *self->place);
-    self->allowed = lode__alloc(self->places, sizeof *self->allowed);
+    self->allowed = lode__alloc(self->places / 64 + 1, sizeof *self->allowed);
+    self->longest = k;
     self->items = lode__alloc(self->places * dim, sizeof *self->items);
     self->users = lode__alloc(batch * dim, sizeof *self->users);
     self->scores = lode__alloc(batch * k, sizeof *self->scores);
@@ -167,8 +200,7 @@ static lode_status make(lode_model_ranker *self, size_t k, lode_error *error) {
         return lode__fail_memory(error);
     }
     fill_places(self);
-    return lode__topk_new(&self->topk, self->items, self->places, dim, self->allowed, batch, k,
-                          self->pool, error);
+    return LODE_OK;
 }
 
 lode_status lode__ranker_model(lode_ranker *ranker, lode_encoder *encoder,
@@ -193,6 +225,7 @@ lode_status lode__ranker_model(lode_ranker *ranker, lode_encoder *encoder,
 void lode__model_ranker_refresh(lode_ranker *ranker) {
     lode_model_ranker *self = ranker->self;
     const size_t known = self->binding->vocabulary->items;
+    forget_index(self);
     lode__encode_items(self->encoder, self->items);
     if (self->binding->cold_count > 0)
         lode__encode_cold(self->encoder, self->binding, self->items + known * self->encoder->dim);

@@ -3,6 +3,7 @@
 #include "search/neighbours.h"
 
 #include "base/memory.h"
+#include "search/searcher.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,6 +14,7 @@ typedef struct finding {
     const lode_neighbours *search;
     float *unit;      ///< [items, dim] for cosine
     bool *allowed;    ///< [items]
+    uint64_t *bits;   ///< the same as the searcher wants it
     uint64_t *starts; ///< [BATCH + 1] 0, 1, 2, ...: one left-out item a query
     uint32_t *self;   ///< [BATCH]
     lode_arena arena;
@@ -26,7 +28,8 @@ static lode_status make(finding *f, lode_error *error) {
     f->allowed = lode__arena_alloc(&f->arena, search->items, sizeof *f->allowed);
     f->starts = lode__arena_alloc(&f->arena, BATCH + 1, sizeof *f->starts);
     f->self = lode__arena_alloc(&f->arena, BATCH, sizeof *f->self);
-    if ((search->cosine && !f->unit) || !f->allowed || !f->starts || !f->self)
+    f->bits = lode__arena_alloc(&f->arena, search->items / 64 + 1, sizeof *f->bits);
+    if ((search->cosine && !f->unit) || !f->allowed || !f->bits || !f->starts || !f->self)
         return lode__fail_memory(error);
     for (size_t k = 0; k <= BATCH; k++)
         f->starts[k] = k;
@@ -37,6 +40,7 @@ static lode_status make(finding *f, lode_error *error) {
             sum += (double)from[d] * (double)from[d];
         f->allowed[item] =
             (!search->allowed || search->allowed[item]) && !(search->cosine && sum <= 0);
+        if (f->allowed[item]) f->bits[item / 64] |= (uint64_t)1 << (item % 64);
         if (!search->cosine || !f->allowed[item]) continue;
         const double scale = 1 / sqrt(sum);
         for (size_t d = 0; d < search->dim; d++)
@@ -56,7 +60,7 @@ static void clear(const finding *f, size_t first, size_t count, uint32_t *ids, f
     }
 }
 
-static lode_status find_all(finding *f, lode_topk *topk, uint32_t *ids, float *scores,
+static lode_status find_all(finding *f, lode_searcher *searcher, uint32_t *ids, float *scores,
                             lode_error *error) {
     const lode_neighbours *search = f->search;
     const float *vectors = search->cosine ? f->unit : search->vectors;
@@ -65,8 +69,13 @@ static lode_status find_all(finding *f, lode_topk *topk, uint32_t *ids, float *s
         for (size_t row = 0; row < count; row++)
             f->self[row] = (uint32_t)(first + row);
         const lode_excluded excluded = {f->starts, f->self};
-        lode__topk_search(topk, vectors + first * search->dim, count, search->k, &excluded,
-                          ids + first * search->k, scores + first * search->k);
+        lode__searcher_search(searcher, &(lode_search){.queries = vectors + first * search->dim,
+                                                       .count = count,
+                                                       .k = search->k,
+                                                       .allowed = f->bits,
+                                                       .excluded = &excluded,
+                                                       .ids = ids + first * search->k,
+                                                       .scores = scores + first * search->k});
         clear(f, first, count, ids + first * search->k, scores + first * search->k);
         if (search->step != NULL)
             LODE_TRY(search->step(search->cookie, first + count, search->items, error));
@@ -77,16 +86,20 @@ static lode_status find_all(finding *f, lode_topk *topk, uint32_t *ids, float *s
 lode_status lode__neighbours_find(const lode_neighbours *search, lode_pool *pool, uint32_t *ids,
                                   float *scores, lode_error *error) {
     finding f = {.search = search};
-    lode_topk *topk = NULL;
+    lode_index *index = NULL;
+    lode_searcher *searcher = NULL;
     lode_status status;
+    const lode_index_options options = {.kind = LODE_INDEX_SCAN, .borrow = true};
     LODE_GOTO(status, make(&f, error), done);
     LODE_GOTO(status,
-              lode__topk_new(&topk, search->cosine ? f.unit : search->vectors, search->items,
-                             search->dim, f.allowed, BATCH, search->k, pool, error),
+              lode__index_build(&index, search->cosine ? f.unit : search->vectors, search->items,
+                                search->dim, &options, pool, error),
               done);
-    status = find_all(&f, topk, ids, scores, error);
+    LODE_GOTO(status, lode__searcher_new(&searcher, index, BATCH, search->k, pool, error), done);
+    status = find_all(&f, searcher, ids, scores, error);
 done:
-    lode__topk_free(&topk);
+    lode__searcher_free(&searcher);
+    lode__index_free(&index);
     lode__arena_release(&f.arena);
     return status;
 }
