@@ -102,20 +102,35 @@ static void check_short(const lode_bf16 *got, pair *want, double slack, const ch
 
 static void run_short(const struct lode_kernels_b16 *kernels, sequence s, bool front) {
     const size_t length = s.length, dim = s.heads * s.width, stride = 3 * dim + 1;
-    const size_t inside = (length - 1) * stride + dim, scratch = LODE_ATTENTION_SCRATCH(length, s.width);
-    pair in[3] = {pair_make(inside, 1, front), pair_make(inside, 1, front), pair_make(inside, 1, front)};
-    pair d[3] = {pair_make(inside, 1, front), pair_make(inside, 1, front), pair_make(inside, 1, front)};
+    const size_t inside = (length - 1) * stride + dim,
+                 scratch = LODE_ATTENTION_SCRATCH(length, s.width);
+    pair in[3] = {pair_make(inside, 1, front), pair_make(inside, 1, front),
+                  pair_make(inside, 1, front)};
+    pair d[3] = {pair_make(inside, 1, front), pair_make(inside, 1, front),
+                 pair_make(inside, 1, front)};
     pair output = pair_make(length * dim, 1, front), d_output = pair_make(length * dim, 1, front);
     pair lse = pair_make(length * s.heads, 1, front);
-    struct lode_attention_b16 a = {
-        length, s.heads, s.width, s.causal,
-        shorten(&in[0], front), shorten(&in[1], front), shorten(&in[2], front), stride,
-        shorten(&output, front), dim, lse.f32, shorten(&d_output, front),
-        shorten(&d[0], front), shorten(&d[1], front), shorten(&d[2], front),
-        guarded(scratch * sizeof(float), front)};
-    struct lode_attention_f64 b = {length, s.heads, s.width, s.causal, in[0].f64, in[1].f64, in[2].f64,
-                                   stride, output.f64, dim, lse.f64, d_output.f64, d[0].f64, d[1].f64,
-                                   d[2].f64, guarded(scratch * sizeof(double), front)};
+    struct lode_attention_b16 a = {length,
+                                   s.heads,
+                                   s.width,
+                                   s.causal,
+                                   shorten(&in[0], front),
+                                   shorten(&in[1], front),
+                                   shorten(&in[2], front),
+                                   stride,
+                                   shorten(&output, front),
+                                   dim,
+                                   lse.f32,
+                                   shorten(&d_output, front),
+                                   shorten(&d[0], front),
+                                   shorten(&d[1], front),
+                                   shorten(&d[2], front),
+                                   guarded(scratch * sizeof(float), front)};
+    struct lode_attention_f64 b = {
+        length,     s.heads,   s.width,   s.causal,
+        in[0].f64,  in[1].f64, in[2].f64, stride,
+        output.f64, dim,       lse.f64,   d_output.f64,
+        d[0].f64,   d[1].f64,  d[2].f64,  guarded(scratch * sizeof(double), front)};
     memset(a.scratch, 0xff, scratch * sizeof(float));
     kernels->attention(&a);
     lode__kernels_f64()->attention(&b);
@@ -134,9 +149,9 @@ static void run_short(const struct lode_kernels_b16 *kernels, sequence s, bool f
 /// Of bfloat16: all sums are float, results are rounded once.
 static void test_short_numbers(void **state) {
     (void)state;
-    static const sequence sequences[] = {{1, 1, 1, false, 1},  {20, 4, 16, false, 1}, {20, 2, 25, true, 1},
-                                         {33, 3, 8, true, 1},  {70, 1, 50, false, 1}, {70, 1, 33, true, 1},
-                                         {16, 2, 10, true, 1}, {129, 1, 64, true, 1}};
+    static const sequence sequences[] = {
+        {1, 1, 1, false, 1},   {20, 4, 16, false, 1}, {20, 2, 25, true, 1}, {33, 3, 8, true, 1},
+        {70, 1, 50, false, 1}, {70, 1, 33, true, 1},  {16, 2, 10, true, 1}, {129, 1, 64, true, 1}};
     for (lode_level level = 0; level < LODE_LEVELS; level++) {
         const struct lode_kernels_b16 *kernels = lode__kernels_b16_at(level);
         for (size_t i = 0; kernels != NULL && i < 2 * sizeof sequences / sizeof *sequences; i++) {

@@ -365,7 +365,8 @@ LODE_TARGET static void attention_backward(const struct lode_attention_f32 *args
     const size_t row = args->stride * sizeof(float);
     for (size_t head = 0; head < args->heads; head++) {
         ask_ahead(args->length, args->heads, head, args->query, row);
-        ask_ahead(args->length, args->heads, head, args->d_output, args->output_stride * sizeof(float));
+        ask_ahead(args->length, args->heads, head, args->d_output,
+                  args->output_stride * sizeof(float));
         ask_ahead(args->length, args->heads, head, args->d_query, row);
         attend_backward(args, head);
     }
