@@ -23,7 +23,7 @@ typedef struct bench {
     lode_params *params;
     lode_param *table;
     lode_graph *rows_graph, *bags_graph;
-    lode_index *rows_ids, *bags_ids;
+    lode_ids *rows_ids, *bags_ids;
     lode_pool *pool;
     int32_t *ids;
     size_t distance;
@@ -133,14 +133,14 @@ static void build(bench *self) {
     check(lode__graph_new(&self->rows_graph, LODE_F32, true, self->pool, &error), &error);
     check(lode__graph_new(&self->bags_graph, LODE_F32, true, self->pool, &error), &error);
     lode_dim *all = lode__graph_dim(self->rows_graph, "ids", IDS);
-    self->rows_ids = lode__graph_index(self->rows_graph, all, 1);
+    self->rows_ids = lode__graph_ids(self->rows_graph, all, 1);
     lode__graph_loss(
         self->rows_graph,
         lode__embedding(self->rows_graph, self->table, self->rows_ids, NULL, LODE_POOL_SUM), 1.0);
     lode_dim *bags = lode__graph_dim(self->bags_graph, "bags", IDS / BAG);
     lode_dim *places = lode__graph_dim(self->bags_graph, "ids", IDS);
     lode_lists *lists = lode__graph_lists(self->bags_graph, bags, places, BAG);
-    self->bags_ids = lode__graph_index(self->bags_graph, places, 1);
+    self->bags_ids = lode__graph_ids(self->bags_graph, places, 1);
     lode__graph_loss(
         self->bags_graph,
         lode__embedding(self->bags_graph, self->table, self->bags_ids, lists, LODE_POOL_MEAN), 1.0);

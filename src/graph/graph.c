@@ -76,8 +76,8 @@ lode_dim *lode__graph_dim(lode_graph *graph, const char *name, size_t capacity) 
     return dim;
 }
 
-lode_index *lode__graph_index(lode_graph *graph, lode_dim *dim, size_t width) {
-    lode_index *index = lode__graph_alloc(graph, 1, sizeof *index);
+lode_ids *lode__graph_ids(lode_graph *graph, lode_dim *dim, size_t width) {
+    lode_ids *index = lode__graph_alloc(graph, 1, sizeof *index);
     if (index == NULL || dim == NULL) return NULL;
     index->dim = dim;
     index->width = width;

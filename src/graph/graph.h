@@ -53,11 +53,11 @@ typedef struct lode_tensor {
 } lode_tensor;
 
 /// Integer input: row numbers of a table or tensor; filled by the caller before a run.
-typedef struct lode_index {
+typedef struct lode_ids {
     lode_dim *dim;
     size_t width;  ///< numbers a row (1, or negatives an example)
     int32_t *data; ///< [capacity * width]
-} lode_index;
+} lode_ids;
 
 /// Real-valued input that needs no gradient: corrections, weights.
 typedef struct lode_vector {
@@ -121,7 +121,7 @@ void lode__graph_free(lode_graph **graph);
 
 /// Names must outlive the graph (string constants).
 lode_dim *lode__graph_dim(lode_graph *graph, const char *name, size_t capacity);
-lode_index *lode__graph_index(lode_graph *graph, lode_dim *dim, size_t width);
+lode_ids *lode__graph_ids(lode_graph *graph, lode_dim *dim, size_t width);
 lode_vector *lode__graph_vector(lode_graph *graph, lode_dim *dim);
 lode_lists *lode__graph_lists(lode_graph *graph, lode_dim *rows, lode_dim *positions, size_t limit);
 

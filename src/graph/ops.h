@@ -9,8 +9,8 @@ typedef enum lode_pooling { LODE_POOL_SUM, LODE_POOL_MEAN } lode_pooling;
 
 /// Rows of an embedding table: [n, d] from ids [n]; with `lists`, one pooled row a list: [m, d], empty lists
 /// give zeros.
-lode_tensor *lode__embedding(lode_graph *graph, lode_param *table, lode_index *ids,
-                             lode_lists *lists, lode_pooling pooling);
+lode_tensor *lode__embedding(lode_graph *graph, lode_param *table, lode_ids *ids, lode_lists *lists,
+                             lode_pooling pooling);
 
 /// y = act(x W + b): x [m, k], W [k, n], b [1, n] or NULL.
 lode_tensor *lode__linear(lode_graph *graph, lode_tensor *x, lode_param *weight, lode_param *bias,
@@ -59,16 +59,16 @@ typedef enum lode_contrast_kind {
 /// Logits z = scale * <query, key> - shift. The m x r logits are never stored.
 typedef struct lode_contrast {
     lode_contrast_kind kind;
-    lode_tensor *query;   ///< [m, d]
-    lode_tensor *key;     ///< [n, d] distinct keys, of which the indices below are rows
-    lode_index *positive; ///< [m]
-    lode_index *negative; ///< shared: [r], width 1; per query: [m], width w
+    lode_tensor *query; ///< [m, d]
+    lode_tensor *key;   ///< [n, d] distinct keys, of which the indices below are rows
+    lode_ids *positive; ///< [m]
+    lode_ids *negative; ///< shared: [r], width 1; per query: [m], width w
     bool shared;
     lode_vector *positive_shift; ///< [m] or NULL
     lode_vector *negative_shift; ///< [r] (shared) or [m * w]; or NULL
-    lode_lists *masked; ///< rows m: places in the negative list that do not count for the query;
-    lode_index *masked_ids;       ///< [positions] those places. NULL = none
-    double scale;                 ///< 1 / temperature
+    lode_lists *masked;   ///< rows m: places in the negative list that do not count for the query;
+    lode_ids *masked_ids; ///< [positions] those places. NULL = none
+    double scale;         ///< 1 / temperature
     bool positive_in_denominator; ///< softmax only
 } lode_contrast;
 

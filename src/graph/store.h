@@ -11,7 +11,7 @@
 /// Gradient rows of one op for one step: list r (or row r) of ids pulled `gradient` row r, times 1 / length
 /// when pooled by mean.
 typedef struct lode_scatter {
-    const lode_index *ids;
+    const lode_ids *ids;
     const lode_lists *lists; ///< or NULL
     bool mean;
     const lode_tensor *output;

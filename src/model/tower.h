@@ -12,7 +12,7 @@
 /// The input of one field in a graph: ids [entities], or packed lists of ids.
 typedef struct lode_field_input {
     const lode_field *field;
-    lode_index *ids;
+    lode_ids *ids;
     lode_lists *lists; ///< multi-valued fields only
 } lode_field_input;
 
@@ -21,8 +21,8 @@ typedef struct lode_tower_inputs {
     lode_field_input fields[LODE_FIELDS];
     size_t field_count;
     lode_lists *history; ///< users only: packed clicks, newest first or (type->oldest_first) in order of time
-    lode_index *clicks; ///< [positions] item id rows
-    lode_index *places; ///< [positions] 0 = newest, in either order
+    lode_ids *clicks; ///< [positions] item id rows
+    lode_ids *places; ///< [positions] 0 = newest, in either order
 } lode_tower_inputs;
 
 /// What a tower gives; members that it does not give are NULL / 0.

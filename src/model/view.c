@@ -13,7 +13,7 @@ static void build_fields(lode_graph *graph, const lode_model_core *model, lode_s
             dim = lode__graph_dim(graph, field->name, inputs->rows->capacity * field->longest);
             input->lists = lode__graph_lists(graph, inputs->rows, dim, field->longest);
         }
-        input->ids = dim != NULL ? lode__graph_index(graph, dim, 1) : NULL;
+        input->ids = dim != NULL ? lode__graph_ids(graph, dim, 1) : NULL;
         if (input->ids == NULL || (field->multi && input->lists == NULL)) graph->failed = true;
     }
 }
@@ -107,8 +107,8 @@ lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *mo
     lode_dim *positions = lode__graph_dim(graph, "positions", capacity * model->history);
     if (inputs->rows == NULL || positions == NULL) return NULL;
     inputs->history = lode__graph_lists(graph, inputs->rows, positions, model->history);
-    inputs->clicks = lode__graph_index(graph, positions, 1);
-    inputs->places = lode__graph_index(graph, positions, 1);
+    inputs->clicks = lode__graph_ids(graph, positions, 1);
+    inputs->places = lode__graph_ids(graph, positions, 1);
     build_fields(graph, model, LODE_SIDE_USER, inputs);
     if (graph->failed) return NULL;
     lode__tower_apply(model, LODE_SIDE_USER, graph, params, inputs, &view->outputs);

@@ -18,7 +18,7 @@ typedef struct lode_in_batch {
     const lode_in_batch_options *options;
     lode_training training;
     lode_item_view *items;
-    lode_index *negative;
+    lode_ids *negative;
     lode_vector *negative_shift, *positive_shift;
     lode_masker masker;
     float *log_q; ///< [rows]
@@ -73,7 +73,7 @@ static lode_status build(void *state, const lode_scene *scene, double weight, lo
     const size_t most = LODE_MIN(scene->most, scene->items->inputs.rows->capacity);
     lode_dim *dim = lode__graph_dim(graph, "negatives", most);
     if (dim == NULL) return LODE_OK;
-    self->negative = lode__graph_index(graph, dim, 1);
+    self->negative = lode__graph_ids(graph, dim, 1);
     self->negative_shift = lode__graph_vector(graph, dim);
     self->positive_shift = lode__graph_vector(graph, scene->query->rows);
     self->masker = (lode_masker){

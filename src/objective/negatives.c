@@ -60,7 +60,7 @@ void lode__masker_build(lode_masker *masker, const lode_scene *scene, size_t neg
     lode_dim *positions = lode__graph_dim(graph, "masked", scene->most * most);
     masker->items = scene->items;
     masker->lists = lode__graph_lists(graph, scene->query->rows, positions, most);
-    masker->places = positions != NULL ? lode__graph_index(graph, positions, 1) : NULL;
+    masker->places = positions != NULL ? lode__graph_ids(graph, positions, 1) : NULL;
     masker->seen =
         lode__graph_alloc(graph, scene->items->inputs.rows->capacity, sizeof *masker->seen);
     if (masker->shared) {
@@ -206,7 +206,7 @@ lode_status lode__sampled_build(lode_sampled *self, lode_contrast_kind kind,
     self->items = scene->items;
     lode_dim *dim = shared ? lode__graph_dim(graph, "negatives", count) : scene->query->rows;
     if (dim == NULL) return LODE_OK; // graph->failed: reported when the graph is finished
-    self->negative = lode__graph_index(graph, dim, shared ? 1 : count);
+    self->negative = lode__graph_ids(graph, dim, shared ? 1 : count);
     if (kind == LODE_CONTRAST_SOFTMAX && self->options->log_q) {
         lode_dim *places = shared ? dim : lode__graph_dim(graph, "places", scene->most * count);
         if (places == NULL) return LODE_OK;

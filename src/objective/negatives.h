@@ -19,7 +19,7 @@ typedef struct lode_masker {
     const lode_training *training;
     lode_item_view *items;
     lode_lists *lists; ///< rows = queries
-    lode_index *places;
+    lode_ids *places;
     int32_t *first,
         *next; ///< shared: places of an item slot, chained; [item view capacity], [negatives]
     uint64_t *seen, now; ///< [item view capacity] number of the last user that masked an item slot
@@ -56,7 +56,7 @@ typedef struct lode_sampled {
     lode_training training;
     lode_sampler *sampler;
     lode_item_view *items;
-    lode_index *negative;
+    lode_ids *negative;
     lode_vector *negative_shift, *positive_shift;
     lode_masker masker;
     uint32_t *avoided,

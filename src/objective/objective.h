@@ -42,9 +42,9 @@ typedef struct lode_scene {
     const lode_params *params;
     lode_user_view *users; ///< row i = the state of example i
     lode_item_view *items;
-    lode_tensor *query;  ///< [queries, d]
-    lode_index *targets; ///< [queries] slot of each query's positive in the item view
-    size_t most;         ///< most queries
+    lode_tensor *query; ///< [queries, d]
+    lode_ids *targets;  ///< [queries] slot of each query's positive in the item view
+    size_t most;        ///< most queries
 } lode_scene;
 
 /// One step's queries.

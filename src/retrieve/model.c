@@ -25,7 +25,12 @@ static lode_status encode_all(lode_model *model, lode_error *error) {
     lode_status status = lode__pool_new(&pool, LODE_MIN(lode__processor_count(), (size_t)256), error);
     if (status == LODE_OK)
         status = lode__encoder_new(&encoder, core, core->params, OPEN_BATCH, pool, error);
-    if (status == LODE_OK) lode__encode_items(encoder, model->items);
+    if (status == LODE_OK) {
+        const lode_index_options exact = {.kind = LODE_INDEX_SCAN, .borrow = true};
+        lode__encode_items(encoder, model->items);
+        status = lode__index_build(&model->index, model->items, core->vocabulary->items, model->dim,
+                                   &exact, pool, error);
+    }
     lode__encoder_free(&encoder);
     lode__pool_free(&pool);
     return status;
@@ -135,11 +140,8 @@ lode_status lode_session_new(lode_session **out, const lode_model *model, size_t
     if (status == LODE_OK) {
         status = lode__encoder_new(&session->encoder, core, core->params, batch, NULL, error);
     }
-    if (status == LODE_OK && model->index != NULL) {
+    if (status == LODE_OK) {
         status = lode__searcher_new(&session->searcher, model->index, batch, k, NULL, error);
-    } else if (status == LODE_OK) {
-        status = lode__topk_new(&session->topk, model->items, core->vocabulary->items, model->dim,
-                                NULL, batch, k, NULL, error);
     }
     if (status != LODE_OK) {
         lode_session_free(&session);
@@ -152,7 +154,6 @@ lode_status lode_session_new(lode_session **out, const lode_model *model, size_t
 void lode_session_free(lode_session **session) {
     if (session == NULL || *session == NULL) return;
     lode__encoder_free(&(*session)->encoder);
-    lode__topk_free(&(*session)->topk);
     lode__searcher_free(&(*session)->searcher);
     lode__free((*session)->vectors);
     lode__free((*session)->scores);
@@ -301,17 +302,12 @@ lode_status lode_session_recommend(lode_session *session, const lode_query *quer
     for (size_t i = 0; i < count; i++)
         LODE_TRY(exclude(session, &queries[i], i, error));
     const lode_excluded excluded = {session->starts, session->excluded};
-    if (session->searcher != NULL) {
-        lode__searcher_search(session->searcher, &(lode_search){.queries = session->vectors,
-                                                                .count = count,
-                                                                .k = k,
-                                                                .excluded = &excluded,
-                                                                .ids = session->ids,
-                                                                .scores = session->scores});
-    } else {
-        lode__topk_search(session->topk, session->vectors, count, k, &excluded, session->ids,
-                          session->scores);
-    }
+    lode__searcher_search(session->searcher, &(lode_search){.queries = session->vectors,
+                                                            .count = count,
+                                                            .k = k,
+                                                            .excluded = &excluded,
+                                                            .ids = session->ids,
+                                                            .scores = session->scores});
     for (size_t i = 0; i < count; i++) {
         found[i] = 0;
         for (size_t j = 0; j < k && session->ids[i * k + j] != LODE_NO_ITEM; j++) {

@@ -16,14 +16,13 @@ struct lode_model {
     lode_binding *binding; ///< NULL without data
     float *items;          ///< [items, dim]
     size_t dim;
-    lode_index *index; ///< or NULL: exact search
+    lode_index *index; ///< a scan of the items, which is exact, or the bundle's own
 };
 
 struct lode_session {
     const lode_model *model;
     lode_encoder *encoder;
-    lode_topk *topk;         ///< NULL where the model has an index
-    lode_searcher *searcher; ///< then this one
+    lode_searcher *searcher;
     size_t batch, k;
     float *vectors;     ///< [batch, dim]
     float *scores;      ///< [batch, k]

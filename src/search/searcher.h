@@ -44,8 +44,6 @@ typedef struct lode_index_options {
 LODE_CHECK lode_status lode__index_build(lode_index **out, const float *vectors, size_t items,
                                          size_t dim, const lode_index_options *options,
                                          lode_pool *pool, lode_error *error);
-/// Read a borrowing scan index's vectors again after their numbers have changed. No allocation.
-void lode__index_refresh(lode_index *index, lode_pool *pool);
 void lode__index_free(lode_index **index);
 
 LODE_CHECK lode_status lode__index_save(const lode_index *index, const char *path, lode_error *error);

@@ -110,7 +110,7 @@ static lode_status prepare_scene(lode_trainer *trainer, size_t number, size_t it
         scene->query = trainer->batcher.positions
                            ? lode__tower_states(trainer->model, graph, outputs)
                            : outputs->vector;
-        if (scene->query != NULL) scene->targets = lode__graph_index(graph, scene->query->rows, 1);
+        if (scene->query != NULL) scene->targets = lode__graph_ids(graph, scene->query->rows, 1);
         for (size_t i = 0; i < trainer->objective_count && scene->targets != NULL; i++) {
             const lode_objective *objective = &trainer->objectives[i];
             const lode_stage *stage = stage_in(trainer, objective, number);

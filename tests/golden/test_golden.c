@@ -251,7 +251,7 @@ static void build(golden *self) {
     scene->items = lode__item_view_new(self->graph, self->model, self->params, items);
     assert_true(scene->users != NULL && scene->items != NULL);
     scene->query = scene->users->outputs.vector;
-    scene->targets = lode__graph_index(self->graph, scene->query->rows, 1);
+    scene->targets = lode__graph_ids(self->graph, scene->query->rows, 1);
     for (size_t i = 0; i < self->config.objective_count; i++) {
         const lode_objective *objective = &self->config.objectives[i];
         check(objective->type->stages[0].build(objective->state, scene, objective->weight, &error),

@@ -67,7 +67,7 @@ static void add_masks(gradcheck *check, const contrast_options *options, lode_co
             lengths[i] += is_masked(options, i, j) ? times : 0;
     }
     spec->masked = gradcheck_lists(check, rows, "masked", lengths);
-    spec->masked_ids = lode__graph_index(check->graph, spec->masked->positions, 1);
+    spec->masked_ids = lode__graph_ids(check->graph, spec->masked->positions, 1);
     int32_t *next = spec->masked_ids->data;
     for (size_t i = 0; i < options->m; i++) {
         for (size_t j = 0; j < times * options->r; j++) {

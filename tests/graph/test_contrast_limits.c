@@ -45,15 +45,15 @@ static void open_scene(scene *s, const layout *setup) {
     lode_dim *rows = dimension(s, "queries", setup->m), *keys = dimension(s, "keys", setup->n);
     lode_dim *negatives = setup->own ? rows : dimension(s, "negatives", setup->r);
     lode_contrast *spec = &s->spec;
-    *spec = (lode_contrast){.kind = setup->kind,
-                            .query = lode__graph_tensor(s->graph, rows, setup->d, true),
-                            .key = lode__graph_tensor(s->graph, keys, setup->d, true),
-                            .positive = lode__graph_index(s->graph, rows, 1),
-                            .negative =
-                                lode__graph_index(s->graph, negatives, setup->own ? setup->r : 1),
-                            .shared = !setup->own,
-                            .scale = 1.0,
-                            .positive_in_denominator = true};
+    *spec =
+        (lode_contrast){.kind = setup->kind,
+                        .query = lode__graph_tensor(s->graph, rows, setup->d, true),
+                        .key = lode__graph_tensor(s->graph, keys, setup->d, true),
+                        .positive = lode__graph_ids(s->graph, rows, 1),
+                        .negative = lode__graph_ids(s->graph, negatives, setup->own ? setup->r : 1),
+                        .shared = !setup->own,
+                        .scale = 1.0,
+                        .positive_in_denominator = true};
     for (size_t i = 0; i < setup->m; i++)
         spec->positive->data[i] = (int32_t)(i % setup->n);
     for (size_t j = 0; j < (setup->own ? setup->m : 1) * setup->r; j++)

@@ -198,7 +198,7 @@ static void test_chain_in_place(void **state) {
     lode_param *table =
         lode__param(params, lode__param_table(params, "t", 10, 64, LODE_INIT_NORMAL, 1.0));
     lode_tensor *x =
-        lode__embedding(graph, table, lode__graph_index(graph, rows, 1), NULL, LODE_POOL_SUM);
+        lode__embedding(graph, table, lode__graph_ids(graph, rows, 1), NULL, LODE_POOL_SUM);
     for (int i = 0; i < 10; i++)
         x = lode__dropout(graph, x, 0.5);
     lode__graph_loss(graph, x, 1.0);

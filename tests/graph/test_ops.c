@@ -14,7 +14,7 @@
 typedef struct op_parts {
     lode_tensor *x, *z, *output;
     lode_param *weight, *bias;
-    lode_index *ids;
+    lode_ids *ids;
     lode_lists *lists;
 } op_parts;
 
@@ -65,7 +65,7 @@ static void embedding_build(gradcheck *check, const void *context) {
     gradcheck_sum(check, parts->output);
     if (options->twice) {
         lode_dim *others = gradcheck_dim(check, "others", 4);
-        lode_index *ids = gradcheck_index(check, others, 1, options->rows);
+        lode_ids *ids = gradcheck_index(check, others, 1, options->rows);
         lode_tensor *second = lode__embedding(check->graph, parts->weight, ids, NULL, LODE_POOL_SUM);
         gradcheck_sum(check, lode__normalize(check->graph, second));
     }

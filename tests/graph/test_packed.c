@@ -38,7 +38,7 @@ static product build(lode_params *params, lode_precision precision) {
     product p = {0};
     expect_ok(lode__graph_new(&p.graph, precision, false, NULL, &error), &error);
     lode_dim *rows = lode__graph_dim(p.graph, "rows", ROWS);
-    lode_index *ids = lode__graph_index(p.graph, rows, 1);
+    lode_ids *ids = lode__graph_ids(p.graph, rows, 1);
     lode_tensor *x = lode__embedding(p.graph, lode__param(params, 0), ids, NULL, LODE_POOL_SUM);
     p.y = lode__linear(p.graph, x, lode__param(params, 1), NULL, LODE_LINEAR);
     lode__graph_keep(p.y);

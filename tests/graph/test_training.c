@@ -30,9 +30,9 @@ typedef struct tiny_model {
     lode_params *params;
     lode_graph *graph;
     lode_lists *lists;
-    lode_index *clicks, *items, *positive, *negative;
+    lode_ids *clicks, *items, *positive, *negative;
     lode_lists *masked;
-    lode_index *masked_ids;
+    lode_ids *masked_ids;
 } tiny_model;
 
 static lode_tensor *model_users(tiny_model *model, lode_param *table) {
@@ -67,12 +67,12 @@ static void model_build(tiny_model *model) {
     lode_dim *negatives = lode__graph_dim(graph, "negatives", USERS);
     lode_dim *masked = lode__graph_dim(graph, "masked", USERS);
     model->lists = lode__graph_lists(graph, users, places, LIMIT);
-    model->clicks = lode__graph_index(graph, places, 1);
-    model->items = lode__graph_index(graph, keys, 1);
-    model->positive = lode__graph_index(graph, users, 1);
-    model->negative = lode__graph_index(graph, negatives, 1);
+    model->clicks = lode__graph_ids(graph, places, 1);
+    model->items = lode__graph_ids(graph, keys, 1);
+    model->positive = lode__graph_ids(graph, users, 1);
+    model->negative = lode__graph_ids(graph, negatives, 1);
     model->masked = lode__graph_lists(graph, users, masked, 1);
-    model->masked_ids = lode__graph_index(graph, masked, 1);
+    model->masked_ids = lode__graph_ids(graph, masked, 1);
     const lode_contrast contrast = {
         .kind = LODE_CONTRAST_SOFTMAX,
         .query = model_users(model, table),
@@ -225,7 +225,7 @@ static void test_size_zero(void **state) {
 
 static void shared_part(gradcheck *check, lode_param *table, lode_param *weight, size_t rows) {
     lode_dim *dim = gradcheck_dim(check, "rows", rows);
-    lode_index *ids = gradcheck_index(check, dim, 1, table->rows);
+    lode_ids *ids = gradcheck_index(check, dim, 1, table->rows);
     lode_tensor *x = lode__embedding(check->graph, table, ids, NULL, LODE_POOL_SUM);
     gradcheck_sum(check, lode__linear(check->graph, x, weight, NULL, LODE_TANH));
 }
@@ -291,7 +291,7 @@ static void test_sort(void **state) {
     expect_ok(lode__graph_new(&graph, LODE_F32, true, NULL, &error), &error);
     lode_param *table =
         lode__param(params, lode__param_table(params, "t", 1 << 23, 1, LODE_INIT_ZERO, 0));
-    lode_index *index = lode__graph_index(graph, lode__graph_dim(graph, "n", IDS), 1);
+    lode_ids *index = lode__graph_ids(graph, lode__graph_dim(graph, "n", IDS), 1);
     lode_tensor *output = lode__embedding(graph, table, index, NULL, LODE_POOL_SUM);
     assert_non_null(output);
     memcpy(index->data, ids, sizeof ids);
@@ -320,7 +320,7 @@ typedef struct crowd {
     lode_params *params;
     lode_graph *graph;
     lode_param *table;
-    lode_index *ids;
+    lode_ids *ids;
     lode_tensor *output;
 } crowd;
 
@@ -342,7 +342,7 @@ static void crowd_open(crowd *self, lode_pool *pool) {
     expect_ok(lode__graph_new(&self->graph, LODE_F64, true, pool, &error), &error);
     self->table = lode__param(self->params, lode__param_table(self->params, "t", CROWD_ROWS,
                                                               CROWD_DIM, LODE_INIT_NORMAL, 1.0));
-    self->ids = lode__graph_index(self->graph, lode__graph_dim(self->graph, "n", CROWD), 1);
+    self->ids = lode__graph_ids(self->graph, lode__graph_dim(self->graph, "n", CROWD), 1);
     self->output = lode__embedding(self->graph, self->table, self->ids, NULL, LODE_POOL_SUM);
     lode__graph_loss(self->graph, self->output, 1.0);
     expect_ok(lode__params_finish(self->params, 1, &error), &error);
@@ -362,7 +362,7 @@ static void crowd_close(crowd *self) {
     lode__params_free(&self->params);
 }
 
-static void expect_sorted(const lode_store *store, const lode_index *ids, size_t distinct) {
+static void expect_sorted(const lode_store *store, const lode_ids *ids, size_t distinct) {
     size_t covered = 0;
     for (size_t i = 0; i < distinct; i++) {
         const uint32_t begin = store->segments[i], end = store->segments[i + 1];
@@ -429,7 +429,7 @@ static void test_mean_in_double(void **state) {
                              gradcheck_table(&check, "mean", 6, 2)};
     lode_lists *lists =
         gradcheck_lists(&check, gradcheck_dim(&check, "rows", 2), "positions", lengths);
-    lode_index *ids = lode__graph_index(check.graph, lists->positions, 1);
+    lode_ids *ids = lode__graph_ids(check.graph, lists->positions, 1);
     for (int32_t i = 0; i < 6; i++)
         ids->data[i] = i;
     gradcheck_sum(&check, lode__embedding(check.graph, tables[0], ids, lists, LODE_POOL_SUM));
@@ -471,7 +471,7 @@ static void adam_by_hand(moments *m, const lode_optimiser *adam, bool sparse, do
 typedef struct optimiser_check {
     gradcheck check;
     lode_param *table, *weight;
-    lode_index *ids;
+    lode_ids *ids;
     moments rows[ROWS * COLUMNS], dense[COLUMNS];
 } optimiser_check;
 

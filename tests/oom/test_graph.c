@@ -12,7 +12,7 @@ typedef struct parts {
     lode_param *table, *weight, *bias, *gain;
     lode_dim *rows;
     lode_lists *lists, *masked;
-    lode_index *ids, *positive, *negative, *masked_ids;
+    lode_ids *ids, *positive, *negative, *masked_ids;
     lode_vector *shift;
 } parts;
 
@@ -36,12 +36,12 @@ static void build(lode_graph *graph, parts *all) {
     lode_dim *places = lode__graph_dim(graph, "places", ROWS * LIMIT);
     lode_dim *few = lode__graph_dim(graph, "few", 2);
     all->lists = lode__graph_lists(graph, all->rows, places, LIMIT);
-    all->ids = lode__graph_index(graph, places, 1);
-    all->positive = lode__graph_index(graph, all->rows, 1);
-    all->negative = lode__graph_index(graph, few, 1);
+    all->ids = lode__graph_ids(graph, places, 1);
+    all->positive = lode__graph_ids(graph, all->rows, 1);
+    all->negative = lode__graph_ids(graph, few, 1);
     all->shift = lode__graph_vector(graph, few);
     all->masked = lode__graph_lists(graph, all->rows, few, 1);
-    all->masked_ids = lode__graph_index(graph, few, 1);
+    all->masked_ids = lode__graph_ids(graph, few, 1);
     lode_tensor *x = lode__embedding(graph, all->table, all->ids, NULL, LODE_POOL_SUM);
     x = lode__dropout(graph, x, 0.5);
     lode_tensor *y = lode__linear(graph, x, all->weight, all->bias, LODE_TANH);
@@ -61,7 +61,7 @@ static void build(lode_graph *graph, parts *all) {
                                                             .scale = 1.0}),
                      1.0);
     lode_contrast own = {.query = z, .key = y, .positive = all->positive, .scale = 1.0};
-    own.negative = lode__graph_index(graph, all->rows, 2);
+    own.negative = lode__graph_ids(graph, all->rows, 2);
     lode__graph_loss(graph, lode__contrast(graph, &own), 1.0);
 }
 

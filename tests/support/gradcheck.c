@@ -87,15 +87,15 @@ lode_param *gradcheck_table(gradcheck *check, const char *name, size_t rows, siz
 
 lode_tensor *gradcheck_input(gradcheck *check, const char *name, lode_dim *rows, size_t columns) {
     lode_param *table = gradcheck_table(check, name, LODE_MAX(rows->size, (size_t)1), columns);
-    lode_index *ids = lode__graph_index(check->graph, rows, 1);
+    lode_ids *ids = lode__graph_ids(check->graph, rows, 1);
     assert_non_null(ids);
     for (size_t i = 0; i < rows->size; i++)
         ids->data[i] = (int32_t)i;
     return lode__embedding(check->graph, table, ids, NULL, LODE_POOL_SUM);
 }
 
-lode_index *gradcheck_index(gradcheck *check, lode_dim *dim, size_t width, size_t bound) {
-    lode_index *index = lode__graph_index(check->graph, dim, width);
+lode_ids *gradcheck_index(gradcheck *check, lode_dim *dim, size_t width, size_t bound) {
+    lode_ids *index = lode__graph_ids(check->graph, dim, width);
     assert_non_null(index);
     for (size_t i = 0; i < dim->size * width; i++) {
         index->data[i] = (int32_t)lode__random_below(&check->random, bound);

@@ -48,7 +48,7 @@ lode_tensor *gradcheck_input(gradcheck *check, const char *name, lode_dim *rows,
 lode_param *gradcheck_dense(gradcheck *check, const char *name, size_t rows, size_t columns);
 lode_param *gradcheck_table(gradcheck *check, const char *name, size_t rows, size_t columns);
 /// An index with random numbers below `bound`.
-lode_index *gradcheck_index(gradcheck *check, lode_dim *dim, size_t width, size_t bound);
+lode_ids *gradcheck_index(gradcheck *check, lode_dim *dim, size_t width, size_t bound);
 /// Lists of the given lengths; `positions` gets their sum as its size.
 lode_lists *gradcheck_lists(gradcheck *check, lode_dim *rows, const char *positions,
                             const size_t *lengths);

@@ -13,7 +13,7 @@ LODE_OP_DECLARE(embedding);
 
 typedef struct lode_embedding {
     lode_param *table;
-    lode_index *ids;
+    lode_ids *ids;
     lode_lists *lists;
     bool mean;
     lode_tensor *output;
@@ -67,8 +67,8 @@ static void backward(lode_graph *graph, void *context) {
 const lode_op LODE_REAL(lode__op_embedding) = {"embedding", forward, backward};
 
 #if LODE_FIRST_PASS
-lode_tensor *lode__embedding(lode_graph *graph, lode_param *table, lode_index *ids,
-                             lode_lists *lists, lode_pooling pooling) {
+lode_tensor *lode__embedding(lode_graph *graph, lode_param *table, lode_ids *ids, lode_lists *lists,
+                             lode_pooling pooling) {
     lode_embedding *self = lode__graph_alloc(graph, 1, sizeof *self);
     if (self == NULL || table == NULL || ids == NULL) {
         graph->failed = true;
