@@ -40,10 +40,9 @@ static uint64_t table_checksum(const lode_header *header, const void *entries) {
 static lode_status check_header(const lode_mapping *mapping, lode_header *header, const char *path,
                                 const char *kind, uint32_t version, lode_error *error) {
     if (mapping->size < HEADER || memcmp(mapping->data, "LODE", 4) != 0) {
-        return lode__fail(
-            error, LODE_E_FORMAT,
-            "%s is not a lodestone file (it does not start with LODE%s); import the log first",
-            path, kind);
+        return lode__fail(error, LODE_E_FORMAT,
+                          "%s is not a lodestone file (it does not start with LODE%s)%s", path,
+                          kind, strcmp(kind, "DATA") == 0 ? "; import the log first" : "");
     }
     memcpy(header, mapping->data, HEADER);
     if (memcmp(header->kind, kind, 4) != 0) {
