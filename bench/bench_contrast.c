@@ -83,15 +83,14 @@ static void open_scene(scene *s, const workload *work, lode_precision precision,
     lode_dim *rows = dimension(s, "queries", work->m), *keys = dimension(s, "keys", work->n);
     lode_dim *negatives = work->own ? rows : dimension(s, "negatives", work->r);
     lode_contrast *spec = &s->spec;
-    *spec =
-        (lode_contrast){.kind = work->kind,
-                        .query = lode__graph_tensor(s->graph, rows, work->d, true),
-                        .key = lode__graph_tensor(s->graph, keys, work->d, true),
-                        .positive = lode__graph_ids(s->graph, rows, 1),
-                        .negative = lode__graph_ids(s->graph, negatives, work->own ? work->r : 1),
-                        .shared = !work->own,
-                        .scale = work->scale,
-                        .positive_in_denominator = true};
+    *spec = (lode_contrast){.kind = work->kind,
+                            .query = lode__graph_tensor(s->graph, rows, work->d, true),
+                            .key = lode__graph_tensor(s->graph, keys, work->d, true),
+                            .positive = lode__graph_ids(s->graph, rows, 1),
+                            .negative = lode__graph_ids(s->graph, negatives, work->own ? work->r : 1),
+                            .shared = !work->own,
+                            .scale = work->scale,
+                            .positive_in_denominator = true};
     if (spec->query == NULL || spec->key == NULL || spec->positive == NULL || spec->negative == NULL)
         die("no memory");
     for (size_t i = 0; i < work->m; i++)

@@ -1,8 +1,9 @@
 /// A thread pool: one caller, and threads that wait for a generation number to change.
 ///
 /// lode__pool_run writes down the job, counts the generation up and takes part as thread 0. Each worker sees
-/// the new number, runs its contiguous share of the tasks and counts `running` down; the last one wakes the
-/// caller. Both sides spin for some microseconds before they sleep on a condition variable, as regions
+/// the new number, runs its contiguous share of the tasks, then what is left of the others' shares, and counts
+/// `running` down; the last one wakes the caller. Who runs a task changes nothing but time: tasks of unequal
+/// length, and a thread whose processor does something else, keep nobody waiting. Both sides spin for some microseconds before they sleep on a condition variable, as regions
 /// follow each other closely during training; with more threads than processors they sleep at once.
 #include "base/pool.h"
 
@@ -21,9 +22,16 @@ typedef struct lode_worker {
     size_t number;
 } lode_worker;
 
+/// Tasks next .. end - 1 of one thread's share are still to be run; a cache line of its own.
+typedef struct lode_share {
+    _Alignas(LODE_CACHE_LINE) atomic_size_t next;
+    size_t end;
+} lode_share;
+
 struct lode_pool {
     size_t threads;
     lode_worker *workers; ///< [threads - 1], numbers 1 ..
+    lode_share *shares;   ///< [threads] of the current region
     size_t started;
     int spins;
     pthread_mutex_t mutex;
@@ -34,7 +42,6 @@ struct lode_pool {
     // The current region; written before `generation`, read after it.
     lode_task *task;
     void *context;
-    size_t count;
 };
 
 size_t lode__processor_count(void) {
@@ -43,12 +50,25 @@ size_t lode__processor_count(void) {
     return LODE_MAX((size_t)CPU_COUNT(&set), (size_t)1);
 }
 
-static void run_share(const lode_pool *pool, size_t thread) {
-    const size_t each = pool->count / pool->threads, rest = pool->count % pool->threads;
-    const size_t first = thread * each + LODE_MIN(thread, rest);
-    const size_t last = first + each + (thread < rest);
-    for (size_t task = first; task < last; task++)
-        pool->task(pool->context, task, thread);
+static void deal(lode_pool *pool, size_t count) {
+    const size_t each = count / pool->threads, rest = count % pool->threads;
+    size_t first = 0;
+    for (size_t thread = 0; thread < pool->threads; thread++) {
+        lode_share *share = &pool->shares[thread];
+        atomic_store_explicit(&share->next, first, memory_order_relaxed);
+        first += each + (thread < rest);
+        share->end = first;
+    }
+}
+
+static void run_shares(const lode_pool *pool, size_t thread) {
+    for (size_t other = 0; other < pool->threads; other++) {
+        lode_share *share = &pool->shares[(thread + other) % pool->threads];
+        while (atomic_load_explicit(&share->next, memory_order_relaxed) < share->end) {
+            const size_t task = atomic_fetch_add_explicit(&share->next, 1, memory_order_relaxed);
+            if (task < share->end) pool->task(pool->context, task, thread);
+        }
+    }
 }
 
 static void spin(void) {
@@ -76,7 +96,7 @@ static void *work(void *argument) {
         }
         seen = atomic_load_explicit(&pool->generation, memory_order_acquire);
         if (pool->stop) return NULL;
-        run_share(pool, worker->number);
+        run_shares(pool, worker->number);
         if (atomic_fetch_sub_explicit(&pool->running, 1, memory_order_acq_rel) == 1) {
             (void)pthread_mutex_lock(&pool->mutex);
             (void)pthread_cond_signal(&pool->done);
@@ -112,7 +132,10 @@ lode_status lode__pool_new(lode_pool **out, size_t threads, lode_error *error) {
     if (pool == NULL) return lode__fail_memory(error);
     pool->threads = threads;
     pool->workers = lode__alloc(threads, sizeof *pool->workers);
-    if (pool->workers == NULL) {
+    pool->shares = lode__huge_alloc(threads, sizeof *pool->shares);
+    if (pool->workers == NULL || pool->shares == NULL) {
+        lode__huge_free(pool->shares, threads, sizeof *pool->shares);
+        lode__free(pool->workers);
         lode__free(pool);
         return lode__fail_memory(error);
     }
@@ -144,6 +167,7 @@ void lode__pool_free(lode_pool **pool) {
     (void)pthread_cond_destroy(&(*pool)->done);
     (void)pthread_cond_destroy(&(*pool)->wake);
     (void)pthread_mutex_destroy(&(*pool)->mutex);
+    lode__huge_free((*pool)->shares, (*pool)->threads, sizeof *(*pool)->shares);
     lode__free((*pool)->workers);
     lode__free(*pool);
     *pool = NULL;
@@ -161,10 +185,10 @@ void lode__pool_run(lode_pool *pool, size_t count, lode_task *task, void *contex
     }
     pool->task = task;
     pool->context = context;
-    pool->count = count;
+    deal(pool, count);
     atomic_store_explicit(&pool->running, pool->threads - 1, memory_order_relaxed);
     announce(pool);
-    run_share(pool, 0);
+    run_shares(pool, 0);
     for (int spins = pool->spins; spins > 0; spins--) {
         if (atomic_load_explicit(&pool->running, memory_order_acquire) == 0) return;
         spin();

@@ -1,8 +1,9 @@
 /// A thread pool whose results do not depend on the number of threads.
 ///
 /// Work is cut into tasks by the *problem* (fixed tile sizes), never by the thread count, and each task
-/// writes to places of its own; tasks are then handed to threads in contiguous runs. Sums over tasks are
-/// made afterwards, in task order. So the same bits come out at 1, 2 or 64 threads.
+/// writes to places of its own; tasks are then handed to threads in contiguous runs, and whoever is done
+/// helps the others. Sums over tasks are made afterwards, in task order. So the same bits come out at 1, 2 or 64
+/// threads.
 #ifndef LODE_BASE_POOL_H
 #define LODE_BASE_POOL_H
 

@@ -96,6 +96,7 @@ lode_status lode__index_delete(lode_index *index, const uint32_t *ids, size_t co
 
 lode_status lode__index_append(lode_index *index, const float *vectors, size_t count,
                                lode_error *error) {
+    if (count == 0) return LODE_OK;
     size_t numbers, words = index->deleted_words;
     const size_t total = index->tail_count + count;
     if (index->items + total >= LODE_NO_ITEM)

@@ -62,7 +62,10 @@ static void test_clrec(void **state) {
     for (size_t i = 0; i < 2; i++)
         assert_non_null(json_object_get(json_object_get(json_array_get(also, i), "rows"), "model"));
     json_t *again = eval(self, "one", "{protocol: clrec, cutoffs: [5], negatives: 20, threads: 3}");
-    assert_true(json_equal(report, again));
+    for (size_t i = 0; i < 2; i++) { // all but the report's memory, which is the process's
+        const char *part = i == 0 ? "rows" : "also";
+        assert_true(json_equal(json_object_get(report, part), json_object_get(again, part)));
+    }
     json_decref(again);
     again = eval(self, "one", "{protocol: clrec, cutoffs: [5], negatives: 20, seed: 2}");
     assert_false(json_equal(json_object_get(report, "rows"), json_object_get(again, "rows")));

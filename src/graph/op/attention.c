@@ -9,7 +9,7 @@
 
 LODE_OP_DECLARE(attention);
 
-enum { LISTS_PER_TASK = 32 };
+enum { LISTS_PER_TASK = 8 };
 
 typedef struct lode_attention_op {
     lode_graph *graph;
