@@ -2,6 +2,7 @@
 /// refused by what it needs. And what bf16 promises: the bits of any thread count, of stop and resume, float weights.
 #include <math.h>
 
+#include "../races.h"
 #include "fixture.h"
 #include "train/trainer.h"
 
@@ -91,6 +92,7 @@ static void test_matrix(void **state) {
             for (size_t i = 0; lode__towers[i] != NULL; i++) {
                 if (lode__towers[u]->side != LODE_SIDE_USER) continue;
                 if (lode__towers[i]->side != LODE_SIDE_ITEM) continue;
+                if (LOOKING_FOR_RACES && (o + u + i) % 3 != 0) continue;
                 const bool fits =
                     run_cell(self, lode__objectives[o], lode__towers[u], lode__towers[i]);
                 *(fits ? &legal : &refused) += 1;
@@ -98,7 +100,7 @@ static void test_matrix(void **state) {
         }
     }
     printf("%zu combinations in each precision, %zu refused\n", legal, refused);
-    assert_true(legal >= 4 * 3 * 2);
+    assert_true(legal >= (LOOKING_FOR_RACES ? 4 : 4 * 3 * 2));
 }
 
 /// Best validation hit@50 of a finished run, and the mean loss of its first epoch.
@@ -121,6 +123,7 @@ static double outcome(const fixture *self, const char *run, double *loss) {
 /// Where bf16 ends, over three seeds. Measured: hit@50 .531 to .569 by level (f32 .561), and a first loss 0.1% off.
 /// Later losses spread by 1.5% between seeds in either precision and say nothing.
 static void test_quality(void **state) {
+    if (LOOKING_FOR_RACES) skip(); // the same code as the matrix, longer
     fixture shop = *(const fixture *)*state;
     path_in(&shop, "quality.lode", shop.data);
     fixture_import(&shop, "{users: 300, items: 150, interests: 8, clicks_mean: 12, seed: 3}",
