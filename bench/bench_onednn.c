@@ -15,6 +15,7 @@
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <sched.h>
+#include <stdatomic.h>
 
 enum { ROUNDS = 5, TILE = 128, COLUMNS = 512, CACHE = 16 << 20 };
 static const double TARGET = 1.0, SLICE = 0.02;
@@ -246,13 +247,19 @@ static void stay(size_t processor) {
     (void)sched_setaffinity(0, sizeof set, &set);
 }
 
+/// Every thread has one of these: none ends before all have begun, so that nobody takes another's.
 static void stay_task(void *context, size_t task, size_t thread) {
-    (void)context, (void)task;
+    atomic_size_t *missing = context;
+    (void)task;
     stay(thread);
+    atomic_fetch_sub(missing, 1);
+    while (atomic_load(missing) > 0)
+        (void)sched_yield();
 }
 
 static void pin(lode_pool *pool) {
-    lode__pool_run(pool, lode__pool_threads(pool), stay_task, NULL);
+    atomic_size_t missing = lode__pool_threads(pool);
+    lode__pool_run(pool, lode__pool_threads(pool), stay_task, &missing);
 #pragma omp parallel
     stay((size_t)omp_get_thread_num());
 }
