@@ -42,6 +42,14 @@ lode_tensor *lode__concat(lode_graph *graph, const lode_part_of_row *parts, size
 /// Last row of every list: x [s, d] packed -> [m, d]; empty lists give zeros.
 lode_tensor *lode__last(lode_graph *graph, lode_tensor *x, lode_lists *lists);
 
+/// Rows of a tensor: x [n, d], ids [m] -> [m, d]. No id may stand there twice in a run.
+lode_tensor *lode__gather(lode_graph *graph, lode_tensor *x, lode_ids *ids);
+
+/// Each element is 0 with probability `rate`, else x: a function of (seed, epoch, step, purpose, ids[row], column), in
+/// every graph and not in training alone. ids [m] stand beside the rows of x [m, d]. rate 0 returns x.
+lode_tensor *lode__mask(lode_graph *graph, lode_tensor *x, lode_ids *ids, double rate,
+                        uint32_t purpose);
+
 /// Each element is 0 with probability `rate`, else multiplied by 1 / (1 - rate), while graph->training;
 /// a function of (seed, step, number of the op, element). rate 0 returns x.
 lode_tensor *lode__dropout(lode_graph *graph, lode_tensor *x, double rate);
