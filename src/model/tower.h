@@ -23,6 +23,10 @@ typedef struct lode_tower_inputs {
     lode_lists *history; ///< users only: packed clicks, newest first or (type->oldest_first) in order of time
     lode_ids *clicks; ///< [positions] item id rows
     lode_ids *places; ///< [positions] 0 = newest, in either order
+    bool raw_only;    ///< item towers: raw_fields alone is wanted
+    double mask;      ///< share of the elements of field embeddings that are 0 (lode__mask); 0 = none
+    uint32_t purpose; ///< of that draw
+    lode_ids *entities; ///< [rows] whose mask it is; NULL when mask is 0
 } lode_tower_inputs;
 
 /// What a tower gives; members that it does not give are NULL / 0.
@@ -59,6 +63,7 @@ typedef struct lode_tower_type {
     bool oldest_first; ///< how this tower wants histories packed; places count from the newest all the same
     const lode_key *keys; ///< of its part of the configuration, besides `tower`
     bool (*reads_history)(const void *config); ///< user towers; NULL = always
+    size_t (*raw_width)(const void *state); ///< of `raw_fields`, after declare; NULL = of all fields of the side
     size_t config_size, state_size;
     /// Declare parameters; `state` (zeroed, state_size bytes) keeps their numbers. @param width receives d
     lode_status (*declare)(void *state, const void *config, const lode_tower_setting *setting,
@@ -72,7 +77,8 @@ typedef struct lode_tower {
     const lode_tower_type *type;
     void *config, *state;
     lode_side side;
-    size_t width; ///< d of `vector`
+    size_t width;     ///< d of `vector`
+    size_t raw_width; ///< columns of `raw_fields`, where the tower gives them
 } lode_tower;
 
 /// The registry, ended by NULL.
@@ -86,6 +92,9 @@ LODE_CHECK lode_status lode__tower_read(lode_tower *tower, const lode_node *part
 LODE_CHECK lode_status lode__tower_new(lode_tower *tower, const lode_node *part, lode_arena *arena,
                                        const lode_tower_setting *setting, lode_error *error);
 
+/// Embedding of one field of a side: of several values their mean, of none 0; masked as the inputs say.
+lode_tensor *lode__field_part(lode_graph *graph, const lode_params *params,
+                              const lode_tower_inputs *inputs, size_t number);
 /// Embeddings of a side's fields side by side [rows, sum of dims], in the order of the vocabulary; the parts are
 /// added to `parts` (room for LODE_FIELDS).
 size_t lode__field_parts(lode_graph *graph, const lode_params *params,

@@ -61,16 +61,29 @@ lode_status lode__tower_read(lode_tower *tower, const lode_node *part, lode_side
 lode_status lode__tower_new(lode_tower *tower, const lode_node *part, lode_arena *arena,
                             const lode_tower_setting *setting, lode_error *error) {
     LODE_TRY(lode__tower_read(tower, part, setting->side, arena, error));
-    return tower->type->declare(tower->state, tower->config, setting, &tower->width, error);
+    LODE_TRY(tower->type->declare(tower->state, tower->config, setting, &tower->width, error));
+    if (tower->type->gives & LODE_NEED_RAW_FIELDS) {
+        tower->raw_width = tower->type->raw_width != NULL
+                               ? tower->type->raw_width(tower->state)
+                               : lode__field_width(setting->vocabulary, setting->side);
+    }
+    return LODE_OK;
+}
+
+lode_tensor *lode__field_part(lode_graph *graph, const lode_params *params,
+                              const lode_tower_inputs *inputs, size_t number) {
+    const lode_field_input *input = &inputs->fields[number];
+    lode_tensor *part = lode__embedding(graph, lode__param(params, input->field->table), input->ids,
+                                        input->lists, LODE_POOL_MEAN);
+    // fields of one width must not lose the same elements
+    return lode__mask(graph, part, inputs->entities, inputs->mask,
+                      inputs->purpose ^ (uint32_t)number << 24);
 }
 
 size_t lode__field_parts(lode_graph *graph, const lode_params *params,
                          const lode_tower_inputs *inputs, lode_part_of_row *parts) {
     for (size_t i = 0; i < inputs->field_count; i++) {
-        const lode_field_input *input = &inputs->fields[i];
-        parts[i] = (lode_part_of_row){
-            .tensor = lode__embedding(graph, lode__param(params, input->field->table), input->ids,
-                                      input->lists, LODE_POOL_MEAN)};
+        parts[i] = (lode_part_of_row){.tensor = lode__field_part(graph, params, inputs, i)};
     }
     return inputs->field_count;
 }

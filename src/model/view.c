@@ -1,7 +1,9 @@
 #include "model/view.h"
 
-/// Inputs of all fields of a side; user views take context fields too.
-static void build_fields(lode_graph *graph, const lode_model_core *model, lode_side side,
+#include "base/random.h"
+
+/// Inputs of all fields of a side; user views take context fields too. With `lists` single values are lists as well.
+static void build_fields(lode_graph *graph, const lode_model_core *model, lode_side side, bool lists,
                          lode_tower_inputs *inputs) {
     for (size_t i = 0; i < model->vocabulary->count; i++) {
         const lode_field *field = &model->vocabulary->fields[i];
@@ -9,30 +11,53 @@ static void build_fields(lode_graph *graph, const lode_model_core *model, lode_s
         lode_field_input *input = &inputs->fields[inputs->field_count++];
         input->field = field;
         lode_dim *dim = inputs->rows;
-        if (field->multi) {
-            dim = lode__graph_dim(graph, field->name, inputs->rows->capacity * field->longest);
-            input->lists = lode__graph_lists(graph, inputs->rows, dim, field->longest);
+        const bool list = field->multi || lists;
+        if (list) {
+            const size_t longest = field->multi ? field->longest : 1;
+            dim = lode__graph_dim(graph, field->name, inputs->rows->capacity * longest);
+            input->lists = lode__graph_lists(graph, inputs->rows, dim, longest);
         }
         input->ids = dim != NULL ? lode__graph_ids(graph, dim, 1) : NULL;
-        if (input->ids == NULL || (field->multi && input->lists == NULL)) graph->failed = true;
+        if (input->ids == NULL || (list && input->lists == NULL)) graph->failed = true;
     }
 }
 
-lode_item_view *lode__item_view_new(lode_graph *graph, const lode_model_core *model,
-                                    const lode_params *params, size_t capacity) {
+static lode_item_view *item_view_new(lode_graph *graph, const lode_model_core *model,
+                                     const lode_params *params, size_t capacity,
+                                     const lode_augment *augment, bool raw_only) {
     lode_item_view *view = lode__graph_alloc(graph, 1, sizeof *view);
     if (view == NULL) return NULL;
     view->model = model;
+    view->graph = graph;
+    view->augmented = augment != NULL;
+    if (augment != NULL) view->augment = *augment;
     view->inputs.rows = lode__graph_dim(graph, "items", capacity);
     if (view->inputs.rows == NULL) return NULL;
     const size_t rows = (size_t)model->vocabulary->items + 1;
     view->rows = lode__graph_alloc(graph, capacity, sizeof *view->rows);
     view->slot = lode__graph_alloc(graph, rows, sizeof *view->slot);
-    build_fields(graph, model, LODE_SIDE_ITEM, &view->inputs);
+    build_fields(graph, model, LODE_SIDE_ITEM, view->augmented, &view->inputs);
+    view->inputs.raw_only = raw_only;
+    if (view->augment.element > 0) {
+        view->inputs.mask = view->augment.element;
+        view->inputs.purpose = view->augment.purpose;
+        view->inputs.entities = lode__graph_ids(graph, view->inputs.rows, 1);
+    }
     if (graph->failed) return NULL;
     lode__tower_apply(model, LODE_SIDE_ITEM, graph, params, &view->inputs, &view->outputs);
     lode__item_view_begin(view);
     return graph->failed ? NULL : view;
+}
+
+lode_item_view *lode__item_view_new(lode_graph *graph, const lode_model_core *model,
+                                    const lode_params *params, size_t capacity) {
+    return item_view_new(graph, model, params, capacity, NULL, false);
+}
+
+lode_item_view *lode__item_view_augmented(lode_graph *graph, const lode_model_core *model,
+                                          const lode_params *params, size_t capacity,
+                                          const lode_augment *augment, bool raw_only) {
+    return item_view_new(graph, model, params, capacity, augment, raw_only);
 }
 
 void lode__item_view_begin(lode_item_view *view) {
@@ -70,8 +95,69 @@ static void fill_item_field(const lode_item_view *view, const lode_field_input *
     input->ids->dim->size = at;
 }
 
+static bool chance(lode_random *random, double rate) {
+    return lode__random_real(random) < rate;
+}
+
+/// Which fields of a row stay, as bits: those with a value, unless they are drawn; one of them at least.
+static uint32_t kept_fields(const lode_item_view *view, uint32_t row, lode_random *random) {
+    uint32_t with_value = 0, kept = 0, count = 0;
+    for (size_t i = 0; i < view->inputs.field_count; i++) {
+        const lode_codes *codes = &view->inputs.fields[i].field->items;
+        if (codes->starts[row] == codes->starts[row + 1]) continue;
+        with_value |= 1u << i;
+        count++;
+        if (!chance(random, view->augment.field)) kept |= 1u << i;
+    }
+    if (kept != 0 || count == 0) return kept;
+    for (uint32_t left = (uint32_t)lode__random_below(random, count); left > 0; left--)
+        with_value &= with_value - 1;
+    return with_value & (~with_value + 1);
+}
+
+/// Values of one field that stay, to the end of its ids.
+static void keep_values(const lode_item_view *view, lode_field_input *input, uint32_t row,
+                        lode_random *random) {
+    const lode_codes *codes = &input->field->items;
+    const uint64_t begin = codes->starts[row], end = codes->starts[row + 1];
+    const double rate = input->field->multi ? view->augment.categorical : 0.0;
+    size_t *at = &input->ids->dim->size;
+    const size_t before = *at;
+    for (uint64_t c = begin; c < end; c++) {
+        if (rate > 0 && chance(random, rate)) continue;
+        input->ids->data[(*at)++] = (int32_t)codes->codes[c];
+    }
+    if (*at == before && end > begin) {
+        const uint64_t chosen = begin + lode__random_below(random, end - begin);
+        input->ids->data[(*at)++] = (int32_t)codes->codes[chosen];
+    }
+}
+
+static void fill_augmented(lode_item_view *view) {
+    lode_tower_inputs *inputs = &view->inputs;
+    const lode_graph *graph = view->graph;
+    for (size_t i = 0; i < inputs->field_count; i++)
+        inputs->fields[i].ids->dim->size = 0;
+    for (size_t slot = 0; slot < view->count; slot++) {
+        const uint32_t row = view->rows[slot];
+        lode_random random = lode__random(graph->seed ^ (uint64_t)row << 32, view->augment.purpose,
+                                          graph->epoch, graph->step);
+        const uint32_t kept = kept_fields(view, row, &random);
+        for (size_t i = 0; i < inputs->field_count; i++) {
+            lode_field_input *input = &inputs->fields[i];
+            if (kept >> i & 1) keep_values(view, input, row, &random);
+            input->lists->offsets[slot + 1] = (int32_t)input->ids->dim->size;
+        }
+        if (inputs->entities != NULL) inputs->entities->data[slot] = (int32_t)row;
+    }
+}
+
 void lode__item_view_fill(lode_item_view *view) {
     view->inputs.rows->size = view->count;
+    if (view->augmented) {
+        fill_augmented(view);
+        return;
+    }
     for (size_t i = 0; i < view->inputs.field_count; i++) {
         fill_item_field(view, &view->inputs.fields[i]);
     }
@@ -109,7 +195,7 @@ lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *mo
     inputs->history = lode__graph_lists(graph, inputs->rows, positions, model->history);
     inputs->clicks = lode__graph_ids(graph, positions, 1);
     inputs->places = lode__graph_ids(graph, positions, 1);
-    build_fields(graph, model, LODE_SIDE_USER, inputs);
+    build_fields(graph, model, LODE_SIDE_USER, false, inputs);
     if (graph->failed) return NULL;
     lode__tower_apply(model, LODE_SIDE_USER, graph, params, inputs, &view->outputs);
     return graph->failed ? NULL : view;

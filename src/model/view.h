@@ -8,8 +8,20 @@
 
 #include "model/model.h"
 
+/// What a view leaves out of the items that it encodes (MicRec 3.3, MIC 3.3.1). Each draw is a function of (seed, epoch,
+/// step, purpose, item): an item is the same wherever it stands in a view, and two purposes leave out different things.
+typedef struct lode_augment {
+    double field; ///< probability that a whole field is left out; one at least stays
+    double categorical; ///< that a value of several is left out of their mean; one at least stays
+    double element; ///< that a number of the embeddings is 0
+    uint32_t purpose;
+} lode_augment;
+
 typedef struct lode_item_view {
     const lode_model_core *model;
+    const lode_graph *graph;
+    bool augmented;
+    lode_augment augment;
     lode_tower_inputs inputs;
     lode_tower_outputs outputs;
     uint32_t *rows; ///< [capacity] item id row of each slot
@@ -20,6 +32,10 @@ typedef struct lode_item_view {
 /// Build inputs and apply the item tower with `params` in `graph`. NULL after a failure (graph->failed).
 lode_item_view *lode__item_view_new(lode_graph *graph, const lode_model_core *model,
                                     const lode_params *params, size_t capacity);
+/// The same for items of which `augment` leaves parts out. @param raw_only  outputs.raw_fields alone is wanted
+lode_item_view *lode__item_view_augmented(lode_graph *graph, const lode_model_core *model,
+                                          const lode_params *params, size_t capacity,
+                                          const lode_augment *augment, bool raw_only);
 /// Forget all slots.
 void lode__item_view_begin(lode_item_view *view);
 /// Slot of an item row, given one when it has none; at most `capacity` distinct rows.

@@ -11,7 +11,7 @@ typedef struct lode_item_config {
 
 typedef struct lode_item_tower {
     const lode_item_config *config;
-    size_t item_table;
+    size_t id_width;
     lode_mlp mlp;
 } lode_item_tower;
 
@@ -62,6 +62,7 @@ static void apply_mlp(const void *state, lode_graph *graph, const lode_params *p
     lode_part_of_row parts[LODE_FIELDS];
     const size_t count = lode__field_parts(graph, params, inputs, parts);
     outputs->raw_fields = lode__concat(graph, parts, count);
+    if (inputs->raw_only) return;
     lode_tensor *x = lode__dropout(graph, outputs->raw_fields, self->config->dropout);
     outputs->vector = lode__mlp_apply(&self->mlp, graph, params, x);
 }
@@ -72,16 +73,19 @@ static lode_status declare_id(void *state, const void *config, const lode_tower_
     (void)error;
     lode_item_tower *self = state;
     const lode_field *item = &setting->vocabulary->fields[setting->vocabulary->item_id];
-    self->item_table = item->table;
-    *width = item->dim;
+    self->id_width = *width = item->dim;
     return LODE_OK;
+}
+
+static size_t id_width(const void *state) {
+    const lode_item_tower *self = state;
+    return self->id_width;
 }
 
 static void apply_id(const void *state, lode_graph *graph, const lode_params *params,
                      const lode_tower_inputs *inputs, lode_tower_outputs *outputs) {
-    const lode_item_tower *self = state;
-    outputs->vector = lode__embedding(graph, lode__param(params, self->item_table),
-                                      inputs->fields[0].ids, NULL, LODE_POOL_SUM);
+    (void)state;
+    outputs->vector = lode__field_part(graph, params, inputs, 0);
     outputs->raw_fields = outputs->vector;
 }
 
@@ -104,5 +108,6 @@ const lode_tower_type lode__tower_id = {
     .keys = id_keys,
     .config_size = 0,
     .state_size = sizeof(lode_item_tower),
+    .raw_width = id_width,
     .declare = declare_id,
     .apply = apply_id};
