@@ -24,8 +24,8 @@ typedef struct lode_tower_inputs {
     lode_ids *clicks; ///< [positions] item id rows
     lode_ids *places; ///< [positions] 0 = newest, in either order
     bool raw_only;    ///< item towers: raw_fields alone is wanted
-    double mask;      ///< share of the elements of field embeddings that are 0 (lode__mask); 0 = none
-    uint32_t purpose; ///< of that draw
+    double mask; ///< share of the elements of field embeddings that are 0 (lode__mask); 0 = none
+    uint32_t purpose;   ///< of that draw
     lode_ids *entities; ///< [rows] whose mask it is; NULL when mask is 0
 } lode_tower_inputs;
 

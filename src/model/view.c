@@ -3,8 +3,8 @@
 #include "base/random.h"
 
 /// Inputs of all fields of a side; user views take context fields too. With `lists` single values are lists as well.
-static void build_fields(lode_graph *graph, const lode_model_core *model, lode_side side, bool lists,
-                         lode_tower_inputs *inputs) {
+static void build_fields(lode_graph *graph, const lode_model_core *model, lode_side side,
+                         bool lists, lode_tower_inputs *inputs) {
     for (size_t i = 0; i < model->vocabulary->count; i++) {
         const lode_field *field = &model->vocabulary->fields[i];
         if ((field->side == LODE_SIDE_ITEM) != (side == LODE_SIDE_ITEM)) continue;

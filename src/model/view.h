@@ -11,9 +11,9 @@
 /// What a view leaves out of the items that it encodes (MicRec 3.3, MIC 3.3.1). Each draw is a function of (seed, epoch,
 /// step, purpose, item): an item is the same wherever it stands in a view, and two purposes leave out different things.
 typedef struct lode_augment {
-    double field; ///< probability that a whole field is left out; one at least stays
+    double field;       ///< probability that a whole field is left out; one at least stays
     double categorical; ///< that a value of several is left out of their mean; one at least stays
-    double element; ///< that a number of the embeddings is 0
+    double element;     ///< that a number of the embeddings is 0
     uint32_t purpose;
 } lode_augment;
 

@@ -8,7 +8,8 @@
 ///
 /// Random draws come from lode__random(seed, purpose of this objective, epoch, step), so an objective that is added
 /// does not shift the draws of another. Queues, momentum copies and the like are declared state: `arrays` lists
-/// them and checkpoints carry them. No objective names a tower, no tower an objective: `needs` says what a tower
+/// them and checkpoints carry them. Projectors and other weights that serving drops are *heads*: `declare` adds them to
+/// a parameter set beside the model's. No objective names a tower, no tower an objective: `needs` says what a tower
 /// must give.
 ///
 /// A loss is a mean over *queries*: vectors that each have a positive item. What they are, data.examples says, and no
@@ -23,6 +24,7 @@
 
 #include "base/random.h"
 #include "data/sampler.h"
+#include "mine/mine.h"
 #include "model/view.h"
 
 #define LODE_OBJECTIVES 8
@@ -30,9 +32,13 @@
 
 /// What an objective may know before training begins: the training part of the data, and the model.
 typedef struct lode_training {
+    const lode_dataset *data;
     const lode_split *split;
     const lode_binding *binding;
     const lode_model_core *model;
+    const lode_session_options *sessions;
+    const lode_mine_options *mining;
+    lode_pool *pool; ///< also for draws
     const lode_hooks *hooks;
 } lode_training;
 
@@ -40,7 +46,9 @@ typedef struct lode_training {
 typedef struct lode_scene {
     lode_graph *graph;
     const lode_params *params;
-    lode_user_view *users; ///< row i = the state of example i
+    const lode_params *heads; ///< what objectives declared
+    uint32_t purpose;         ///< of this objective's draws in the stage, as lode_batch has it
+    lode_user_view *users;    ///< row i = the state of example i
     lode_item_view *items;
     lode_tensor *query; ///< [queries, d]
     lode_ids *targets;  ///< [queries] slot of each query's positive in the item view
@@ -79,6 +87,13 @@ typedef struct lode_objective_type {
     /// Mine, count, make samplers; `arena` lives as long as the objective.
     lode_status (*prepare)(void *state, const void *config, const lode_training *training,
                            lode_arena *arena, lode_error *error);
+    /// Declare parameters that only training knows (projectors): updated and checkpointed, but no part of the bundle.
+    /// Names begin with `prefix`. After prepare; a failure shows in heads->failed. NULL = none.
+    void (*declare)(void *state, const lode_training *training, lode_params *heads,
+                    const char *prefix);
+    /// The miner that it asks, with its keys: *name is NULL when the data has nothing for it. NULL = asks none.
+    lode_status (*miner)(const void *config, const lode_dataset *data, lode_arena *arena,
+                         const char **name, lode_node **keys, lode_error *error);
     /// Most distinct items that a step of `queries` adds to the item view besides the targets.
     size_t (*items)(const void *state, size_t queries);
     lode_stage stages[LODE_STAGES];

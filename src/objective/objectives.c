@@ -3,11 +3,17 @@
 #include <string.h>
 
 extern const lode_objective_type lode__objective_sampled_softmax, lode__objective_in_batch,
-    lode__objective_bce, lode__objective_bpr;
+    lode__objective_bce, lode__objective_bpr, lode__objective_micrec_feature,
+    lode__objective_micrec_semantic, lode__objective_micrec_session;
 
-const lode_objective_type *const lode__objectives[] = {
-    &lode__objective_sampled_softmax, &lode__objective_in_batch, &lode__objective_bce,
-    &lode__objective_bpr, NULL};
+const lode_objective_type *const lode__objectives[] = {&lode__objective_sampled_softmax,
+                                                       &lode__objective_in_batch,
+                                                       &lode__objective_bce,
+                                                       &lode__objective_bpr,
+                                                       &lode__objective_micrec_feature,
+                                                       &lode__objective_micrec_semantic,
+                                                       &lode__objective_micrec_session,
+                                                       NULL};
 
 typedef struct lode_common {
     double weight;
@@ -101,10 +107,30 @@ void lode__objective_release(lode_objective *objective) {
     *objective = (lode_objective){0};
 }
 
+/// Maps that someone else reads (the keys of a miner), which the table of keys leaves to its owner.
+static void write_nodes(lode_text *text, int indent, const lode_key *keys, const void *config) {
+    for (const lode_key *key = keys; key->name != NULL; key++) {
+        const lode_node *const *place =
+            (const lode_node *const *)(const void *)((const char *)config + key->offset);
+        if (key->type != LODE_KEY_NODE || *place == NULL) continue;
+        lode__text_printf(text, "%*s%s:\n", indent, "", key->name);
+        lode_text body = {0};
+        lode__yaml_print(&body, *place);
+        for (const char *line = body.data; line != NULL && *line != 0;) {
+            const size_t length = strcspn(line, "\n");
+            lode__text_printf(text, "%*s%.*s\n", indent + 2, "", (int)length, line);
+            line += length + (line[length] == '\n' ? 1 : 0);
+        }
+        text->failed = text->failed || body.failed;
+        lode__text_release(&body);
+    }
+}
+
 void lode__objective_write(lode_text *text, int indent, const lode_objective *objective) {
     static const lode_key weight[] = {
         {.name = "weight", .type = LODE_KEY_REAL, .offset = offsetof(lode_common, weight)}, {0}};
     lode__text_printf(text, "%*s- type: %s\n", indent, "", objective->type->name);
     lode__config_write(text, indent + 2, weight, &(lode_common){objective->weight});
     lode__config_write(text, indent + 2, objective->type->keys, objective->config);
+    write_nodes(text, indent + 2, objective->type->keys, objective->config);
 }

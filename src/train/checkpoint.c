@@ -36,8 +36,9 @@ static char *state_text(const lode_trainer *trainer) {
 lode_status lode__checkpoint_save(const lode_trainer *trainer, lode_error *error) {
     const lode_params *params = trainer->model->params;
     lode_arena arena = {0};
-    lode_tensor_view *views =
-        lode__arena_alloc(&arena, 3 * params->count + LODE_OBJECTIVES * ARRAYS, sizeof *views);
+    lode_tensor_view *views = lode__arena_alloc(
+        &arena, 3 * (params->count + trainer->heads->count) + LODE_OBJECTIVES * ARRAYS,
+        sizeof *views);
     const char *path = lode__path_join(&arena, trainer->run, LODE_CHECKPOINT_FILE);
     char *state = state_text(trainer);
     lode_status status = LODE_E_MEMORY;
@@ -45,6 +46,7 @@ lode_status lode__checkpoint_save(const lode_trainer *trainer, lode_error *error
         status = lode__fail_memory(error);
     } else {
         size_t count = lode__weight_views(params, true, &arena, views);
+        count += lode__weight_views(trainer->heads, true, &arena, views + count);
         for (size_t i = 0; i < trainer->objective_count; i++) {
             lode_state_array arrays[ARRAYS];
             const size_t own = objective_arrays(trainer, i, arrays);
@@ -133,6 +135,7 @@ lode_status lode__checkpoint_load(lode_trainer *trainer, lode_error *error) {
     lode_safetensors file;
     LODE_TRY(lode__safetensors_open(&file, path, error));
     lode_status status = lode__weights_take(trainer->model->params, true, &file, path, error);
+    if (status == LODE_OK) status = lode__weights_take(trainer->heads, true, &file, path, error);
     if (status == LODE_OK) status = take_arrays(trainer, &file, path, error);
     if (status == LODE_OK) {
         status = read_state(trainer, lode__safetensors_metadata(&file, "state"), path, error);

@@ -377,6 +377,11 @@ const lode_key lode__config_keys[] = {
      AT(objectives_node),
      .help = "A list of {type, weight, keys of the type}; the default is one in_batch objective. "
              "`help objective` lists them."},
+    {.name = "mine",
+     .type = LODE_KEY_SECTION,
+     AT(mine),
+     .keys = lode__mine_keys,
+     .help = "What objectives mine: cache and memory. Changes no result."},
     {.name = "train", .type = LODE_KEY_SECTION, AT(train), .keys = train_keys, .help = "The loop."},
     {.name = "eval",
      .type = LODE_KEY_SECTION,
@@ -600,6 +605,8 @@ void lode__config_print(lode_text *text, const lode_config *config) {
     for (size_t i = 0; i < config->objective_count; i++) {
         lode__objective_write(text, 2, &config->objectives[i]);
     }
+    lode__text_add(text, "mine:\n");
+    lode__config_write(text, 2, lode__mine_keys, &config->mine);
     lode__text_add(text, "train:\n");
     lode__config_write(text, 2, train_keys, &config->train);
     lode__text_add(text, "eval:\n");

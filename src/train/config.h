@@ -50,6 +50,7 @@ typedef struct lode_config {
     lode_fields_config fields;
     lode_model_options model;
     lode_node *objectives_node;
+    lode_mine_options mine;
     lode_train_config train;
     lode_eval_config eval;
     lode_objective objectives[LODE_OBJECTIVES];

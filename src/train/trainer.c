@@ -66,14 +66,28 @@ static lode_status check_examples(const lode_trainer *trainer, lode_error *error
 }
 
 static lode_status prepare_objectives(lode_trainer *trainer, size_t *items, lode_error *error) {
-    const lode_training training = {trainer->split, trainer->binding, trainer->model, trainer->hooks};
+    const lode_training training = {.data = trainer->data,
+                                    .split = trainer->split,
+                                    .binding = trainer->binding,
+                                    .model = trainer->model,
+                                    .sessions = &trainer->config->data.sessions,
+                                    .mining = &trainer->config->mine,
+                                    .pool = trainer->pool,
+                                    .hooks = trainer->hooks};
+    LODE_TRY(lode__params_new(&trainer->heads, LODE_F32, error));
     const size_t queries = trainer->batcher.most;
     *items = queries;
     for (size_t i = 0; i < trainer->objective_count; i++) {
         lode_objective *objective = &trainer->objectives[i];
         LODE_TRY(lode__objective_prepare(objective, &training, error));
         *items += objective->type->items(objective->state, queries);
+        if (objective->type->declare == NULL) continue;
+        const char *prefix = lode__arena_printf(&trainer->arena, "objectives.%zu", i);
+        if (prefix == NULL) return lode__fail_memory(error);
+        objective->type->declare(objective->state, &training, trainer->heads, prefix);
     }
+    LODE_TRY(lode__params_finish(trainer->heads, (uint64_t)trainer->config->train.seed, error));
+    LODE_TRY(lode__params_trainable(trainer->heads, error));
     *items = LODE_MIN(*items, (size_t)trainer->model->vocabulary->items + 1);
     if (*items > MOST_ITEMS) {
         return lode__fail(
@@ -92,6 +106,12 @@ static const lode_stage *stage_in(const lode_trainer *trainer, const lode_object
     return number < last ? &objective->type->stages[number] : NULL;
 }
 
+/// Of the draws of an objective's stage.
+static uint32_t purpose_of(const lode_trainer *trainer, size_t number, const lode_stage *stage) {
+    const size_t own = (size_t)(stage - trainer->objectives[number].type->stages);
+    return LODE_PURPOSE_USER + (uint32_t)(number * LODE_STAGES + own);
+}
+
 static lode_status prepare_scene(lode_trainer *trainer, size_t number, size_t items,
                                  lode_error *error) {
     lode_scene *scene = &trainer->scenes[number];
@@ -102,6 +122,7 @@ static lode_status prepare_scene(lode_trainer *trainer, size_t number, size_t it
     graph->training = gradients;
     graph->seed = (uint64_t)trainer->config->train.seed;
     scene->params = trainer->model->params;
+    scene->heads = trainer->heads;
     scene->most = trainer->batcher.most;
     scene->users = lode__user_view_new(graph, trainer->model, scene->params, trainer->batcher.batch);
     scene->items = lode__item_view_new(graph, trainer->model, scene->params, items);
@@ -114,8 +135,9 @@ static lode_status prepare_scene(lode_trainer *trainer, size_t number, size_t it
         for (size_t i = 0; i < trainer->objective_count && scene->targets != NULL; i++) {
             const lode_objective *objective = &trainer->objectives[i];
             const lode_stage *stage = stage_in(trainer, objective, number);
-            if (stage != NULL)
-                LODE_TRY(stage->build(objective->state, scene, objective->weight, error));
+            if (stage == NULL) continue;
+            scene->purpose = purpose_of(trainer, i, stage);
+            LODE_TRY(stage->build(objective->state, scene, objective->weight, error));
         }
     }
     return lode__graph_finish(graph, error);
@@ -209,6 +231,7 @@ void lode__trainer_free(lode_trainer **trainer) {
     for (size_t i = 0; i < LODE_STAGES; i++)
         lode__graph_free(&self->scenes[i].graph);
     lode__binding_free(&self->binding);
+    lode__params_free(&self->heads);
     lode__model_core_free(&self->model);
     lode__examples_release(&self->examples);
     lode__split_free(&self->split);
@@ -229,9 +252,8 @@ static lode_status draw(lode_trainer *trainer, size_t number, lode_error *error)
         const lode_objective *objective = &trainer->objectives[i];
         const lode_stage *stage = stage_in(trainer, objective, number);
         if (stage == NULL) continue;
-        const size_t own = (size_t)(stage - objective->type->stages);
         const lode_batch batch = {.seed = (uint64_t)trainer->config->train.seed,
-                                  .purpose = LODE_PURPOSE_USER + (uint32_t)(i * LODE_STAGES + own),
+                                  .purpose = purpose_of(trainer, i, stage),
                                   .epoch = (uint32_t)counters->epoch,
                                   .step = (uint32_t)counters->step,
                                   .progress = (double)counters->global_step / total,
@@ -272,7 +294,7 @@ static bool finite_array(const float *values, size_t count) {
     return true;
 }
 
-static const lode_param *not_finite(const lode_params *params) {
+static const lode_param *not_finite_in(const lode_params *params) {
     for (size_t i = 0; i < params->count; i++) {
         const lode_param *param = params->list[i];
         if (!finite_array(param->value, param->rows * param->columns)) return param;
@@ -280,18 +302,27 @@ static const lode_param *not_finite(const lode_params *params) {
     return NULL;
 }
 
+static const lode_param *not_finite(const lode_trainer *trainer) {
+    const lode_param *broken = not_finite_in(trainer->model->params);
+    return broken != NULL ? broken : not_finite_in(trainer->heads);
+}
+
+static const lode_param *broken_gradient(const lode_params *params) {
+    for (size_t i = 0; i < params->count; i++) {
+        const lode_param *param = params->list[i];
+        if (param->gradient != NULL && !finite_array(param->gradient, param->rows * param->columns))
+            return param;
+    }
+    return NULL;
+}
+
 /// Name the parameter that went wrong: the first whose value, else whose gradient is not finite.
 static lode_status diverged(const lode_trainer *trainer, double loss, lode_error *error) {
-    const lode_params *params = trainer->model->params;
-    const lode_param *broken = not_finite(params);
-    const char *name = broken != NULL ? broken->name : NULL, *what = "value";
-    for (size_t i = 0; i < params->count && name == NULL; i++) {
-        const lode_param *param = params->list[i];
-        if (param->gradient == NULL || finite_array(param->gradient, param->rows * param->columns))
-            continue;
-        name = param->name;
-        what = "gradient";
-    }
+    const lode_param *broken = not_finite(trainer);
+    const char *what = broken != NULL ? "value" : "gradient";
+    if (broken == NULL) broken = broken_gradient(trainer->model->params);
+    if (broken == NULL) broken = broken_gradient(trainer->heads);
+    const char *name = broken != NULL ? broken->name : NULL;
     return lode__fail(error, LODE_E_DIVERGED,
                       "the loss is %g at epoch %llu, step %llu (%s %s of parameter %s); lower "
                       "train.learning_rate "
@@ -318,6 +349,7 @@ lode_status lode__trainer_step(lode_trainer *trainer, double *loss, lode_error *
     if (!isfinite(*loss)) return diverged(trainer, *loss, error);
     counters->global_step++;
     lode__optimise(&trainer->optimiser, trainer->model->params, counters->global_step, trainer->pool);
+    lode__optimise(&trainer->optimiser, trainer->heads, counters->global_step, trainer->pool);
     for (size_t i = 0; i < trainer->objective_count; i++) {
         const lode_objective *objective = &trainer->objectives[i];
         if (objective->type->after_step != NULL) {
@@ -439,7 +471,7 @@ static lode_status save_weights(const lode_trainer *trainer, lode_error *error) 
 static lode_status finish_epoch(lode_trainer *trainer, lode_error *error) {
     lode_counters *counters = &trainer->counters;
     // The last step's update was seen by no loss yet.
-    if (not_finite(trainer->model->params) != NULL) return diverged(trainer, (double)NAN, error);
+    if (not_finite(trainer) != NULL) return diverged(trainer, (double)NAN, error);
     const uint64_t epoch = counters->epoch + 1;
     const bool last = epoch == trainer->epochs;
     const bool due = epoch % (uint64_t)trainer->config->eval.every == 0 || last;
@@ -481,6 +513,9 @@ lode_status lode__trainer_run(lode_trainer *trainer, lode_error *error) {
 
 lode_memory lode__trainer_memory(const lode_trainer *trainer) {
     lode_memory memory = lode__memory_of(trainer->model->params, trainer->encoder, trainer->data);
+    size_t state;
+    memory.parameters += lode__params_bytes(trainer->heads, &state);
+    memory.optimiser += state;
     for (size_t i = 0; i < trainer->stages; i++)
         memory.graphs += lode__graph_bytes(trainer->scenes[i].graph);
     return memory;

@@ -39,6 +39,7 @@ typedef struct lode_trainer {
     uint64_t steps;       ///< an epoch
     // model
     lode_model_core *model;
+    lode_params *heads; ///< of objectives; no part of the bundle
     lode_pool *pool;
     lode_scene scenes[LODE_STAGES]; ///< one graph a stage; the last has gradients
     size_t stages;

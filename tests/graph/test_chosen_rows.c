@@ -29,7 +29,7 @@ static double value(const gradcheck *check, const lode_tensor *tensor, size_t ro
 
 typedef struct gather_options {
     size_t rows, d, asked;
-    size_t step;         ///< ids are step * i modulo rows: all different where the two have no common divisor
+    size_t step; ///< ids are step * i modulo rows: all different where the two have no common divisor
     bool before, behind; ///< x has another consumer, whose gradient comes after this op's, or before
 } gather_options;
 
@@ -94,8 +94,9 @@ static void mask_verify(const gradcheck *check, const void *context) {
             if (i < options->distinct) {
                 dropped += found == 0.0 ? 1 : 0;
                 drawn++;
-                unlike +=
-                    i > 0 && (found == 0.0) != (value(check, parts->output, i - 1, j) == 0.0) ? 1 : 0;
+                unlike += i > 0 && (found == 0.0) != (value(check, parts->output, i - 1, j) == 0.0)
+                              ? 1
+                              : 0;
             } else {
                 const double first = value(check, parts->output, i - options->distinct, j);
                 assert_int_equal(found == 0.0, first == 0.0);
@@ -123,8 +124,10 @@ static const gradcase cases[] = {
     CASE(gather, "shared behind", .rows = 7, .d = 5, .asked = 3, .step = 2, .behind = true),
     CASE(gather, "several tiles", .rows = 331, .d = 3, .asked = 290, .step = 10),
     CASE(mask, "few columns", .m = 40, .d = 5, .distinct = 16, .rate = 0.4, .purpose = 3),
-    CASE(mask, "several groups of columns", .m = 5, .d = 150, .distinct = 3, .rate = 0.5, .purpose = 3),
-    CASE(mask, "shared input", .m = 12, .d = 9, .distinct = 12, .rate = 0.3, .purpose = 4, .used = true),
+    CASE(mask, "several groups of columns", .m = 5, .d = 150, .distinct = 3, .rate = 0.5,
+         .purpose = 3),
+    CASE(mask, "shared input", .m = 12, .d = 9, .distinct = 12, .rate = 0.3, .purpose = 4,
+         .used = true),
     CASE(mask, "several tiles", .m = 200, .d = 3, .distinct = 150, .rate = 0.1, .purpose = 3),
     CASE(mask, "rate 0", .m = 4, .d = 5, .distinct = 4, .rate = 0.0),
 };
