@@ -2,6 +2,7 @@
 // common part of searchers.
 #include "search/index.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { FORMAT = 1, SECTIONS = 16 };
@@ -277,7 +278,7 @@ void lode__searcher_begin(lode_searcher *searcher, size_t thread, size_t number,
     const uint32_t *out = lode__search_out(search, query, &count);
     lode__quest_begin(&searcher->scanners[thread], number,
                       search->queries + query * searcher->index->dim, lode__searcher_k(searcher),
-                      out, count);
+                      search->floors ? search->floors[query] : -INFINITY, out, count);
 }
 
 void lode__searcher_end(lode_searcher *searcher, size_t thread, size_t number, size_t query) {

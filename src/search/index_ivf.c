@@ -128,7 +128,7 @@ static size_t choose_lists(lode_searcher *searcher, size_t thread, size_t query)
         return effort;
     }
     lode__quest_begin(coarse, 0, searcher->search->queries + query * searcher->index->dim, effort,
-                      NULL, 0);
+                      -INFINITY, NULL, 0);
     lode__quests_scan(coarse, 1, effort, 0, 1);
     lode__quest_end(coarse, &coarse->quests[0], NULL, 0);
     lode__best_write(&coarse->quests[0].best, effort, scratch->lists[thread],

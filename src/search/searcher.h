@@ -78,7 +78,9 @@ typedef struct lode_search {
     size_t count, k;
     const uint64_t *allowed; ///< bit id % 64 of word id / 64 set = may be returned; NULL = all
     const lode_excluded *excluded; ///< or NULL
-    size_t effort;                 ///< 0 = the index's own
+    /// [count] what scores no more than this may be missing, so that a search over further vectors is short; NULL = none
+    const float *floors;
+    size_t effort; ///< 0 = the index's own
     uint32_t *ids; ///< [count, k] best first, ties by lower id; padded with LODE_NO_ITEM
     float *scores; ///< [count, k] padded with -INFINITY
 } lode_search;
