@@ -52,7 +52,7 @@ static lode_status ivf_build(lode_index *index, const float *vectors,
     LODE_TRY(status);
     index->effort = options->effort > 0 ? options->effort : lists / 64 + 1;
     LODE_TRY(build_coarse(own, dim, error));
-    return lode__index_copy(index, vectors, error);
+    return lode__index_copy(index, vectors, pool, error);
 }
 
 static void ivf_release(lode_index *index) {

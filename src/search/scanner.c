@@ -3,8 +3,9 @@
 #include <string.h>
 
 enum {
-    GUESS_BLOCKS = 4, ///< blocks of which one gives a word to the sample
+    GUESS_BLOCKS = 2, ///< blocks of which one gives a word to the sample
     GUESS_K = 8,      ///< shorter lists find their bar soon enough
+    GUESS_SPARE = 16, ///< entries of a sample's list past its rank: cut often, it keeps its bar close
     GUESS_ROWS = 64   ///< rows a place of the list
 };
 
@@ -182,11 +183,13 @@ static size_t sample_rank(double mean) {
 static void guess_floors(lode_scanner *scanner, size_t count, size_t k) {
     const lode_table *table = scanner->table;
     const size_t rank = sample_rank((double)k / (GUESS_BLOCKS * LODE_BLOCK_WORDS));
+    const size_t capacity = scanner->quests[0].best.capacity;
     size_t left = 0;
     for (size_t q = 0; q < count; q++) {
         if (scanner->quests[q].floor != 0) continue; // a better one, from elsewhere
         scanner->active[left++] = (uint32_t)q;
         lode__best_clear(&scanner->quests[q].best, rank, 0);
+        scanner->quests[q].best.capacity = LODE_MIN(rank + GUESS_SPARE, capacity);
     }
     for (size_t block = 1, turn = 0; block < table->count; block += GUESS_BLOCKS, turn++) {
         const size_t words = lode__codes_words(table->blocks[block].rows);
@@ -199,6 +202,7 @@ static void guess_floors(lode_scanner *scanner, size_t count, size_t k) {
         if (scanner->quests[q].floor != 0) continue;
         quest_score(scanner, &scanner->quests[q]);
         lode__best_cut(best);
+        best->capacity = capacity;
         lode__best_clear(best, k, best->filled == rank ? best->worst - 1 : 0);
     }
 }

@@ -11,7 +11,7 @@
 #include "search/codes.h"
 
 enum {
-    LODE_BLOCK_ROWS = 256, ///< most rows of a block
+    LODE_BLOCK_ROWS = 512, ///< most rows of a block
     LODE_BLOCK_WORDS = LODE_BLOCK_ROWS / LODE_SCAN_WORD,
     LODE_QUESTS = 48, ///< most quests of one visit
     LODE_WAITING = 32 ///< rows that are scored together
