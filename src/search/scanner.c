@@ -178,7 +178,7 @@ static size_t sample_rank(double mean) {
     return (size_t)(mean + 2.5 * sqrt(mean)) + 2;
 }
 
-/// Floors from a sample, one word of every fourth block: the score at a rank of the sample that is nearly always
+/// Floors from a sample, one word of every other block: the score at a rank of the sample that is nearly always
 /// worse than the k-th best of all.
 static void guess_floors(lode_scanner *scanner, size_t count, size_t k) {
     const lode_table *table = scanner->table;
