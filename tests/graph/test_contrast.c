@@ -12,7 +12,7 @@ enum { WIDTH = 3 };
 
 typedef enum masks {
     MASK_NONE,
-    MASK_SOME,      ///< query i: places i, i + 3, ... of its list
+    MASK_SOME,      ///< query i: places i % 5, i % 5 + 3, ... of its list: no period that a tile has
     MASK_TWICE,     ///< the same, each of them twice, the last place first
     MASK_ONE_QUERY, ///< all places of query 1
     MASK_ALL
@@ -40,7 +40,7 @@ static bool is_masked(const contrast_options *options, size_t query, size_t plac
         return false;
     case MASK_SOME:
     case MASK_TWICE:
-        return place >= query % 4 && (place - query % 4) % 3 == 0;
+        return place >= query % 5 && (place - query % 5) % 3 == 0;
     case MASK_ONE_QUERY:
         return query == 1;
     case MASK_ALL:
