@@ -72,6 +72,17 @@ size_t lode__index_dim(const lode_index *index) {
     return index->dim;
 }
 
+bool lode__index_holds(const lode_index *index, const float *vectors, size_t items, size_t dim) {
+    if (index->items != items || index->dim != dim || index->tail_count > 0) return false;
+    const lode_table *table = &index->table;
+    for (size_t row = 0; row < items; row++) {
+        const size_t id = table->ids != NULL && !table->by_id ? table->ids[row] : row;
+        if (memcmp(table->vectors + row * dim, vectors + id * dim, dim * sizeof *vectors) != 0)
+            return false;
+    }
+    return true;
+}
+
 const char *lode__index_kind_name(const lode_index *index) {
     return index->class->name;
 }

@@ -61,6 +61,8 @@ LODE_CHECK lode_status lode__index_append(lode_index *index, const float *vector
 /// Vectors, deleted ones included; ids are below it.
 size_t lode__index_size(const lode_index *index);
 size_t lode__index_dim(const lode_index *index);
+/// Does it hold exactly these vectors [items, dim], id by id, to the bit? Not after deletions or appending.
+bool lode__index_holds(const lode_index *index, const float *vectors, size_t items, size_t dim);
 const char *lode__index_kind_name(const lode_index *index);
 size_t lode__index_effort(const lode_index *index);
 /// What searches that do not say otherwise take.
