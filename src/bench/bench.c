@@ -203,9 +203,9 @@ static lode_status check_only(lode_benchmark *bench, lode_error *error) {
     bench->listing = false;
     if (bench->failed) return lode__fail_memory(error);
     if (bench->matched > 0) return LODE_OK;
-    return lode__fail(error, LODE_E_USAGE,
-                      "only: no kernel's name contains \"%s\"; without it all are measured and named",
-                      bench->only);
+    return lode__fail(
+        error, LODE_E_USAGE,
+        "only: no kernel's name contains \"%s\"; without it all are measured and named", bench->only);
 }
 
 static lode_status measure(lode_benchmark *bench, lode_error *error) {

@@ -111,10 +111,9 @@ static json_t *describe(const lode_choice *choice, const lode_index *index, cons
         (void)json_array_append_new(list, trial_json(&trials[kind], chosen));
     }
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:o}", "index", name, "effort",
-                     (json_int_t)lode__index_effort(index), "items",
-                     (json_int_t)choice->items, "dim", (json_int_t)choice->dim, "k",
-                     (json_int_t)choice->k, "recall_wanted", choice->recall, "queries",
-                     (json_int_t)choice->query_count, "tried", list);
+                     (json_int_t)lode__index_effort(index), "items", (json_int_t)choice->items,
+                     "dim", (json_int_t)choice->dim, "k", (json_int_t)choice->k, "recall_wanted",
+                     choice->recall, "queries", (json_int_t)choice->query_count, "tried", list);
 }
 
 static lode_status write_all(const char *run, const lode_index *index, json_t *json,

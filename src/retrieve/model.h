@@ -36,5 +36,4 @@ struct lode_session {
 /// Options of lode_encode and of lode_build_index.
 extern const lode_key lode__encode_keys[], lode__index_keys[];
 
-
 #endif

@@ -118,7 +118,10 @@ static void test_wishes(void **state) {
     lode_block *second = put(&self, 100, 3, 4); // x is taken already
     lode_block *large = put(&self, 101, 9, 10); // does not fit
     lode_block *early = put(&self, 100, 2, 4);  // x is still read then
-    lode_block *const wishes[][2] = {{z, y}, {y, x}, {second, x}, {large, z}, {early, x}};
+    lode_block *under = put(&self, 100, 20, 22),
+               *tight = put(&self, 100, 21, 23); // one moment too early
+    lode_block *const wishes[][2] = {{z, y},     {y, x},     {second, x},
+                                     {large, z}, {early, x}, {tight, under}};
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
         assert_true(lode__layout_wish(&self.layout, wishes[i][0], wishes[i][1]));
     }
@@ -128,6 +131,7 @@ static void test_wishes(void **state) {
     assert_ptr_not_equal(*second->place, *x->place);
     assert_ptr_not_equal(*large->place, *x->place);
     assert_ptr_not_equal(*early->place, *x->place);
+    assert_ptr_not_equal(*tight->place, *under->place);
     assert_int_equal(x->last, 9);
     shelf_close(&self);
 }
