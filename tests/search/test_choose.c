@@ -40,7 +40,8 @@ static void test_recall(void **state) {
     (void)state;
     // Of the first query's two, one is found, at another place; of the second's three, two; what is found besides
     // counts for nothing.
-    const uint32_t wanted[] = {7, 8, LODE_NO_ITEM, 1, 2, 3}, found[] = {9, 7, 5, 3, 1, LODE_NO_ITEM};
+    const uint32_t wanted[] = {7, 8, LODE_NO_ITEM, 1, 2, 3},
+                   found[] = {9, 7, 5, 3, 1, LODE_NO_ITEM};
     assert_true(fabs(lode__recall(wanted, found, 2, 3) - 3.0 / 5) < 1e-15);
     assert_true(lode__recall(wanted, wanted, 2, 3) >= 1);
     const uint32_t nothing[] = {LODE_NO_ITEM, LODE_NO_ITEM};
@@ -75,11 +76,10 @@ static void find_truth(const shop *self, uint32_t *truth) {
     assert_int_equal(lode__index_build(&index, self->items, ITEMS, DIM, &options, NULL, &error),
                      LODE_OK);
     assert_int_equal(lode__searcher_new(&searcher, index, QUERIES, K, NULL, &error), LODE_OK);
-    lode__searcher_search(searcher, &(lode_search){.queries = self->queries,
-                                                   .count = QUERIES,
-                                                   .k = K,
-                                                   .ids = truth,
-                                                   .scores = scores});
+    lode__searcher_search(
+        searcher,
+        &(lode_search){
+            .queries = self->queries, .count = QUERIES, .k = K, .ids = truth, .scores = scores});
     lode__searcher_free(&searcher);
     lode__index_free(&index);
 }
@@ -144,7 +144,8 @@ static void test_fastest(void **state) {
     assert_true(trials[LODE_INDEX_SCAN].enough && trials[LODE_INDEX_EXACT].enough);
     const lode_index_options options = {.kind = fastest};
     lode_index *same;
-    assert_int_equal(lode__index_build(&same, self.items, ITEMS, DIM, &options, NULL, &error), LODE_OK);
+    assert_int_equal(lode__index_build(&same, self.items, ITEMS, DIM, &options, NULL, &error),
+                     LODE_OK);
     assert_string_equal(lode__index_kind_name(index), lode__index_kind_name(same));
     lode__index_free(&same);
     lode__index_free(&index);
