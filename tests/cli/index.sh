@@ -20,7 +20,17 @@ ls run/index
 lodestone index -q run --type tree || echo "exit $?"
 lodestone index -q run --recall 1.5 || echo "exit $?"
 lodestone index -q nowhere || echo "exit $?"
-sed -i 's/"vectors": "./"vectors": "x/' run/index/items.json
+printf 'xxxx' | dd of=run/index/items.index bs=1 seek=9000 conv=notrunc 2>/dev/null # in the middle of the vectors
+lodestone recommend -q run --sample 3 -k 5 --index || echo "exit $?"
+lodestone train -q --data "$SHOP/shop.lode" -o smaller --set train.epochs=1 --set model.dim=8 \
+    --set 'fields.item=[id]' >trained
+lodestone index -q smaller >chosen
+cp smaller/index/items.index run/index/items.index # of another model
+lodestone recommend -q run --sample 3 -k 5 --index || echo "exit $?"
+lodestone train -q --data "$SHOP/shop.lode" -o other_seed --set train.epochs=1 --set train.batch=256 \
+    --set model.dim=16 >trained
+lodestone index -q other_seed >chosen
+cp other_seed/index/items.index run/index/items.index # of the same shape
 lodestone recommend -q run --sample 3 -k 5 --index || echo "exit $?"
 printf x >run/index/items.index
 lodestone recommend -q run --sample 3 -k 5 --index || echo "exit $?"
