@@ -39,6 +39,20 @@ typedef struct lode_part_of_row {
 /// Columns side by side. One part without lists is returned as it is.
 lode_tensor *lode__concat(lode_graph *graph, const lode_part_of_row *parts, size_t count);
 
+typedef enum lode_factors_kind {
+    LODE_FACTORS_ONE,   ///< [s, 1]
+    LODE_FACTORS_SCORE, ///< [s, sum of p + sum of `linear`]
+    LODE_FACTORS_PAIRS  ///< [s, p]
+} lode_factors_kind;
+/// Of F embeddings of d numbers a row, x [m, F d]: their sum s [d], and p [d], the sum of the products of all pairs
+/// (Rendle 2010). `linear` [m, n]: LODE_FACTORS_SCORE only.
+lode_tensor *lode__factors(lode_graph *graph, lode_tensor *x, size_t d, lode_factors_kind kind,
+                           lode_tensor *linear);
+
+/// x [m, F d] as packed lists of F = lists->limit rows: [m F, d]. A run sets the offsets of `lists` and the size of its
+/// positions; its rows are those of x.
+lode_tensor *lode__unfold(lode_graph *graph, lode_tensor *x, lode_lists *lists);
+
 /// Last row of every list: x [s, d] packed -> [m, d]; empty lists give zeros.
 lode_tensor *lode__last(lode_graph *graph, lode_tensor *x, lode_lists *lists);
 

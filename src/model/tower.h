@@ -99,6 +99,13 @@ lode_tensor *lode__field_part(lode_graph *graph, const lode_params *params,
 /// added to `parts` (room for LODE_FIELDS).
 size_t lode__field_parts(lode_graph *graph, const lode_params *params,
                          const lode_tower_inputs *inputs, lode_part_of_row *parts);
+/// The same with the mean of the history's item embeddings in front, on the user side.
+size_t lode__pooled_parts(lode_graph *graph, const lode_params *params,
+                          const lode_tower_inputs *inputs, lode_param *items,
+                          lode_part_of_row *parts);
+/// Number of those parts; LODE_E_CONFIG with the field's name when their dims are not all that of the item id.
+LODE_CHECK lode_status lode__equal_parts(const lode_tower_setting *setting, const char *tower,
+                                         size_t *count, lode_error *error);
 /// Sum of the dims of a side's fields (user and context fields together for users).
 size_t lode__field_width(const lode_vocabulary *vocabulary, lode_side side);
 

@@ -3,14 +3,22 @@
 #include <string.h>
 
 extern const lode_tower_type lode__tower_ican, lode__tower_youtubednn, lode__tower_dssm,
-    lode__tower_sasrec, lode__tower_mlp, lode__tower_id;
+    lode__tower_sasrec, lode__tower_fm_user, lode__tower_deepfm_user, lode__tower_autoint_user,
+    lode__tower_mlp, lode__tower_id, lode__tower_fm_item, lode__tower_deepfm_item,
+    lode__tower_autoint_item;
 
 const lode_tower_type *const lode__towers[] = {&lode__tower_ican,
                                                &lode__tower_youtubednn,
                                                &lode__tower_dssm,
                                                &lode__tower_sasrec,
+                                               &lode__tower_fm_user,
+                                               &lode__tower_deepfm_user,
+                                               &lode__tower_autoint_user,
                                                &lode__tower_mlp,
                                                &lode__tower_id,
+                                               &lode__tower_fm_item,
+                                               &lode__tower_deepfm_item,
+                                               &lode__tower_autoint_item,
                                                NULL};
 
 const lode_tower_type *lode__tower_find(const char *name, lode_side side) {
@@ -86,6 +94,40 @@ size_t lode__field_parts(lode_graph *graph, const lode_params *params,
         parts[i] = (lode_part_of_row){.tensor = lode__field_part(graph, params, inputs, i)};
     }
     return inputs->field_count;
+}
+
+size_t lode__pooled_parts(lode_graph *graph, const lode_params *params,
+                          const lode_tower_inputs *inputs, lode_param *items,
+                          lode_part_of_row *parts) {
+    size_t count = 0;
+    if (inputs->history != NULL) {
+        parts[count++] = (lode_part_of_row){
+            .tensor = lode__embedding(graph, items, inputs->clicks, inputs->history, LODE_POOL_MEAN)};
+    }
+    return count + lode__field_parts(graph, params, inputs, parts + count);
+}
+
+lode_status lode__equal_parts(const lode_tower_setting *setting, const char *tower, size_t *count,
+                              lode_error *error) {
+    const lode_vocabulary *vocabulary = setting->vocabulary;
+    const lode_field *item = &vocabulary->fields[vocabulary->item_id];
+    *count = setting->side == LODE_SIDE_ITEM ? 0 : 1;
+    for (size_t i = 0; i < vocabulary->count; i++) {
+        const lode_field *field = &vocabulary->fields[i];
+        if ((field->side == LODE_SIDE_ITEM) != (setting->side == LODE_SIDE_ITEM)) continue;
+        if (field->dim != item->dim) {
+            return lode__fail(error, LODE_E_CONFIG,
+                              "the %s tower %s needs fields of equal dimension, but field %s has "
+                              "%zu and the item id %zu: leave out its dim in section fields",
+                              setting->prefix, tower, field->name, field->dim, item->dim);
+        }
+        *count += 1;
+    }
+    if (*count > LODE_CONCAT_PARTS) {
+        return lode__fail(error, LODE_E_CONFIG, "the %s tower %s takes %d fields at most, not %zu",
+                          setting->prefix, tower, LODE_CONCAT_PARTS, *count);
+    }
+    return LODE_OK;
 }
 
 size_t lode__field_width(const lode_vocabulary *vocabulary, lode_side side) {

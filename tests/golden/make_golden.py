@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Golden files: what PyTorch computes for small models of ours, for tests/golden/test_golden.c.
 
-    /usr/bin/python3 tests/golden/make_golden.py        (needs PyTorch; `make check` does not run this)
+    /usr/bin/python3 tests/golden/make_golden.py [CASE...]      (needs PyTorch; `make check` does not run this)
 
 Writes a made-up log (shop/shop.inter, .item, .user) and one CASE.safetensors a case. Everything is worked out
 here from the raw log, with none of our code: splits, histories, vocabularies, sampling probabilities, masks; the
@@ -17,6 +17,7 @@ import json
 import math
 import os
 import struct
+import sys
 
 import numpy as np
 import torch
@@ -95,6 +96,9 @@ class Shop:
 
 # --- the model -------------------------------------------------------------------------------------------
 
+POOLED = ('fm', 'deepfm', 'autoint')
+
+
 class Model:
     """Parameters under our names; tables give sparse gradients."""
 
@@ -105,6 +109,11 @@ class Model:
         user_fields = case['user_fields']
         for name in ['item.id', 'item.category', 'item.tags'] + user_fields:
             self.table(name, len(shop.tokens[name]) + 1, 0.5)
+        self.pooled = case['user'] in POOLED
+        if self.pooled:
+            self.rival('item', case['item'], 3)
+            self.rival('user', case['user'], 1 + len(user_fields))
+            return
         if case['item'] == 'mlp':
             self.mlp('item.mlp', 3 * DIM, [12, DIM])
         width = DIM * len(user_fields)
@@ -118,6 +127,42 @@ class Model:
         if case['user'] == 'ican':
             self.layer = nn.TransformerEncoderLayer(DIM, case['heads'], case['feed_forward'], dropout=0.0,
                                                     batch_first=True)
+
+    def rival(self, side, tower, fields):
+        if tower == 'fm' and side == 'item':
+            for field in ['id', 'category', 'tags']:
+                name = f'item.linear.{field}'
+                self.add(name, len(self.shop.tokens[f'item.{field}']) + 1, 1, scale=0.3)
+                self.tables.add(name)
+        if tower == 'deepfm':
+            self.mlp(f'{side}.mlp', fields * DIM, [12, DIM])
+            self.mlp(f'{side}.fm', 2 * DIM, [DIM])
+        if tower == 'autoint':
+            for i in range(self.case['blocks']):
+                self.add(f'{side}.block{i}.projections.weight', DIM, 3 * DIM, scale=DIM ** -0.5)
+                self.add(f'{side}.block{i}.output.weight', 2 * DIM, DIM, scale=DIM ** -0.5)
+            self.mlp(f'{side}.mlp', fields * DIM, [DIM])
+
+    def run_rival(self, side, tower, parts, linear):
+        """parts: the fields' embeddings, [m, DIM] each; linear: the items' linear terms, [m, 1] each."""
+        p, x = self.params, torch.stack(parts, 1)
+        pairs = [parts[f] * parts[g] for f in range(len(parts)) for g in range(f)]
+        pairs = sum(pairs) if pairs else torch.zeros_like(parts[0])
+        if tower == 'fm':
+            last = sum(linear)[:, 0] + pairs.sum(1) if side == 'item' else torch.ones(len(x))
+            return torch.cat([sum(parts), last[:, None]], 1)
+        if tower == 'deepfm':
+            wide = torch.cat([sum(parts), pairs], 1) @ p[f'{side}.fm.0.weight'] + p[f'{side}.fm.0.bias']
+            return wide + self.run_mlp(f'{side}.mlp', torch.cat(parts, 1))
+        for i in range(self.case['blocks']):
+            query, key, value = (x @ p[f'{side}.block{i}.projections.weight']).split(DIM, 2)
+            heads = []
+            for h in torch.arange(DIM).chunk(self.case['heads']):
+                logits = query[:, :, h] @ key[:, :, h].transpose(1, 2) / math.sqrt(len(h))
+                heads.append(torch.softmax(logits, 2) @ value[:, :, h])
+            weight = p[f'{side}.block{i}.output.weight']
+            x = torch.relu(torch.cat(heads, 2) @ weight[:DIM] + x @ weight[DIM:])
+        return x.flatten(1) @ p[f'{side}.mlp.0.weight'] + p[f'{side}.mlp.0.bias']
 
     def add(self, name, *shape, scale):
         self.params[name] = (scale * torch.randn(*shape)).requires_grad_()
@@ -146,7 +191,7 @@ class Model:
         return F.embedding(torch.as_tensor(ids), self.params[name], sparse=self.sparse)
 
     def mean(self, name, lists):
-        empty = torch.zeros(DIM)
+        empty = torch.zeros(self.params[name].shape[1])
         return torch.stack([self.embed(name, own).mean(0) if own else empty for own in lists])
 
     def run_mlp(self, prefix, x):
@@ -189,10 +234,21 @@ class Model:
         return F.normalize(x) if self.case.get('scorer') == 'cosine' else x
 
     def users(self, examples):
+        if self.pooled:
+            return self.score_ready(self.run_rival('user', self.case['user'], self.user_parts(examples), []))
         return self.score_ready(self.run_mlp('user.mlp', torch.cat(self.user_parts(examples), 1)))
+
+    def item_parts(self, prefix, items):
+        shop = self.shop
+        return [self.embed(f'{prefix}.id', [shop.row[i] for i in items]),
+                self.embed(f'{prefix}.category', [shop.rows['item.category'].get(shop.category[i], 0) for i in items]),
+                self.mean(f'{prefix}.tags', [[shop.rows['item.tags'][t] for t in shop.tags[i]] for i in items])]
 
     def item_vectors(self, items):
         shop = self.shop
+        if self.pooled:
+            return self.score_ready(self.run_rival('item', self.case['item'], self.item_parts('item', items),
+                                                   self.item_parts('item.linear', items) if self.case['item'] == 'fm' else []))
         parts = [self.embed('item.id', [shop.row[i] for i in items])]
         if self.case['item'] == 'mlp':
             parts.append(self.embed('item.category', [shop.rows['item.category'].get(shop.category[i], 0) for i in items]))
@@ -275,7 +331,7 @@ def total_loss(model, case, examples, drawn):
         else:
             vectors = model.item_vectors(own)
             if objective['scope'] == 'example':
-                vectors, own = vectors.view(len(examples), -1, DIM), np.array(own).reshape(len(examples), -1)
+                vectors, own = vectors.view(len(examples), -1, vectors.shape[1]), np.array(own).reshape(len(examples), -1)
             part = sampled(shop, objective, examples, users, model.item_vectors(targets), vectors, own)
         loss = loss + objective['weight'] * part
     return loss, users, model.item_vectors(targets)
@@ -312,6 +368,12 @@ CASES = {
                            optimiser='adam_dense', decay=0.01,
                            objectives=[objective('in_batch', weight=0.7, log_q=False),
                                        objective('bce', weight=0.3, scope='example', count=2)]),
+    'fm_in_batch': dict(user='fm', item='fm', user_fields=['user.gender', 'context.device'], least=0,
+                        objectives=[objective('in_batch', temperature=0.8)]),
+    'deepfm_sampled': dict(user='deepfm', item='deepfm', user_fields=['user.gender'], least=0,
+                           objectives=[objective('sampled_softmax')]),
+    'autoint_in_batch': dict(user='autoint', item='autoint', heads=2, blocks=2, user_fields=['user.gender', 'context.device'],
+                             least=0, objectives=[objective('in_batch', temperature=0.8)]),
 }
 
 
@@ -323,7 +385,12 @@ def config_text(case):
     if case['user'] == 'dssm':
         user['history'] = case.get('history', True)
     item = dict(tower=case['item'])
-    if case['item'] == 'mlp':
+    if case['user'] == 'fm':
+        user = dict(tower='fm')
+    if case['user'] == 'autoint':
+        item.update(heads=case['heads'], blocks=case['blocks'], width=DIM)
+        user = dict(item)
+    if case['item'] in ('mlp', 'deepfm'):
         item.update(layers=[12, DIM], activation=case.get('activation', 'relu'))
     objectives = []
     for one in case['objectives']:
@@ -346,7 +413,8 @@ def optimisers(model, case):
     if not model.sparse:
         return [torch.optim.Adam(model.params.values(), weight_decay=case['decay'], **adam)]
     dense = [p for n, p in model.params.items() if n not in model.tables]
-    return [torch.optim.Adam(dense, **adam), torch.optim.SparseAdam([model.params[n] for n in model.tables], **adam)]
+    sparse = torch.optim.SparseAdam([model.params[n] for n in model.tables], **adam)
+    return [torch.optim.Adam(dense, **adam), sparse] if dense else [sparse]
 
 
 def dense_of(parameter):
@@ -388,7 +456,7 @@ def make_case(shop, name, case):
                    negatives=np.array([own + [0] * (longest - len(own)) for own in negatives], np.int32))
     metadata = {'config': config_text(case)}
     for table in model.tables:
-        metadata['tokens.' + table] = ' '.join(shop.tokens.get(table, []))
+        metadata['tokens.' + table] = ' '.join(shop.tokens.get(table.replace('.linear', ''), []))
     write_safetensors(f'{HERE}/{name}.safetensors', tensors, metadata)
     print(f'{name}: {len(tensors)} tensors, loss {losses[0]:.6f} -> {losses[-1]:.6f}')
 
@@ -412,7 +480,8 @@ def main():
     write_shop(raw)
     shop = Shop(raw)
     for name, case in CASES.items():
-        make_case(shop, name, case)
+        if name in sys.argv[1:] or len(sys.argv) == 1:
+            make_case(shop, name, case)
     print(f'PyTorch {torch.__version__}, NumPy {np.__version__}')
 
 

@@ -80,8 +80,12 @@ static void map_rows(const golden *self, const lode_param *param, uint32_t *rows
     const lode_vocabulary *vocabulary = self->model->vocabulary;
     const lode_field *field = NULL;
     for (size_t i = 0; i < vocabulary->count; i++) {
-        if (lode__param(self->params, vocabulary->fields[i].table) == param)
+        char linear[256];
+        (void)snprintf(linear, sizeof linear, "item.linear.%s", vocabulary->fields[i].name);
+        if (lode__param(self->params, vocabulary->fields[i].table) == param ||
+            strcmp(linear, param->name) == 0) {
             field = &vocabulary->fields[i];
+        }
     }
     assert_non_null(field);
     char *copy = strdup(text), *rest = copy, *token;
@@ -379,8 +383,9 @@ static void run_case(const char *name, lode_precision precision, const char *dat
 
 static void test_case(void **state) {
     static const char *const names[] = {
-        "ican_sampled",   "ican_in_batch", "youtubednn_in_batch", "dssm_sampled_each",
-        "youtubednn_bce", "dssm_bpr",      "youtubednn_bpr",      "ican_two_dense"};
+        "ican_sampled",   "ican_in_batch",  "youtubednn_in_batch", "dssm_sampled_each",
+        "youtubednn_bce", "dssm_bpr",       "youtubednn_bpr",      "ican_two_dense",
+        "fm_in_batch",    "deepfm_sampled", "autoint_in_batch"};
     (void)state;
     char source[2 * PATH_ROOM], data[] = "/tmp/lodestone-golden-XXXXXX";
     lode_error error = {0};

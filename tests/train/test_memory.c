@@ -35,7 +35,8 @@ static void run(const fixture *self, const char *user, const char *item, const c
     trainer->encoder->user_graph->poison = trainer->encoder->item_graph->poison = poison;
     for (int step = 0; step < STEPS; step++)
         check(lode__trainer_step(trainer, &losses[step], &error), &error);
-    float *vectors = calloc((size_t)trainer->model->vocabulary->items, 64 * sizeof *vectors);
+    float *vectors =
+        calloc((size_t)trainer->model->vocabulary->items * trainer->encoder->dim, sizeof *vectors);
     assert_non_null(vectors);
     lode__encode_items(trainer->encoder, vectors);
     losses[STEPS] = 0.0;
@@ -62,6 +63,10 @@ static void test_towers(void **state) {
     for (size_t i = 0; lode__towers[i] != NULL; i++) {
         const lode_tower_type *type = lode__towers[i];
         const bool user = type->side == LODE_SIDE_USER;
+        if (strcmp(type->name, "fm") == 0) {
+            if (user) compare(self, "fm", "fm", all_objectives); // it has a column more than others
+            continue;
+        }
         const char *other = user ? "mlp" : strcmp(type->name, "id") == 0 ? "youtubednn" : "ican";
         compare(self, user ? type->name : other, user ? other : type->name, all_objectives);
     }
