@@ -1,5 +1,6 @@
 #include "objective/item_task.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "model/mlp.h"
@@ -75,8 +76,10 @@ void lode__item_task_release(void *state) {
 
 void lode__item_task_declare(lode_item_task *task, size_t width, lode_params *heads,
                              const char *prefix) {
-    if (task->options->projector.count == 0) return;
-    lode__mlp_declare(&task->projector, heads, prefix, width, task->options->projector, LODE_RELU);
+    char name[64];
+    if (task->options->projector.count == 0 || !task->active) return;
+    (void)snprintf(name, sizeof name, "%s.projector", prefix);
+    lode__mlp_declare(&task->projector, heads, name, width, task->options->projector, LODE_RELU);
 }
 
 static bool is_shared(const lode_item_task *task) {

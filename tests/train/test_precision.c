@@ -76,7 +76,7 @@ static bool run_cell(const fixture *self, const lode_objective_type *objective,
         char *text = cell_config(objective, user, item, precisions[p]);
         const bool legal = train_cell(self, text, &before, &after);
         lode_text_free(&text);
-        if (!legal) return false;
+        if (!legal || (before == 0 && after == 0)) return false; // refused, or left out with a notice
         if (!(after < 0.97 * before)) {
             fail_msg("%s with %s and %s in %s: the loss goes from %g to %g", objective->name,
                      user->name, item->name, precisions[p], before, after);
@@ -94,9 +94,12 @@ static void test_matrix(void **state) {
     const fixture *self = *state;
     size_t legal = 0, refused = 0;
     for (size_t o = 0; lode__objectives[o] != NULL; o++) {
+        size_t users = 0;
         for (size_t u = 0; lode__towers[u] != NULL; u++) {
+            if (lode__towers[u]->side != LODE_SIDE_USER) continue;
+            // A contrast between items never runs a user tower: one is as good as all.
+            if (users++ > 0 && lode__objectives[o]->user_needs == 0) break;
             for (size_t i = 0; lode__towers[i] != NULL; i++) {
-                if (lode__towers[u]->side != LODE_SIDE_USER) continue;
                 if (lode__towers[i]->side != LODE_SIDE_ITEM) continue;
                 if (LOOKING_FOR_RACES && (o + u + i) % 3 != 0) continue;
                 const bool fits =

@@ -97,6 +97,7 @@ static void apply(const void *state, lode_graph *graph, const lode_params *param
         lode__pooled_parts(graph, params, inputs, lode__param(params, self->item_table), parts);
     lode_tensor *x = lode__concat(graph, parts, count);
     if (inputs->history == NULL) outputs->raw_fields = x;
+    if (inputs->raw_only) return;
     x = lode__dropout(graph, x, self->config->dropout);
     lode_dim *positions = lode__graph_dim(graph, "fields", inputs->rows->capacity * self->fields);
     lode_lists *lists = lode__graph_lists(graph, inputs->rows, positions, self->fields);

@@ -95,6 +95,7 @@ static void apply_fm(const void *state, lode_graph *graph, const lode_params *pa
         return;
     }
     outputs->raw_fields = x;
+    if (inputs->raw_only) return;
     for (size_t i = 0; i < inputs->field_count; i++) {
         const lode_field_input *input = &inputs->fields[i];
         parts[i].tensor = lode__embedding(graph, lode__param(params, self->linear[i]), input->ids,
@@ -137,6 +138,7 @@ static void apply_deepfm(const void *state, lode_graph *graph, const lode_params
         lode__pooled_parts(graph, params, inputs, lode__param(params, self->item_table), parts);
     lode_tensor *x = lode__concat(graph, parts, count);
     if (inputs->history == NULL) outputs->raw_fields = x;
+    if (inputs->raw_only) return;
     lode_tensor *pairs = lode__factors(graph, x, self->dim, LODE_FACTORS_PAIRS, NULL);
     lode_tensor *deep =
         lode__mlp_apply(&self->deep, graph, params, lode__dropout(graph, x, self->config->dropout));

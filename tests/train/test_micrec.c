@@ -1,0 +1,504 @@
+/// MicRec's tasks: the loss of a step against the equations in double, what is drawn and what is left out, and that
+/// nothing of them reaches the bundle.
+#include <math.h>
+
+#include "fixture.h"
+#include "objective/item_task.h"
+#include "train/trainer.h"
+
+enum { MOST_WIDTH = 512 };
+
+static const char base_config[] = "data: {history: 6}\n"
+                                  "model:\n"
+                                  "  dim: 8\n"
+                                  "  user: {tower: youtubednn, layers: [8]}\n"
+                                  "  item: {tower: mlp, layers: [16, 8]}\n"
+                                  "train: {batch: 32, epochs: 2, learning_rate: 0.01}\n"
+                                  "mine: {cache: none}\n"
+                                  "objectives:\n";
+
+static int setup(void **state) {
+    if (fixture_setup(state) != 0) return -1;
+    fixture *self = *state;
+    path_in(self, "micrec.lode", self->data);
+    fixture_import(self,
+                   "{users: 200, items: 120, interests: 6, exposures: 0, clicks_mean: 12, seed: 5}",
+                   self->data);
+    return 0;
+}
+
+/// A training with objectives given as lines of a list, up to its first step.
+typedef struct opened {
+    lode_config config;
+    lode_trainer *trainer;
+    lode_params *before, *heads; ///< copies of the weights before the step
+} opened;
+
+static char *config_text(const char *objectives) {
+    char *text = malloc(sizeof base_config + strlen(objectives));
+    assert_non_null(text);
+    (void)sprintf(text, "%s%s", base_config, objectives);
+    return text;
+}
+
+static lode_status open_trainer(opened *it, const fixture *self, const char *objectives,
+                                const lode_hooks *hooks, lode_error *error) {
+    char *text = config_text(objectives);
+    *it = (opened){0};
+    lode_status status = lode__config_load(&it->config, text, "test", NULL, 0, error);
+    const lode_phase phase = {self->data, self->folder, 2, false};
+    if (status == LODE_OK)
+        status = lode__trainer_new(&it->trainer, &it->config, &phase, hooks, error);
+    free(text);
+    return status;
+}
+
+static double step(opened *it) {
+    double loss;
+    lode_error error = {0};
+    check(lode__params_clone(&it->before, it->trainer->model->params, LODE_F32, &error), &error);
+    check(lode__params_clone(&it->heads, it->trainer->heads, LODE_F32, &error), &error);
+    check(lode__trainer_step(it->trainer, &loss, &error), &error);
+    return loss;
+}
+
+static void close_trainer(opened *it) {
+    lode__params_free(&it->before);
+    lode__params_free(&it->heads);
+    lode__trainer_free(&it->trainer);
+    lode__config_release(&it->config);
+}
+
+static lode_item_task *task_of(const opened *it) {
+    return it->trainer->objectives[0].state; // a task is the first member of every state
+}
+
+// --- the equations --------------------------------------------------------------------------------------
+
+/// y = W x + b of the projector's only layer, scaled to length 1 for cosine.
+static void project(const opened *it, const double *x, double *y) {
+    const lode_param *weight = lode__param_find(it->heads, "objectives.0.projector.0.weight");
+    const lode_param *bias = lode__param_find(it->heads, "objectives.0.projector.0.bias");
+    const lode_item_task *task = task_of(it);
+    assert_true(weight != NULL && bias != NULL);
+    double squares = 0;
+    for (size_t j = 0; j < weight->columns; j++) {
+        y[j] = (double)((const float *)bias->value)[j];
+        for (size_t i = 0; i < weight->rows; i++)
+            y[j] += x[i] * (double)((const float *)weight->value)[i * weight->columns + j];
+        squares += y[j] * y[j];
+    }
+    for (size_t j = 0; j < weight->columns && task->options->similarity == 1; j++)
+        y[j] /= sqrt(squares);
+}
+
+/// Item vectors before the step: [items, d].
+static float *vectors_before(const opened *it) {
+    lode_error error = {0};
+    lode_encoder *encoder = NULL;
+    const lode_model_core *model = it->trainer->model;
+    check(lode__encoder_new(&encoder, model, it->before, 64, NULL, &error), &error);
+    float *vectors = calloc((size_t)model->vocabulary->items * model->item.width, sizeof *vectors);
+    assert_non_null(vectors);
+    lode__encode_items(encoder, vectors);
+    lode__encoder_free(&encoder);
+    return vectors;
+}
+
+static void mean_of(const opened *it, const lode_field *field, const int32_t *codes, size_t count,
+                    double *out) {
+    const float *table = it->before->list[field->table]->value;
+    for (size_t i = 0; i < field->dim; i++) {
+        out[i] = 0;
+        for (size_t c = 0; c < count; c++)
+            out[i] += (double)table[(size_t)codes[c] * field->dim + i] / (double)count;
+    }
+}
+
+/// f of a whole item, or of what is left of the one in a slot of the view that leaves parts out.
+static void raw_fields(const opened *it, uint32_t row, int32_t slot, double *out) {
+    const lode_item_view *others = task_of(it)->others;
+    for (size_t i = 0; i < others->inputs.field_count; i++) {
+        const lode_field_input *input = &others->inputs.fields[i];
+        const lode_codes *codes = &input->field->items;
+        if (slot < 0) {
+            mean_of(it, input->field, (const int32_t *)codes->codes + codes->starts[row],
+                    (size_t)(codes->starts[row + 1] - codes->starts[row]), out);
+        } else {
+            const int32_t *offsets = input->lists->offsets + slot;
+            mean_of(it, input->field, input->ids->data + offsets[0],
+                    (size_t)(offsets[1] - offsets[0]), out);
+        }
+        out += input->field->dim;
+    }
+}
+
+typedef struct inputs {
+    const opened *it;
+    float *vectors; ///< of a related task
+} inputs;
+
+static void query_of(const inputs *in, uint32_t row, double *out) {
+    const size_t d = in->it->trainer->model->item.width;
+    double x[MOST_WIDTH];
+    if (in->vectors == NULL) {
+        raw_fields(in->it, row, -1, x);
+    } else {
+        for (size_t i = 0; i < d; i++)
+            x[i] = (double)in->vectors[(row - 1) * d + i];
+    }
+    project(in->it, x, out);
+}
+
+static void key_of(const inputs *in, int32_t slot, double *out) {
+    const lode_item_view *others = task_of(in->it)->others;
+    double x[MOST_WIDTH];
+    if (in->vectors != NULL) {
+        query_of(in, others->rows[slot], out);
+        return;
+    }
+    raw_fields(in->it, others->rows[slot], slot, x);
+    project(in->it, x, out);
+}
+
+static bool is_masked(const lode_item_task *task, size_t anchor, size_t place) {
+    const int32_t *offsets = task->masked->offsets;
+    for (int32_t at = offsets[anchor]; at < offsets[anchor + 1]; at++) {
+        if (task->masked_ids->data[at] == (int32_t)place) return true;
+    }
+    return false;
+}
+
+static double score(const inputs *in, const double *query, int32_t slot, size_t width) {
+    double key[MOST_WIDTH], sum = 0;
+    key_of(in, slot, key);
+    for (size_t j = 0; j < width; j++)
+        sum += query[j] * key[j];
+    return sum / task_of(in->it)->options->temperature;
+}
+
+static double expected_loss(const inputs *in) {
+    const lode_item_task *task = task_of(in->it);
+    const lode_item_options *options = task->options;
+    const size_t width = (size_t)options->projector.values[0];
+    const size_t count = (size_t)options->negatives.count;
+    double total = 0;
+    for (size_t anchor = 0; anchor < task->anchors->dim->size; anchor++) {
+        double query[MOST_WIDTH];
+        query_of(in, task->anchor_rows[anchor], query);
+        const double positive = score(in, query, task->positive->data[anchor], width);
+        double sum = options->denominator == 0 ? exp(positive) : 0;
+        for (size_t j = 0; j < count; j++) {
+            const size_t at = options->negatives.scope == 0 ? j : anchor * count + j;
+            if (!is_masked(task, anchor, j))
+                sum += exp(score(in, query, task->negative->data[at], width));
+        }
+        total += log(sum) - positive;
+    }
+    return total / (double)task->anchors->dim->size;
+}
+
+static void check_loss(const fixture *self, const char *objective) {
+    opened it;
+    lode_error error = {0};
+    check(open_trainer(&it, self, objective, NULL, &error), &error);
+    const double loss = step(&it);
+    inputs in = {&it, task_of(&it)->mined != NULL ? vectors_before(&it) : NULL};
+    assert_true(task_of(&it)->anchors->dim->size > 10);
+    const double expected = expected_loss(&in) * it.trainer->objectives[0].weight;
+    if (!(fabs(loss - expected) <= 2e-5 * fabs(expected)))
+        fail_msg("%sthe loss is %.9g, not %.9g", objective, loss, expected);
+    free(in.vectors);
+    close_trainer(&it);
+}
+
+static void test_losses(void **state) {
+    check_loss(*state, "  - {type: micrec.feature}\n");
+    check_loss(*state, "  - {type: micrec.feature, weight: 0.3, drop: [categorical], ratio: 0.9, "
+                       "negatives: {count: 70}}\n");
+    check_loss(*state, "  - {type: micrec.feature, similarity: cosine, temperature: 0.2, anchors: "
+                       "catalogue, negatives: {count: 5, scope: anchor}}\n");
+    check_loss(*state, "  - {type: micrec.semantic, positives: taxonomy, column: category}\n");
+    check_loss(*state,
+               "  - {type: micrec.semantic, positives: taxonomy, column: tags, denominator: "
+               "negatives, projector: [5], negatives: {count: 130, from: popularity}}\n");
+    check_loss(*state, "  - {type: micrec.session, negatives: {count: 6, scope: anchor}}\n");
+    check_loss(*state,
+               "  - {type: micrec.session, anchors: catalogue, temperature: 0.1, similarity: "
+               "cosine}\n");
+}
+
+// --- draws ----------------------------------------------------------------------------------------------
+
+static size_t distinct_targets(const opened *it) {
+    const lode_batcher *batcher = &it->trainer->batcher;
+    size_t count = 0;
+    for (size_t i = 0; i < batcher->count; i++) {
+        size_t before = 0;
+        while (before < i && batcher->target_rows[before] != batcher->target_rows[i])
+            before++;
+        count += before == i ? 1 : 0;
+    }
+    return count;
+}
+
+static void check_draws(const fixture *self, const char *objective) {
+    opened it;
+    lode_error error = {0};
+    check(open_trainer(&it, self, objective, NULL, &error), &error);
+    (void)step(&it);
+    const lode_item_task *task = task_of(&it);
+    const uint32_t *item_of = it.trainer->binding->item_of;
+    const size_t count = (size_t)task->options->negatives.count;
+    size_t related = 0, free_places = 0;
+    assert_in_range(task->anchors->dim->size, 1, distinct_targets(&it));
+    for (size_t anchor = 0; anchor < task->anchors->dim->size; anchor++) {
+        const uint32_t row = task->anchor_rows[anchor], item = item_of[row];
+        const uint32_t positive = task->others->rows[task->positive->data[anchor]];
+        for (size_t before = 0; before < anchor; before++)
+            assert_int_not_equal(task->anchor_rows[before], row);
+        assert_int_equal(task->view->rows[task->anchors->data[anchor]], row);
+        assert_int_not_equal(positive, row);
+        assert_true(lode__mined_related(task->mined, item, item_of[positive]));
+        for (size_t j = 0; j < count; j++) {
+            const bool shared = task->options->negatives.scope == 0;
+            const int32_t slot = task->negative->data[shared ? j : anchor * count + j];
+            const bool met =
+                lode__mined_related(task->mined, item, item_of[task->others->rows[slot]]);
+            assert_int_equal(met, is_masked(task, anchor, j));
+            related += met ? 1 : 0;
+            free_places += met ? 0 : 1;
+        }
+    }
+    assert_true(free_places > 0);
+    if (task->options->negatives.scope == 0)
+        assert_true(related > 0); // else the masks were not tried
+    close_trainer(&it);
+}
+
+static void test_negatives_are_not_related(void **state) {
+    check_draws(*state, "  - {type: micrec.session}\n");
+    check_draws(*state, "  - {type: micrec.session, negatives: {count: 100}}\n");
+    check_draws(*state, "  - {type: micrec.session, anchors: catalogue}\n");
+    check_draws(*state, "  - {type: micrec.session, negatives: {count: 7, scope: anchor}}\n");
+    check_draws(*state, "  - {type: micrec.semantic, positives: taxonomy, column: category}\n");
+    check_draws(*state, "  - {type: micrec.semantic, positives: taxonomy, column: tags, draw: "
+                        "weighted, negatives: {count: 7, scope: anchor}}\n");
+}
+
+/// Anchors of the catalogue are drawn from all items, not from the batch.
+static void test_catalogue(void **state) {
+    opened it;
+    lode_error error = {0};
+    check(open_trainer(&it, *state, "  - {type: micrec.feature, anchors: catalogue}\n", NULL, &error),
+          &error);
+    (void)step(&it);
+    const lode_item_task *task = task_of(&it);
+    const size_t targets = distinct_targets(&it);
+    size_t outside = 0;
+    for (size_t anchor = 0; anchor < task->anchors->dim->size; anchor++)
+        outside += (size_t)task->anchors->data[anchor] >= targets ? 1 : 0;
+    assert_in_range(task->anchors->dim->size, targets / 2, targets);
+    assert_true(outside > task->anchors->dim->size / 4);
+    close_trainer(&it);
+}
+
+// --- what is left out -----------------------------------------------------------------------------------
+
+/// Bits of the fields that a slot kept, and how many values of its fields with several.
+static uint32_t kept_of(const lode_item_view *view, size_t slot, size_t *values, size_t *of) {
+    uint32_t kept = 0;
+    for (size_t i = 0; i < view->inputs.field_count; i++) {
+        const lode_field_input *input = &view->inputs.fields[i];
+        const lode_codes *codes = &input->field->items;
+        const uint32_t row = view->rows[slot];
+        const size_t count = (size_t)(input->lists->offsets[slot + 1] - input->lists->offsets[slot]);
+        if (count == 0) continue;
+        kept |= 1u << i;
+        if (!input->field->multi) continue;
+        *values += count;
+        *of += (size_t)(codes->starts[row + 1] - codes->starts[row]);
+    }
+    return kept;
+}
+
+/// Shares of fields and of values that stay in one step of a task; `bits` receives the fields of slot 0.
+static void shares(const fixture *self, const char *objective, int steps, double *fields,
+                   double *share, uint64_t *bits) {
+    opened it;
+    lode_error error = {0};
+    check(open_trainer(&it, self, objective, NULL, &error), &error);
+    size_t kept = 0, possible = 0, values = 0, of = 0;
+    *bits = 0;
+    for (int i = 0; i < steps; i++) {
+        double loss;
+        check(lode__trainer_step(it.trainer, &loss, &error), &error);
+        const lode_item_view *view = task_of(&it)->others;
+        for (size_t slot = 0; slot < view->count; slot++) {
+            const uint32_t own = kept_of(view, slot, &values, &of);
+            assert_true(own != 0);
+            kept += (size_t)__builtin_popcount(own);
+            possible += view->inputs.field_count;
+            *bits = *bits * 31 + own;
+        }
+    }
+    *fields = (double)kept / (double)possible;
+    *share = (double)values / (double)of;
+    close_trainer(&it);
+}
+
+static void test_what_is_left_out(void **state) {
+    double fields, values;
+    uint64_t first, second;
+    shares(*state, "  - {type: micrec.feature, ratio: 0.5, drop: [field]}\n", 4, &fields, &values,
+           &first);
+    // of 5 fields half stay, and one where none would: .5 + .5^5 / 5
+    assert_true(fabs(fields - (0.5 + pow(0.5, 5) / 5)) < 0.04);
+    assert_true(values == 1.0);
+    shares(*state, "  - {type: micrec.feature, ratio: 0.5, drop: [field]}\n", 4, &fields, &values,
+           &second);
+    assert_true(first == second);
+    shares(*state, "  - {type: micrec.feature, ratio: 0.3, drop: [categorical]}\n", 4, &fields,
+           &values, &second);
+    assert_true(fields == 1.0);
+    assert_true(fabs(values - (0.7 + pow(0.3, 3) / 3)) < 0.05); // three tags, of which one stays
+    assert_true(first != second);
+}
+
+// --- the bundle, threads, resume ------------------------------------------------------------------------
+
+#define ALL                                                                                        \
+    "objectives=[{type: in_batch}, {type: micrec.feature, weight: 0.5, drop: [field, "             \
+    "categorical, "                                                                                \
+    "element]}, {type: micrec.semantic, positives: taxonomy, column: tags, weight: 0.2}, {type: "  \
+    "micrec.session, weight: 0.2, negatives: {count: 20}}]"
+
+static void test_bundle_is_the_base(void **state) {
+    const fixture *self = *state;
+    lode_error error = {0};
+    const char *const base[] = {"objectives=[{type: in_batch}]", "train.epochs=0", NULL};
+    const char *const tasks[] = {ALL, "train.epochs=0", NULL};
+    const char *const trained[] = {ALL, "train.epochs=1", NULL};
+    check(train_small(self, "base", base, NULL, NULL, &error), &error);
+    check(train_small(self, "tasks", tasks, NULL, NULL, &error), &error);
+    check(train_small(self, "trained", trained, NULL, NULL, &error), &error);
+    check_same_file(self, "base", "tasks", "model.safetensors");
+    check_same_file(self, "base", "tasks", "vocabulary");
+    const bytes plain = read_file(self, "base", "model.safetensors");
+    const bytes with = read_file(self, "trained", "model.safetensors");
+    assert_int_equal(plain.size, with.size);
+    assert_true(memcmp(plain.data, with.data, plain.size) != 0);
+    free(plain.data);
+    free(with.data);
+}
+
+static void test_threads_and_resume(void **state) {
+    const fixture *self = *state;
+    lode_error error = {0};
+    const char *const one[] = {ALL, "train.threads=1", "train.epochs=2", NULL};
+    const char *const three[] = {ALL, "train.threads=3", "train.epochs=2", NULL};
+    check(train_small(self, "one", one, NULL, NULL, &error), &error);
+    check(train_small(self, "three", three, NULL, NULL, &error), &error);
+    check_same_run(self, "one", "three");
+}
+
+typedef struct stopper {
+    uint64_t steps, at;
+} stopper;
+
+static int stop_at(void *cookie, const lode_progress *progress) {
+    stopper *self = cookie;
+    return strcmp(progress->task, "train") == 0 && ++self->steps == self->at ? 1 : 0;
+}
+
+static void test_resume(void **state) {
+    const fixture *self = *state;
+    lode_error error = {0};
+    const char *const sets[] = {ALL, "train.epochs=2", NULL};
+    check(train_small(self, "whole", sets, NULL, NULL, &error), &error);
+    stopper stop = {0, 5};
+    const lode_hooks hooks = {.progress = stop_at, .cookie = &stop};
+    assert_int_equal(train_small(self, "halves", sets, NULL, &hooks, &error), LODE_E_STOPPED);
+    check(train_small(self, "halves", sets, "resume: true", NULL, &error), &error);
+    check_same_run(self, "whole", "halves");
+}
+
+// --- data that lacks something, and wrong keys ----------------------------------------------------------
+
+static void keep_notice(void *cookie, const char *text) {
+    char *kept = cookie;
+    const size_t used = strlen(kept);
+    (void)snprintf(kept + used, 2048 - used, "%s\n", text);
+}
+
+static void test_left_out(void **state) {
+    fixture self = *(const fixture *)*state;
+    lode_error error = {0};
+    char raw[PATH_ROOM], notices[2048] = "";
+    path_in(&self, "plain.inter", raw);
+    FILE *file = fopen(raw, "wb");
+    assert_non_null(file);
+    (void)fprintf(file, "user_id:token\titem_id:token\ttimestamp:float\n");
+    for (int user = 0; user < 30; user++) // a click a day: no session has two
+        for (int click = 0; click < 5; click++)
+            (void)fprintf(file, "u%d\ti%d\t%d\n", user, (user * 7 + click * 3) % 20,
+                          1500000000 + 86400 * (click + 10 * user));
+    assert_int_equal(fclose(file), 0);
+    path_in(&self, "plain.lode", self.data);
+    check(lode_import(raw, self.data, NULL, NULL, NULL, &error), &error);
+    const lode_hooks hooks = {.notice = keep_notice, .cookie = notices};
+    opened it;
+    check(open_trainer(
+              &it, &self,
+              "  - {type: in_batch}\n  - {type: micrec.feature}\n  - {type: micrec.semantic}\n"
+              "  - {type: micrec.session}\n",
+              &hooks, &error),
+          &error);
+    (void)step(&it);
+    assert_int_equal(it.heads->count, 0);
+    close_trainer(&it);
+    assert_non_null(strstr(notices, "micrec.feature is left out"));
+    assert_non_null(strstr(notices, "micrec.semantic is left out"));
+    assert_non_null(strstr(notices, "micrec.session is left out"));
+}
+
+static void check_refused(const fixture *self, const char *objective, const char *fragment) {
+    opened it;
+    lode_error error = {0};
+    check_error(open_trainer(&it, self, objective, NULL, &error), &error, LODE_E_CONFIG, fragment);
+    close_trainer(&it);
+}
+
+static void test_refused(void **state) {
+    check_refused(*state, "  - {type: micrec.feature, drop: [fields]}\n", "did you mean \"field\"?");
+    check_refused(*state, "  - {type: micrec.feature, drop: []}\n", "drop is empty");
+    check_refused(*state, "  - {type: micrec.semantic, positives: content}\n", "micrec.semantic: ");
+    check_refused(*state, "  - {type: micrec.semantic, positives: taxonomy}\n", "which column");
+    check_refused(*state, "  - {type: micrec.semantic, positives: taxonomy, column: colour}\n",
+                  "colour");
+    check_refused(*state, "  - {type: micrec.session, miner: {shortest: 3}}\n", "shortest");
+    check_refused(*state, "  - {type: micrec.session, miner: 3}\n", "miner is a map");
+    check_refused(*state, "  - {type: micrec.session, k: 0}\n", "k");
+}
+
+/// More negatives than items, and lists longer than the catalogue: everything is drawn several times, or is all there is.
+static void test_more_than_there_is(void **state) {
+    check_loss(*state, "  - {type: micrec.session, k: 10000, negatives: {count: 500}}\n");
+    check_loss(*state, "  - {type: micrec.feature, negatives: {count: 500}}\n");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_losses),
+        cmocka_unit_test(test_negatives_are_not_related),
+        cmocka_unit_test(test_catalogue),
+        cmocka_unit_test(test_what_is_left_out),
+        cmocka_unit_test(test_bundle_is_the_base),
+        cmocka_unit_test(test_threads_and_resume),
+        cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_more_than_there_is),
+    };
+    return cmocka_run_group_tests(tests, setup, fixture_teardown);
+}
