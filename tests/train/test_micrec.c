@@ -1,77 +1,10 @@
-/// MicRec's tasks: the loss of a step against the equations in double, what is drawn and what is left out, and that
-/// nothing of them reaches the bundle.
+/// MicRec's tasks: the loss of a step against the equations in double, that nothing of them reaches the bundle, threads,
+/// resume, data that lacks something, wrong keys.
 #include <math.h>
 
-#include "fixture.h"
-#include "objective/item_task.h"
-#include "train/trainer.h"
+#include "micrec.h"
 
 enum { MOST_WIDTH = 512 };
-
-static const char base_config[] = "data: {history: 6}\n"
-                                  "model:\n"
-                                  "  dim: 8\n"
-                                  "  user: {tower: youtubednn, layers: [8]}\n"
-                                  "  item: {tower: mlp, layers: [16, 8]}\n"
-                                  "train: {batch: 32, epochs: 2, learning_rate: 0.01}\n"
-                                  "mine: {cache: none}\n"
-                                  "objectives:\n";
-
-static int setup(void **state) {
-    if (fixture_setup(state) != 0) return -1;
-    fixture *self = *state;
-    path_in(self, "micrec.lode", self->data);
-    fixture_import(self,
-                   "{users: 200, items: 120, interests: 6, exposures: 0, clicks_mean: 12, seed: 5}",
-                   self->data);
-    return 0;
-}
-
-/// A training with objectives given as lines of a list, up to its first step.
-typedef struct opened {
-    lode_config config;
-    lode_trainer *trainer;
-    lode_params *before, *heads; ///< copies of the weights before the step
-} opened;
-
-static char *config_text(const char *objectives) {
-    char *text = malloc(sizeof base_config + strlen(objectives));
-    assert_non_null(text);
-    (void)sprintf(text, "%s%s", base_config, objectives);
-    return text;
-}
-
-static lode_status open_trainer(opened *it, const fixture *self, const char *objectives,
-                                const lode_hooks *hooks, lode_error *error) {
-    char *text = config_text(objectives);
-    *it = (opened){0};
-    lode_status status = lode__config_load(&it->config, text, "test", NULL, 0, error);
-    const lode_phase phase = {self->data, self->folder, 2, false};
-    if (status == LODE_OK)
-        status = lode__trainer_new(&it->trainer, &it->config, &phase, hooks, error);
-    free(text);
-    return status;
-}
-
-static double step(opened *it) {
-    double loss;
-    lode_error error = {0};
-    check(lode__params_clone(&it->before, it->trainer->model->params, LODE_F32, &error), &error);
-    check(lode__params_clone(&it->heads, it->trainer->heads, LODE_F32, &error), &error);
-    check(lode__trainer_step(it->trainer, &loss, &error), &error);
-    return loss;
-}
-
-static void close_trainer(opened *it) {
-    lode__params_free(&it->before);
-    lode__params_free(&it->heads);
-    lode__trainer_free(&it->trainer);
-    lode__config_release(&it->config);
-}
-
-static lode_item_task *task_of(const opened *it) {
-    return it->trainer->objectives[0].state; // a task is the first member of every state
-}
 
 // --- the equations --------------------------------------------------------------------------------------
 
@@ -161,14 +94,6 @@ static void key_of(const inputs *in, int32_t slot, double *out) {
     project(in->it, x, out);
 }
 
-static bool is_masked(const lode_item_task *task, size_t anchor, size_t place) {
-    const int32_t *offsets = task->masked->offsets;
-    for (int32_t at = offsets[anchor]; at < offsets[anchor + 1]; at++) {
-        if (task->masked_ids->data[at] == (int32_t)place) return true;
-    }
-    return false;
-}
-
 static double score(const inputs *in, const double *query, int32_t slot, size_t width) {
     double key[MOST_WIDTH], sum = 0;
     key_of(in, slot, key);
@@ -226,143 +151,6 @@ static void test_losses(void **state) {
     check_loss(*state,
                "  - {type: micrec.session, anchors: catalogue, temperature: 0.1, similarity: "
                "cosine}\n");
-}
-
-// --- draws ----------------------------------------------------------------------------------------------
-
-static size_t distinct_targets(const opened *it) {
-    const lode_batcher *batcher = &it->trainer->batcher;
-    size_t count = 0;
-    for (size_t i = 0; i < batcher->count; i++) {
-        size_t before = 0;
-        while (before < i && batcher->target_rows[before] != batcher->target_rows[i])
-            before++;
-        count += before == i ? 1 : 0;
-    }
-    return count;
-}
-
-static void check_draws(const fixture *self, const char *objective) {
-    opened it;
-    lode_error error = {0};
-    check(open_trainer(&it, self, objective, NULL, &error), &error);
-    (void)step(&it);
-    const lode_item_task *task = task_of(&it);
-    const uint32_t *item_of = it.trainer->binding->item_of;
-    const size_t count = (size_t)task->options->negatives.count;
-    size_t related = 0, free_places = 0;
-    assert_in_range(task->anchors->dim->size, 1, distinct_targets(&it));
-    for (size_t anchor = 0; anchor < task->anchors->dim->size; anchor++) {
-        const uint32_t row = task->anchor_rows[anchor], item = item_of[row];
-        const uint32_t positive = task->others->rows[task->positive->data[anchor]];
-        for (size_t before = 0; before < anchor; before++)
-            assert_int_not_equal(task->anchor_rows[before], row);
-        assert_int_equal(task->view->rows[task->anchors->data[anchor]], row);
-        assert_int_not_equal(positive, row);
-        assert_true(lode__mined_related(task->mined, item, item_of[positive]));
-        for (size_t j = 0; j < count; j++) {
-            const bool shared = task->options->negatives.scope == 0;
-            const int32_t slot = task->negative->data[shared ? j : anchor * count + j];
-            const bool met =
-                lode__mined_related(task->mined, item, item_of[task->others->rows[slot]]);
-            assert_int_equal(met, is_masked(task, anchor, j));
-            related += met ? 1 : 0;
-            free_places += met ? 0 : 1;
-        }
-    }
-    assert_true(free_places > 0);
-    if (task->options->negatives.scope == 0)
-        assert_true(related > 0); // else the masks were not tried
-    close_trainer(&it);
-}
-
-static void test_negatives_are_not_related(void **state) {
-    check_draws(*state, "  - {type: micrec.session}\n");
-    check_draws(*state, "  - {type: micrec.session, negatives: {count: 100}}\n");
-    check_draws(*state, "  - {type: micrec.session, anchors: catalogue}\n");
-    check_draws(*state, "  - {type: micrec.session, negatives: {count: 7, scope: anchor}}\n");
-    check_draws(*state, "  - {type: micrec.semantic, positives: taxonomy, column: category}\n");
-    check_draws(*state, "  - {type: micrec.semantic, positives: taxonomy, column: tags, draw: "
-                        "weighted, negatives: {count: 7, scope: anchor}}\n");
-}
-
-/// Anchors of the catalogue are drawn from all items, not from the batch.
-static void test_catalogue(void **state) {
-    opened it;
-    lode_error error = {0};
-    check(open_trainer(&it, *state, "  - {type: micrec.feature, anchors: catalogue}\n", NULL, &error),
-          &error);
-    (void)step(&it);
-    const lode_item_task *task = task_of(&it);
-    const size_t targets = distinct_targets(&it);
-    size_t outside = 0;
-    for (size_t anchor = 0; anchor < task->anchors->dim->size; anchor++)
-        outside += (size_t)task->anchors->data[anchor] >= targets ? 1 : 0;
-    assert_in_range(task->anchors->dim->size, targets / 2, targets);
-    assert_true(outside > task->anchors->dim->size / 4);
-    close_trainer(&it);
-}
-
-// --- what is left out -----------------------------------------------------------------------------------
-
-/// Bits of the fields that a slot kept, and how many values of its fields with several.
-static uint32_t kept_of(const lode_item_view *view, size_t slot, size_t *values, size_t *of) {
-    uint32_t kept = 0;
-    for (size_t i = 0; i < view->inputs.field_count; i++) {
-        const lode_field_input *input = &view->inputs.fields[i];
-        const lode_codes *codes = &input->field->items;
-        const uint32_t row = view->rows[slot];
-        const size_t count = (size_t)(input->lists->offsets[slot + 1] - input->lists->offsets[slot]);
-        if (count == 0) continue;
-        kept |= 1u << i;
-        if (!input->field->multi) continue;
-        *values += count;
-        *of += (size_t)(codes->starts[row + 1] - codes->starts[row]);
-    }
-    return kept;
-}
-
-/// Shares of fields and of values that stay in one step of a task; `bits` receives the fields of slot 0.
-static void shares(const fixture *self, const char *objective, int steps, double *fields,
-                   double *share, uint64_t *bits) {
-    opened it;
-    lode_error error = {0};
-    check(open_trainer(&it, self, objective, NULL, &error), &error);
-    size_t kept = 0, possible = 0, values = 0, of = 0;
-    *bits = 0;
-    for (int i = 0; i < steps; i++) {
-        double loss;
-        check(lode__trainer_step(it.trainer, &loss, &error), &error);
-        const lode_item_view *view = task_of(&it)->others;
-        for (size_t slot = 0; slot < view->count; slot++) {
-            const uint32_t own = kept_of(view, slot, &values, &of);
-            assert_true(own != 0);
-            kept += (size_t)__builtin_popcount(own);
-            possible += view->inputs.field_count;
-            *bits = *bits * 31 + own;
-        }
-    }
-    *fields = (double)kept / (double)possible;
-    *share = (double)values / (double)of;
-    close_trainer(&it);
-}
-
-static void test_what_is_left_out(void **state) {
-    double fields, values;
-    uint64_t first, second;
-    shares(*state, "  - {type: micrec.feature, ratio: 0.5, drop: [field]}\n", 4, &fields, &values,
-           &first);
-    // of 5 fields half stay, and one where none would: .5 + .5^5 / 5
-    assert_true(fabs(fields - (0.5 + pow(0.5, 5) / 5)) < 0.04);
-    assert_true(values == 1.0);
-    shares(*state, "  - {type: micrec.feature, ratio: 0.5, drop: [field]}\n", 4, &fields, &values,
-           &second);
-    assert_true(first == second);
-    shares(*state, "  - {type: micrec.feature, ratio: 0.3, drop: [categorical]}\n", 4, &fields,
-           &values, &second);
-    assert_true(fields == 1.0);
-    assert_true(fabs(values - (0.7 + pow(0.3, 3) / 3)) < 0.05); // three tags, of which one stays
-    assert_true(first != second);
 }
 
 // --- the bundle, threads, resume ------------------------------------------------------------------------
@@ -490,9 +278,6 @@ static void test_more_than_there_is(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_losses),
-        cmocka_unit_test(test_negatives_are_not_related),
-        cmocka_unit_test(test_catalogue),
-        cmocka_unit_test(test_what_is_left_out),
         cmocka_unit_test(test_bundle_is_the_base),
         cmocka_unit_test(test_threads_and_resume),
         cmocka_unit_test(test_resume),
