@@ -274,8 +274,22 @@ static const struct vector {
     {"exp_sum", run_exp_sum, LODE_BENCH_EXP, 0, 1, 0, 1, true, true},
 };
 
+static bool wants_vector(lode_benchmark *bench, const struct vector *v, size_t n, char name[64]) {
+    (void)snprintf(name, 64, "%s, %zu", v->name, n);
+    return lode__bench_wants(bench, name) && (!v->parameters || LODE_REAL_BITS == 32);
+}
+
+static bool wants_any(lode_benchmark *bench, size_t n) {
+    char name[64];
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        if (wants_vector(bench, &vectors[i], n, name)) return true;
+    }
+    return false;
+}
+
 // All vector kernels on arrays of n elements, which stay for all of them.
 static void vectors_of(lode_benchmark *bench, size_t n) {
+    if (!wants_any(bench, n)) return;
     call c = {.kernels = KERNELS(),
               .n = n,
               .x = numbers(bench, n),
@@ -289,8 +303,7 @@ static void vectors_of(lode_benchmark *bench, size_t n) {
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         const struct vector *v = &vectors[i];
         char name[64];
-        (void)snprintf(name, sizeof name, "%s, %zu", v->name, n);
-        if (!lode__bench_wants(bench, name) || (v->parameters && LODE_REAL_BITS != 32)) continue;
+        if (!wants_vector(bench, v, n, name)) continue;
         const lode_bench_work work = {.operations = v->operations * count,
                                       .read = count * (v->read_stored * (double)sizeof(stored) +
                                                        v->read_real * (double)sizeof(real)),

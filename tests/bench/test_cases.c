@@ -64,7 +64,6 @@ static void test_cases(void **state) {
     assert_true(run("product") > 4);
     assert_int_equal(run("50 keys"), 2 * 3); // three losses
     assert_int_equal(run("50 own keys"), 2 * 3);
-    assert_int_equal(run("softmax, 4096 queries, 4096"), 2);
     assert_int_equal(run("lazy Adam"), 2);
     assert_int_equal(run("scan"), 3);
     assert_int_equal(run("dropout"), 2 * 3); // two sizes; the noise is of no precision
