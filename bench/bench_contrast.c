@@ -12,11 +12,25 @@
 #include <stdlib.h>
 
 #include "base/random.h"
+#include "bench/bench.h"
 #include "graph/ops.h"
 #include "lodestone.h"
-#include "peak.h"
+#include "measure.h"
 
 enum { SAMPLED = 16 };
+
+/// exp of one core, in elements a second.
+static double peak_exps(const struct lode_kernels_f32 *kernels) {
+    static float x[2048];
+    double best = 0.0;
+    for (int pass = 0; pass < 20; pass++) {
+        const double start = lode__clock();
+        for (int i = 0; i < 500; i++)
+            (void)kernels->exp_sum(2048, 1.0F, x);
+        best = fmax(best, 500.0 * 2048.0 / (lode__clock() - start));
+    }
+    return best;
+}
 
 typedef struct workload {
     const char *name;
@@ -168,13 +182,13 @@ static void bench(const workload *work, lode_precision precision, size_t threads
     double forward[99], backward[99];
     for (size_t round = 0; round <= rounds; round++) { // the first one warms up
         s.spec.query->written = s.spec.key->written = false;
-        const double start = now();
+        const double start = lode__clock();
         lode__graph_forward(s.graph);
-        const double middle = now();
+        const double middle = lode__clock();
         lode__graph_backward(s.graph);
         const size_t at = round > 0 ? round - 1 : 0;
         forward[at] = middle - start;
-        backward[at] = now() - middle;
+        backward[at] = lode__clock() - middle;
     }
     qsort(forward, rounds, sizeof *forward, by_value);
     qsort(backward, rounds, sizeof *backward, by_value);
@@ -205,7 +219,9 @@ int main(int count, char **arguments) {
     const size_t threads = count > 2 ? (size_t)atoi(arguments[2]) : 1;
     const bool bf16 = count > 3 && strcmp(arguments[3], "bf16") == 0;
     const struct lode_kernels_f32 *kernels = lode__kernels_f32();
-    const double flops = bf16 ? peak_flops_bf16() : peak_flops(kernels), exps = peak_exps(kernels);
+    const lode_bench_effort effort = {15, 0.01};
+    const double flops = lode__bench_peak(bf16 ? LODE_BENCH_B16 : LODE_BENCH_F32, NULL, &effort);
+    const double exps = peak_exps(kernels);
     printf("level %s, %s, compiler " __VERSION__
            ", median of %zu; one core: %.1f GFLOP/s, %.2f Gexp/s\n",
            lode_cpu_level(), bf16 ? "bf16" : "f32", rounds, 1e-9 * flops, 1e-9 * exps);

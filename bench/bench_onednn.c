@@ -8,10 +8,12 @@
 /// prepacked weights where ours are packed, and the faster of its matmul primitive and its sgemm. The
 /// roofline is the smaller of two: multiply-adds on registers, and operands at the speed of memory where
 /// they do not fit the caches. Built only where oneDNN 2 is installed (Debian: libdnnl-dev).
+#include "bench/bench.h"
 #include "measure.h"
 
 #include "base/pool.h"
 
+#include <immintrin.h>
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <sched.h>
@@ -264,12 +266,6 @@ static void pin(lode_pool *pool) {
     stay((size_t)omp_get_thread_num());
 }
 
-static void peak_task(void *context, size_t task, size_t thread) {
-    (void)task, (void)thread;
-    peak p;
-    ((void (*)(void *))(uintptr_t)context)(&p);
-}
-
 typedef struct sweep {
     lode_pool *pool;
     const float *from;
@@ -297,19 +293,12 @@ typedef struct ceilings {
 } ceilings;
 
 static ceilings measure_ceilings(lode_pool *pool, bool b16) {
-    const size_t threads = lode__pool_threads(pool);
-    void (*const loop)(void *) = b16 ? peak_avx512bf16 : peak_avx512;
-    double best = 1e9;
-    for (size_t round = 0; round < 5 * ROUNDS; round++) {
-        const double start = lode__clock();
-        lode__pool_run(pool, threads, peak_task, (void *)(uintptr_t)loop);
-        best = LODE_MIN(best, lode__clock() - start);
-    }
-    const double work = 2e-9 * (b16 ? 32 : 16) * PEAK_CHAINS * PEAK_REPEATS * PEAK_ROUNDS;
+    const lode_bench_effort effort = {15, 0.01};
+    const double flops = lode__bench_peak(b16 ? LODE_BENCH_B16 : LODE_BENCH_F32, pool, &effort);
     sweep s = {pool, array(SWEEP, 1), array(SWEEP, 1)};
     const double seconds = measure(run_sweep, &s);
     free((void *)(uintptr_t)s.from), free(s.to);
-    return (ceilings){work * (double)threads / best, 2e-9 * SWEEP * sizeof(float) / seconds};
+    return (ceilings){1e-9 * flops, 2e-9 * SWEEP * sizeof(float) / seconds};
 }
 
 static double roofline(const shape *s, const ceilings *limit, double in, double out) {

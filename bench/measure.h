@@ -1,4 +1,4 @@
-/// What the measuring programs share: arrays, timing in turns, and the peak of multiply-adds on registers.
+/// What the measuring programs share: arrays, and timing in turns. Peaks are lode__bench_peak (src/bench/bench.h).
 #ifndef LODE_BENCH_MEASURE_H
 #define LODE_BENCH_MEASURE_H
 
@@ -8,10 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 enum { PASSES = 5 };
 
@@ -79,45 +75,5 @@ static inline float *array(size_t n, float scale) {
     }
     return x;
 }
-
-// ------------------------------------------------------------------------------------------------
-// The peak
-// ------------------------------------------------------------------------------------------------
-
-enum { PEAK_ROUNDS = 20000, PEAK_REPEATS = 4, PEAK_CHAINS = 12 };
-
-typedef struct peak {
-    float out[16];
-} peak;
-
-#if defined(__x86_64__)
-#define PEAK_EACH(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
-#define PEAK(name, features, vec, bits, kind, store)                                               \
-    __attribute__((target(features))) static void name(void *argument) {                           \
-        const vec y = _mm##bits##_set1_ps(0.999f), z = _mm##bits##_set1_ps(1e-3f);                 \
-        vec x0 = z, x1 = z, x2 = z, x3 = z, x4 = z, x5 = z;                                        \
-        vec x6 = z, x7 = z, x8 = z, x9 = z, x10 = z, x11 = z, sum = z;                             \
-        for (int round = 0; round < PEAK_ROUNDS; round++) {                                        \
-            PEAK_EACH(PEAK_STEP_##kind)                                                            \
-            PEAK_EACH(PEAK_STEP_##kind) PEAK_EACH(PEAK_STEP_##kind) PEAK_EACH(PEAK_STEP_##kind)    \
-        }                                                                                          \
-        PEAK_EACH(PEAK_SUM_##bits)                                                                 \
-        store(((peak *)argument)->out, sum);                                                       \
-    }
-// The empty assembly keeps the chains apart: equal ones would be merged.
-#define PEAK_STEP_256(i)                                                                           \
-    __asm__("" : "+x"(x##i));                                                                      \
-    x##i = _mm256_fmadd_ps(x##i, y, z);
-#define PEAK_SUM_256(i) sum = _mm256_fmadd_ps(sum, y, x##i);
-#define PEAK_STEP_512(i)                                                                           \
-    __asm__("" : "+v"(x##i));                                                                      \
-    x##i = _mm512_fmadd_ps(x##i, y, z);
-#define PEAK_STEP_b16(i)                                                                           \
-    __asm__("" : "+v"(x##i));                                                                      \
-    x##i = _mm512_dpbf16_ps(x##i, (__m512bh)y, (__m512bh)z);
-#define PEAK_SUM_512(i) sum = _mm512_fmadd_ps(sum, y, x##i);
-PEAK(peak_avx512, "avx512f", __m512, 512, 512, _mm512_storeu_ps)
-PEAK(peak_avx512bf16, "avx512f,avx512bf16", __m512, 512, b16, _mm512_storeu_ps)
-#endif
 
 #endif

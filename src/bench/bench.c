@@ -36,7 +36,7 @@ const lode_key lode__bench_keys[] = {
      .type = LODE_KEY_BOOL,
      .offset = AT(quick),
      .fallback = "false",
-     .help = "Shorter repeats: under 20 seconds, and noisier."},
+     .help = "Shorter repeats: about 25 seconds, and noisier."},
     {.name = "only",
      .type = LODE_KEY_TEXT,
      .offset = AT(only),
@@ -200,6 +200,7 @@ static lode_status check_only(lode_benchmark *bench, lode_error *error) {
     if (bench->only == NULL) return LODE_OK;
     bench->listing = true;
     lode__bench_cases_f32(bench);
+    lode__bench_wholes(bench);
     bench->listing = false;
     if (bench->failed) return lode__fail_memory(error);
     if (bench->matched > 0) return LODE_OK;
@@ -214,6 +215,7 @@ static lode_status measure(lode_benchmark *bench, lode_error *error) {
     LODE_TRY(lode__bench_bandwidth(bench, error));
     lode__bench_cases_f32(bench);
     lode__bench_cases_b16(bench);
+    lode__bench_wholes(bench);
     if (bench->stopped) return lode__fail(error, LODE_E_STOPPED, "stopped");
     return bench->failed ? lode__fail_memory(error) : LODE_OK;
 }

@@ -1,9 +1,10 @@
 /// `lode_bench`: what this machine can do, and how near to that the kernels come.
 ///
 ///     work.c      accounting: operations and bytes of a kernel call, its floor, repeats into a timing
-///     peak.c      arithmetic on registers alone: f32, bf16, int8, by instruction level
+///     peak.c      arithmetic on registers alone: f32, bf16, int16, int8, by instruction level
 ///     memory.c    bandwidth: sequential at four sizes, random rows
 ///     cases.c     every kernel of the table on the shapes of training; compiled once a precision
+///     whole.c     what is more than a kernel of the table: contrastive losses, lazy Adam, the scan
 ///     bench.c     options, ceilings, warnings, the report
 ///
 /// The floor of a call is the larger of two times: its operations at the measured arithmetic peak, and its bytes (each
@@ -22,7 +23,8 @@
 // ---- work.c ----
 
 /// What has to be done at least: operations (a multiply-add is two, an exponential LODE_BENCH_EXP), bytes.
-#define LODE_BENCH_EXP 20.0
+#define LODE_BENCH_EXP  20.0
+#define LODE_BENCH_ADAM 12.0 ///< of an element
 
 typedef struct lode_bench_work {
     double operations;
@@ -30,7 +32,8 @@ typedef struct lode_bench_work {
     enum {
         LODE_BENCH_STREAM, ///< reads, and writes elsewhere
         LODE_BENCH_UPDATE, ///< writes what it has read
-        LODE_BENCH_RANDOM  ///< reads rows of 256 bytes in random order, from far above the caches
+        LODE_BENCH_RANDOM, ///< reads rows of 256 bytes in random order, from far above the caches
+        LODE_BENCH_RANDOM_UPDATE ///< writes what it has read of them
     } pattern;
 } lode_bench_work;
 
@@ -40,6 +43,17 @@ lode_bench_work lode__bench_product(size_t m, size_t n, size_t k, size_t operand
 /// Attention of one sequence, forward or backward. A causal one has length (length + 1) / 2 pairs.
 lode_bench_work lode__bench_attention(size_t length, size_t heads, size_t width, bool causal,
                                       bool backward, size_t element);
+
+/// A contrastive loss and its gradients: m queries of `width` against a positive each and r negatives, shared, or of
+/// their own (`own`), among n keys. Of shared keys logits count twice, as the m x r of them are not kept.
+lode_bench_work lode__bench_contrast(size_t m, size_t n, size_t r, size_t width, bool own,
+                                     size_t element);
+/// Random rows of `width` elements of a table far above the caches, a multiply-add an element.
+lode_bench_work lode__bench_gather(size_t rows, size_t width, size_t element);
+/// Gradient rows of `element` bytes a number summed by id, and Adam on the `distinct` rows of floats that they touch.
+lode_bench_work lode__bench_lazy_adam(size_t entries, size_t distinct, size_t width, size_t element);
+/// Queries against the items of a quantised table (kernel/scan.h), which stream by once.
+lode_bench_work lode__bench_scan(size_t queries, size_t words, size_t groups);
 
 typedef struct lode_bench_timing {
     double best, median, worst; ///< seconds of one call
@@ -65,16 +79,31 @@ enum { LODE_BENCH_NEAR, LODE_BENCH_SECOND, LODE_BENCH_THIRD, LODE_BENCH_FAR, LOD
 
 /// Measured with one thread; 0 = not known.
 typedef struct lode_bench_ceilings {
-    double f32, b16;                 ///< operations per second
+    double f32, b16, int8;           ///< operations per second
     size_t holds[LODE_BENCH_LEVELS]; ///< bytes that a level of memory holds, rising; the last holds all
     /// Bytes per second; in a copy and an update what is read and what is written count.
     double read[LODE_BENCH_LEVELS], copy[LODE_BENCH_LEVELS], update[LODE_BENCH_LEVELS];
-    double rows; ///< bytes per second, random rows
+    double rows, update_rows; ///< bytes per second, random rows
 } lode_bench_ceilings;
 
 /// Seconds of `work` at best; *arithmetic says which of the two bounds it. 0 = no ceiling is known.
 double lode__bench_floor(const lode_bench_ceilings *ceilings, double peak,
                          const lode_bench_work *work, bool *arithmetic);
+
+// ---- peak.c ----
+
+/// What kernels compute with; INT8 is the scan (kernel/scan.h), which has 16-bit products where there is no VNNI.
+typedef enum lode_bench_arithmetic {
+    LODE_BENCH_F32,
+    LODE_BENCH_B16,
+    LODE_BENCH_INT8,
+    LODE_BENCH_ARITHMETICS
+} lode_bench_arithmetic;
+
+/// Operations per second on registers, with the best instruction that the level in use computes with, on all threads
+/// of the pool at once (NULL = on the caller's alone); 0 = not known on this machine.
+double lode__bench_peak(lode_bench_arithmetic arithmetic, lode_pool *pool,
+                        const lode_bench_effort *effort);
 
 // ---- bench.c ----
 
@@ -116,11 +145,12 @@ void lode__bench_ceiling(lode_benchmark *bench, const char *name, const char *un
 void lode__bench_case(lode_benchmark *bench, const char *name, const char *precision, double peak,
                       const lode_bench_work *work, void (*call)(void *), void *context);
 
-// ---- peak.c, memory.c, cases.c ----
+// ---- peak.c, memory.c, cases.c, whole.c ----
 
 void lode__bench_peaks(lode_benchmark *bench);
 LODE_CHECK lode_status lode__bench_bandwidth(lode_benchmark *bench, lode_error *error);
 void lode__bench_cases_f32(lode_benchmark *bench);
 void lode__bench_cases_b16(lode_benchmark *bench);
+void lode__bench_wholes(lode_benchmark *bench);
 
 #endif

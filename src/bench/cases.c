@@ -3,6 +3,7 @@
 /// `stored` is what activations are kept in, `real` what parameters and statistics are (kernel/real.h). A new kernel gets
 /// a case here: what it has to do at least, and a call.
 #include "bench/bench.h"
+#include "kernel/dropout.h"
 #include "kernel/real.h"
 
 #include <string.h>
@@ -12,10 +13,12 @@
 #if LODE_REAL_BITS == 32
 #define PRECISION "f32"
 #define KERNELS   lode__kernels_f32
+#define KEEP      keep_f32
 #define PEAK      f32
 #else
 #define PRECISION "bf16"
 #define KERNELS   lode__kernels_b16
+#define KEEP      keep_b16
 #define PEAK      b16
 #endif
 
@@ -200,6 +203,17 @@ RUN(narrow, c->kernels->narrow(c->n, c->u, c->x))
 RUN(activation_backward, c->kernels->activation_backward(c->n, LODE_RELU, c->x, c->y))
 RUN(column_sum, c->kernels->column_sum(c->n / WIDTH, WIDTH, c->x, WIDTH, c->u))
 
+static void run_noise(void *context) {
+    const call *c = context;
+    const lode_noise noise = {{1, 2}, {3, 4, 5}, 6554};
+    lode__dropout_kernels()->noise(c->n, &noise, c->index);
+}
+
+static void run_dropout(void *context) {
+    const call *c = context;
+    lode__dropout_kernels()->KEEP(c->n, c->index, (real)1.1, c->x, false, c->y);
+}
+
 static void run_layer_norm(void *context) {
     call *c = context;
     for (size_t i = 0; i < c->n; i += WIDTH) {
@@ -231,6 +245,11 @@ static void run_adam(void *context) {
     c->kernels->adam(c->n, &adam, c->u, c->v, c->w, c->g);
 }
 
+// A block of Philox is 128 bits for 8 elements: ten rounds of two products, four exclusive ors and two additions; a
+// comparison each. A bit is a 32nd of a float.
+#define NOISE 11
+#define BIT   (1 / 32.0)
+
 // Operations, and elements stored or real that are read and written, for each of n.
 static const struct vector {
     const char *name;
@@ -249,12 +268,28 @@ static const struct vector {
     {"column_sum rows of 64", run_column_sum, 1, 1, 0, 0, 0, false, false},
     {"layer_norm rows of 64", run_layer_norm, 8, 2, 0, 1, 0, false, false},
     {"layer_norm_backward rows of 64", run_layer_norm_backward, 14, 2, 0, 1, 0, false, false},
-    {"adam", run_adam, 12, 0, 4, 0, 3, true, true},
+    {"noise of dropout", run_noise, NOISE, 0, 0, 0, BIT, false, true},
+    {"dropout", run_dropout, 1, 1, BIT, 1, 0, false, false},
+    {"adam", run_adam, LODE_BENCH_ADAM, 0, 4, 0, 3, true, true},
     {"exp_sum", run_exp_sum, LODE_BENCH_EXP, 0, 1, 0, 1, true, true},
 };
 
+static bool wants_vector(lode_benchmark *bench, const struct vector *v, size_t n, char name[64]) {
+    (void)snprintf(name, 64, "%s, %zu", v->name, n);
+    return lode__bench_wants(bench, name) && (!v->parameters || LODE_REAL_BITS == 32);
+}
+
+static bool wants_any(lode_benchmark *bench, size_t n) {
+    char name[64];
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        if (wants_vector(bench, &vectors[i], n, name)) return true;
+    }
+    return false;
+}
+
 // All vector kernels on arrays of n elements, which stay for all of them.
 static void vectors_of(lode_benchmark *bench, size_t n) {
+    if (!wants_any(bench, n)) return;
     call c = {.kernels = KERNELS(),
               .n = n,
               .x = numbers(bench, n),
@@ -268,8 +303,7 @@ static void vectors_of(lode_benchmark *bench, size_t n) {
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         const struct vector *v = &vectors[i];
         char name[64];
-        (void)snprintf(name, sizeof name, "%s, %zu", v->name, n);
-        if (!lode__bench_wants(bench, name) || (v->parameters && LODE_REAL_BITS != 32)) continue;
+        if (!wants_vector(bench, v, n, name)) continue;
         const lode_bench_work work = {.operations = v->operations * count,
                                       .read = count * (v->read_stored * (double)sizeof(stored) +
                                                        v->read_real * (double)sizeof(real)),
@@ -281,29 +315,81 @@ static void vectors_of(lode_benchmark *bench, size_t n) {
     lode__bench_let_go(bench);
 }
 
-// Bags of 16 random rows of a table of 512 MiB.
-static void gather(lode_benchmark *bench) {
+// ------------------------------------------------------------------------------------------------
+// Random rows of a table of 2^21
+// ------------------------------------------------------------------------------------------------
+
+enum { TABLE = 2 << 20, PICKED = 1 << 18, CANDIDATES = 50 };
+
+static void run_gather_dot(void *context) {
+    const call *c = context;
+    c->kernels->gather_dot(c->count / CANDIDATES, CANDIDATES, WIDTH, c->x, c->ids, c->y, c->u);
+}
+
+static void run_weighted_sum(void *context) {
+    const call *c = context;
+    const lode_weighted_sum sum = {.rows = c->count / CANDIDATES,
+                                   .n = WIDTH,
+                                   .width = CANDIDATES,
+                                   .ids = c->ids,
+                                   .weights = c->u,
+                                   .table = c->x,
+                                   .scale = 1,
+                                   .out = c->y};
+    c->kernels->weighted_sum(&sum);
+}
+
+static int32_t *random_ids(lode_benchmark *bench) {
+    int32_t *ids = lode__bench_hold(bench, PICKED, sizeof *ids);
+    uint64_t state = 1;
+    for (size_t i = 0; i < PICKED && !bench->failed; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        ids[i] = (int32_t)((state >> 32) % TABLE);
+    }
+    return ids;
+}
+
+static void *zeros(lode_benchmark *bench, size_t rows, size_t element) {
+    void *memory = lode__bench_hold(bench, rows * WIDTH, element);
+    if (!bench->failed) memset(memory, 0, rows * WIDTH * element);
+    return memory;
+}
+
+static void gather_sum(lode_benchmark *bench) {
     const char *name = "gather_sum bags of 16 rows of 64, random";
     if (!lode__bench_wants(bench, name)) return;
-    const size_t rows = (size_t)2 << 20, count = 1 << 18;
     call c = {.kernels = KERNELS(),
-              .count = count,
-              .g = lode__bench_hold(bench, rows * WIDTH, sizeof(real)),
-              .y = lode__bench_hold(bench, WIDTH * WIDTH, sizeof(stored)),
-              .ids = lode__bench_hold(bench, count, sizeof *c.ids)};
-    if (!bench->failed) {
-        memset(c.g, 0, rows * WIDTH * sizeof *c.g);
-        uint64_t state = 1;
-        for (size_t i = 0; i < count; i++) {
-            state = state * 6364136223846793005u + 1442695040888963407u;
-            c.ids[i] = (int32_t)((state >> 32) % rows);
-        }
-    }
-    add_case(bench, name,
-             (lode_bench_work){.operations = (double)count * WIDTH,
-                               .read = (double)count * WIDTH * (double)sizeof(real),
-                               .pattern = LODE_BENCH_RANDOM},
-             run_gather_sum, &c);
+              .count = PICKED,
+              .g = zeros(bench, TABLE, sizeof(real)),
+              .y = zeros(bench, WIDTH, sizeof(stored)),
+              .ids = random_ids(bench)};
+    lode_bench_work work = lode__bench_gather(c.count, WIDTH, sizeof(real));
+    work.operations /= 2; // additions alone
+    add_case(bench, name, work, run_gather_sum, &c);
+}
+
+static void gather_dot(lode_benchmark *bench) {
+    const char *name = "gather_dot 50 rows of 64 a query, random";
+    if (!lode__bench_wants(bench, name)) return;
+    call c = {.kernels = KERNELS(),
+              .count = PICKED / CANDIDATES * CANDIDATES,
+              .y = zeros(bench, TABLE, sizeof(stored)),
+              .x = numbers(bench, PICKED / CANDIDATES * WIDTH),
+              .u = lode__bench_floats(bench, PICKED, 0),
+              .ids = random_ids(bench)};
+    add_case(bench, name, lode__bench_gather(c.count, WIDTH, sizeof(stored)), run_gather_dot, &c);
+}
+
+static void weighted_sum(lode_benchmark *bench) {
+    const char *name = "weighted_sum 50 rows of 64 a query, random";
+    if (!lode__bench_wants(bench, name)) return;
+    call c = {.kernels = KERNELS(),
+              .count = PICKED / CANDIDATES * CANDIDATES,
+              .x = zeros(bench, TABLE, sizeof(stored)),
+              .y = zeros(bench, PICKED / CANDIDATES, sizeof(stored)),
+              .u = lode__bench_floats(bench, PICKED, 1),
+              .ids = random_ids(bench)};
+    add_case(bench, name, lode__bench_gather(c.count, WIDTH, sizeof(stored)), run_weighted_sum, &c);
 }
 
 void LODE_REAL(lode__bench_cases)(lode_benchmark *bench) {
@@ -316,7 +402,9 @@ void LODE_REAL(lode__bench_cases)(lode_benchmark *bench) {
     }
     vectors_of(bench, SMALL);
     vectors_of(bench, LARGE);
-    gather(bench);
+    gather_sum(bench);
+    gather_dot(bench);
+    weighted_sum(bench);
 }
 
 #else

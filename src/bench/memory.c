@@ -22,6 +22,7 @@ typedef struct loops {
     void (*update)(uint8_t *array, size_t bytes);
     void (*copy)(const uint8_t *from, uint8_t *to, size_t bytes);
     void (*rows)(const uint8_t *table, const uint32_t *rows, size_t count, uint8_t *ring);
+    void (*update_rows)(uint8_t *table, const uint32_t *rows, size_t count);
 } loops;
 
 typedef struct memory {
@@ -31,56 +32,64 @@ typedef struct memory {
     uint8_t *arrays;       // [threads, stride]
     size_t stride;
     uint64_t sum; // so that reading is not left out
-    const uint8_t *table;
+    uint8_t *table;
     const uint32_t *rows; // [threads, count]
     size_t count;
 } memory;
 
-#define LOOPS(level, attribute)                                                                    \
-    attribute static uint64_t read_##level(const uint8_t *array, size_t bytes) {                   \
-        lanes a = {0}, b = {0}, c = {0}, d = {0};                                                  \
-        for (size_t i = 0; i + 256 <= bytes; i += 256) {                                           \
-            const lanes *x = (const lanes *)(const void *)(array + i);                             \
-            a += x[0], b += x[1], c += x[2], d += x[3];                                            \
-        }                                                                                          \
-        a += b, c += d, a += c;                                                                    \
-        return a[0] + a[1] + a[2] + a[3] + a[4] + a[5] + a[6] + a[7];                              \
-    }                                                                                              \
-    attribute static void write_##level(uint8_t *array, size_t bytes) {                            \
-        const lanes value = {1, 2, 3, 4, 5, 6, 7, 8};                                              \
-        for (size_t i = 0; i + 256 <= bytes; i += 256) {                                           \
-            lanes *x = (lanes *)(void *)(array + i);                                               \
-            x[0] = value, x[1] = value, x[2] = value, x[3] = value;                                \
-            __asm__ volatile("" ::: "memory");                                                     \
-        }                                                                                          \
-    }                                                                                              \
-    attribute static void update_##level(uint8_t *array, size_t bytes) {                           \
-        const lanes value = {1, 2, 3, 4, 5, 6, 7, 8};                                              \
-        for (size_t i = 0; i + 256 <= bytes; i += 256) {                                           \
-            lanes *x = (lanes *)(void *)(array + i);                                               \
-            x[0] += value, x[1] += value, x[2] += value, x[3] += value;                            \
-            __asm__ volatile("" ::: "memory");                                                     \
-        }                                                                                          \
-    }                                                                                              \
-    attribute static void copy_##level(const uint8_t *from, uint8_t *to, size_t bytes) {           \
-        for (size_t i = 0; i + 256 <= bytes; i += 256) {                                           \
-            const lanes *x = (const lanes *)(const void *)(from + i);                              \
-            lanes *y = (lanes *)(void *)(to + i);                                                  \
-            y[0] = x[0], y[1] = x[1], y[2] = x[2], y[3] = x[3];                                    \
-            __asm__ volatile("" ::: "memory");                                                     \
-        }                                                                                          \
-    }                                                                                              \
-    attribute static void rows_##level(const uint8_t *table, const uint32_t *rows, size_t count,   \
-                                       uint8_t *ring) {                                            \
-        for (size_t i = 0; i < count; i++) {                                                       \
-            const uint8_t *next = table + (size_t)rows[i + AHEAD < count ? i + AHEAD : i] * ROW;   \
-            __builtin_prefetch(next), __builtin_prefetch(next + 64);                               \
-            __builtin_prefetch(next + 128), __builtin_prefetch(next + 192);                        \
-            copy_##level(table + (size_t)rows[i] * ROW, ring + i % RING * ROW, ROW);               \
-        }                                                                                          \
-    }                                                                                              \
-    static const loops loops_##level = {read_##level, write_##level, update_##level, copy_##level, \
-                                        rows_##level};
+#define LOOPS(level, attribute)                                                                     \
+    attribute static uint64_t read_##level(const uint8_t *array, size_t bytes) {                    \
+        lanes a = {0}, b = {0}, c = {0}, d = {0};                                                   \
+        for (size_t i = 0; i + 256 <= bytes; i += 256) {                                            \
+            const lanes *x = (const lanes *)(const void *)(array + i);                              \
+            a += x[0], b += x[1], c += x[2], d += x[3];                                             \
+        }                                                                                           \
+        a += b, c += d, a += c;                                                                     \
+        return a[0] + a[1] + a[2] + a[3] + a[4] + a[5] + a[6] + a[7];                               \
+    }                                                                                               \
+    attribute static void write_##level(uint8_t *array, size_t bytes) {                             \
+        const lanes value = {1, 2, 3, 4, 5, 6, 7, 8};                                               \
+        for (size_t i = 0; i + 256 <= bytes; i += 256) {                                            \
+            lanes *x = (lanes *)(void *)(array + i);                                                \
+            x[0] = value, x[1] = value, x[2] = value, x[3] = value;                                 \
+            __asm__ volatile("" ::: "memory");                                                      \
+        }                                                                                           \
+    }                                                                                               \
+    attribute static void update_##level(uint8_t *array, size_t bytes) {                            \
+        const lanes value = {1, 2, 3, 4, 5, 6, 7, 8};                                               \
+        for (size_t i = 0; i + 256 <= bytes; i += 256) {                                            \
+            lanes *x = (lanes *)(void *)(array + i);                                                \
+            x[0] += value, x[1] += value, x[2] += value, x[3] += value;                             \
+            __asm__ volatile("" ::: "memory");                                                      \
+        }                                                                                           \
+    }                                                                                               \
+    attribute static void copy_##level(const uint8_t *from, uint8_t *to, size_t bytes) {            \
+        for (size_t i = 0; i + 256 <= bytes; i += 256) {                                            \
+            const lanes *x = (const lanes *)(const void *)(from + i);                               \
+            lanes *y = (lanes *)(void *)(to + i);                                                   \
+            y[0] = x[0], y[1] = x[1], y[2] = x[2], y[3] = x[3];                                     \
+            __asm__ volatile("" ::: "memory");                                                      \
+        }                                                                                           \
+    }                                                                                               \
+    attribute static void rows_##level(const uint8_t *table, const uint32_t *rows, size_t count,    \
+                                       uint8_t *ring) {                                             \
+        for (size_t i = 0; i < count; i++) {                                                        \
+            const uint8_t *next = table + (size_t)rows[i + AHEAD < count ? i + AHEAD : i] * ROW;    \
+            __builtin_prefetch(next), __builtin_prefetch(next + 64);                                \
+            __builtin_prefetch(next + 128), __builtin_prefetch(next + 192);                         \
+            copy_##level(table + (size_t)rows[i] * ROW, ring + i % RING * ROW, ROW);                \
+        }                                                                                           \
+    }                                                                                               \
+    attribute static void update_rows_##level(uint8_t *table, const uint32_t *rows, size_t count) { \
+        for (size_t i = 0; i < count; i++) {                                                        \
+            const uint8_t *next = table + (size_t)rows[i + AHEAD < count ? i + AHEAD : i] * ROW;    \
+            __builtin_prefetch(next, 1), __builtin_prefetch(next + 64, 1);                          \
+            __builtin_prefetch(next + 128, 1), __builtin_prefetch(next + 192, 1);                   \
+            update_##level(table + (size_t)rows[i] * ROW, ROW);                                     \
+        }                                                                                           \
+    }                                                                                               \
+    static const loops loops_##level = {read_##level, write_##level, update_##level,                \
+                                        copy_##level, rows_##level,  update_rows_##level};
 
 LOOPS(plain, )
 #if defined(__x86_64__)
@@ -106,7 +115,8 @@ static void copy_library(const uint8_t *from, uint8_t *to, size_t bytes) {
     __asm__ volatile("" ::: "memory");
 }
 
-static const loops loops_library = {read_plain, set_library, update_plain, copy_library, rows_plain};
+static const loops loops_library = {read_plain,   set_library, update_plain,
+                                    copy_library, rows_plain,  update_rows_plain};
 
 static void read_task(void *context, size_t task, size_t thread) {
     memory *m = context;
@@ -147,6 +157,11 @@ static void rows_task(void *context, size_t task, size_t thread) {
     (void)thread;
     _Alignas(64) uint8_t ring[RING * ROW];
     m->loops->rows(m->table, m->rows + task * m->count, m->count, ring);
+}
+
+static void one_update_rows(void *context) {
+    const memory *m = context;
+    m->loops->update_rows(m->table, m->rows, m->count);
 }
 
 #define ONE_AND_ALL(name)                                                                          \
@@ -238,6 +253,11 @@ static lode_status random_rows(lode_benchmark *bench, lode_error *error) {
         m.rows = rows;
         bench->ceilings.rows = one(bench, "random rows of 256 bytes", "memory",
                                    (double)m.count * ROW, one_rows, all_rows, &m);
+        const lode_bench_timing timing = lode__bench_measure(&bench->effort, one_update_rows, &m);
+        const double moved = 2 * (double)m.count * ROW;
+        lode__bench_ceiling(bench, "update of random rows of 256 bytes, memory", "GB/s", 1, moved,
+                            &timing);
+        bench->ceilings.update_rows = moved / timing.best;
     }
     lode__huge_free(table, bytes, 1);
     lode__free(rows);

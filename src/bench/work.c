@@ -1,6 +1,7 @@
 /// Accounting: what a call has to do at least, how long that takes at best, and repeats into one timing.
 #include "base/clock.h"
 #include "bench/bench.h"
+#include "kernel/scan.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -28,6 +29,44 @@ lode_bench_work lode__bench_attention(size_t length, size_t heads, size_t width,
     return (lode_bench_work){.operations = 2 * products * pairs * dim + LODE_BENCH_EXP * pairs * h,
                              .read = array * (backward ? 5 : 3),
                              .written = array * (backward ? 3 : 1)};
+}
+
+lode_bench_work lode__bench_contrast(size_t m, size_t n, size_t r, size_t width, bool own,
+                                     size_t element) {
+    const double pairs = (double)m * ((double)r + 1);
+    // Logits, gradients of queries and of keys; logits once more where keys are shared.
+    const double products = own ? 3 : 4, exponentials = own ? 1 : 2;
+    const double arrays = ((double)m + (double)n) * (double)width * (double)element;
+    return (lode_bench_work){.operations = 2 * products * pairs * (double)width +
+                                           exponentials * LODE_BENCH_EXP * pairs,
+                             .read = 2 * arrays,
+                             .written = arrays};
+}
+
+lode_bench_work lode__bench_gather(size_t rows, size_t width, size_t element) {
+    const double elements = (double)rows * (double)width;
+    return (lode_bench_work){.operations = 2 * elements,
+                             .read = elements * (double)element,
+                             .pattern = LODE_BENCH_RANDOM};
+}
+
+lode_bench_work lode__bench_lazy_adam(size_t entries, size_t distinct, size_t width, size_t element) {
+    const double summed = (double)entries * (double)width;
+    const double updated = (double)distinct * (double)width;
+    const double state = 3 * updated * (double)sizeof(float); // value and two moments
+    return (lode_bench_work){.operations = 2 * summed + LODE_BENCH_ADAM * updated,
+                             .read = (double)entries * (double)sizeof(int32_t) +
+                                     summed * (double)element + state,
+                             .written = state,
+                             .pattern = LODE_BENCH_RANDOM_UPDATE};
+}
+
+lode_bench_work lode__bench_scan(size_t queries, size_t words, size_t groups) {
+    const double q = (double)queries, w = (double)words, dim = 4 * (double)groups;
+    const double items = w * LODE_SCAN_WORD;
+    return (lode_bench_work){.operations = 2 * q * items * dim,
+                             .read = items * dim + q * (dim + (double)sizeof(int32_t)),
+                             .written = q * w * (double)sizeof(uint64_t)};
 }
 
 static int rising(const void *x, const void *y) {
@@ -78,10 +117,11 @@ double lode__bench_floor(const lode_bench_ceilings *ceilings, double peak,
     while (level + 1 < LODE_BENCH_LEVELS && bytes > (double)ceilings->holds[level]) {
         level++;
     }
-    const double bandwidth = work->pattern == LODE_BENCH_RANDOM   ? ceilings->rows
-                             : work->pattern == LODE_BENCH_UPDATE ? ceilings->update[level]
-                             : work->written > 0                  ? ceilings->copy[level]
-                                                                  : ceilings->read[level];
+    const double bandwidth = work->pattern == LODE_BENCH_RANDOM          ? ceilings->rows
+                             : work->pattern == LODE_BENCH_RANDOM_UPDATE ? ceilings->update_rows
+                             : work->pattern == LODE_BENCH_UPDATE        ? ceilings->update[level]
+                             : work->written > 0                         ? ceilings->copy[level]
+                                                                         : ceilings->read[level];
     const double by_arithmetic = peak > 0 ? work->operations / peak : 0;
     const double by_bytes = bandwidth > 0 ? bytes / bandwidth : 0;
     *arithmetic = by_arithmetic >= by_bytes;

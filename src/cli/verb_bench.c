@@ -88,7 +88,7 @@ int cli_bench(int argc, char **argv) {
     const char *only = NULL, *threads = NULL;
     bool json = false, quiet = false, quick = false;
     const cli_option options[] = {
-        {0, "quick", CLI_FLAG, &quick, NULL, "shorter repeats: under 20 seconds, and noisier"},
+        {0, "quick", CLI_FLAG, &quick, NULL, "shorter repeats: about 25 seconds, and noisier"},
         {0, "only", CLI_TEXT, &only, "NAME", "the kernels whose names contain this"},
         {0, "threads", CLI_TEXT, &threads, "N", "threads of the whole machine; default: all"},
         {0, "json", CLI_FLAG, &json, NULL, "print the report as JSON"},

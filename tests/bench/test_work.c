@@ -15,7 +15,8 @@ static const lode_bench_ceilings machine = {.f32 = 100e9,
                                             .read = {80e9, 40e9, 20e9, 10e9},
                                             .copy = {60e9, 30e9, 15e9, 5e9},
                                             .update = {64e9, 32e9, 16e9, 8e9},
-                                            .rows = 2e9};
+                                            .rows = 2e9,
+                                            .update_rows = 3e9};
 
 static void test_a_product_is_counted_by_hand(void **state) {
     (void)state;
@@ -45,6 +46,61 @@ static void test_attention_is_counted_by_hand(void **state) {
     assert_near(work.written, 3 * 24 * 2);
 }
 
+static void test_contrastive_losses_are_counted_by_hand(void **state) {
+    (void)state;
+    // 3 queries, 5 keys of 4 columns; a positive and 2 negatives each: 9 pairs. 8 rows of 4 columns are 32 numbers,
+    // read forward and backward; their gradients are written. Logits twice, two gradients: 4 products.
+    lode_bench_work work = lode__bench_contrast(3, 5, 2, 4, false, 4);
+    assert_near(work.operations, 4 * 2 * 9 * 4 + 2 * LODE_BENCH_EXP * 9);
+    assert_near(work.read, 2 * 32 * 4);
+    assert_near(work.written, 32 * 4);
+    assert_int_equal(work.pattern, LODE_BENCH_STREAM);
+    // With keys of their own (9 of them) logits are kept: 3 products, an exponential a pair.
+    work = lode__bench_contrast(3, 9, 2, 4, true, 2);
+    assert_near(work.operations, 3 * 2 * 9 * 4 + LODE_BENCH_EXP * 9);
+    assert_near(work.read, 2 * 48 * 2);
+    assert_near(work.written, 48 * 2);
+}
+
+static void test_random_rows_are_counted_by_hand(void **state) {
+    (void)state;
+    lode_bench_work work = lode__bench_gather(7, 4, 2); // 28 numbers
+    assert_near(work.operations, 56);
+    assert_near(work.read, 56);
+    assert_near(work.written, 0);
+    assert_int_equal(work.pattern, LODE_BENCH_RANDOM);
+    // 7 gradient rows of 4 columns in bfloat16 and their ids touch 5 rows: 20 numbers, each with two moments.
+    work = lode__bench_lazy_adam(7, 5, 4, 2);
+    assert_near(work.operations, 2 * 28 + 12 * 20);
+    assert_near(work.read, 7 * 4 + 28 * 2 + 3 * 20 * 4);
+    assert_near(work.written, 3 * 20 * 4);
+    assert_int_equal(work.pattern, LODE_BENCH_RANDOM_UPDATE);
+}
+
+static void test_a_scan_is_counted_by_hand(void **state) {
+    (void)state;
+    // 3 queries of 2 groups (8 bytes) and a bar of 4; 5 words are 320 items of 8 bytes; a query's hits are 5 words of 8.
+    const lode_bench_work work = lode__bench_scan(3, 5, 2);
+    assert_near(work.operations, 2 * 3 * 320 * 8);
+    assert_near(work.read, 320 * 8 + 3 * (8 + 4));
+    assert_near(work.written, 3 * 5 * 8);
+}
+
+static void test_a_peak_is_known_for_what_kernels_compute_with(void **state) {
+    (void)state;
+#if defined(__x86_64__)
+    const lode_bench_effort effort = {1, 0};
+    lode_pool *pool = NULL;
+    lode_error error = {0};
+    assert_ok(lode__pool_new(&pool, 2, &error), error);
+    for (size_t a = 0; a < LODE_BENCH_ARITHMETICS; a++) {
+        assert_true(lode__bench_peak((lode_bench_arithmetic)a, NULL, &effort) > 1e6);
+        assert_true(lode__bench_peak((lode_bench_arithmetic)a, pool, &effort) > 1e6);
+    }
+    lode__pool_free(&pool);
+#endif
+}
+
 static void test_a_floor_is_the_larger_of_two_times(void **state) {
     (void)state;
     bool arithmetic = false;
@@ -60,6 +116,9 @@ static void test_a_floor_is_the_larger_of_two_times(void **state) {
     assert_near(lode__bench_floor(&machine, machine.f32, &work, &arithmetic), 500 / 64e9);
     work.pattern = LODE_BENCH_RANDOM;
     assert_near(lode__bench_floor(&machine, machine.f32, &work, &arithmetic), 500 / 2e9);
+    work.pattern = LODE_BENCH_RANDOM_UPDATE;
+    work.written = 100;
+    assert_near(lode__bench_floor(&machine, machine.f32, &work, &arithmetic), 600 / 3e9);
 }
 
 static void test_bytes_are_charged_to_the_memory_that_holds_them(void **state) {
@@ -190,6 +249,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_product_is_counted_by_hand),
         cmocka_unit_test(test_attention_is_counted_by_hand),
+        cmocka_unit_test(test_contrastive_losses_are_counted_by_hand),
+        cmocka_unit_test(test_random_rows_are_counted_by_hand),
+        cmocka_unit_test(test_a_scan_is_counted_by_hand),
+        cmocka_unit_test(test_a_peak_is_known_for_what_kernels_compute_with),
         cmocka_unit_test(test_a_floor_is_the_larger_of_two_times),
         cmocka_unit_test(test_bytes_are_charged_to_the_memory_that_holds_them),
         cmocka_unit_test(test_an_unknown_ceiling_bounds_nothing),
