@@ -9,11 +9,14 @@ was reached beside it) or raise `Skip`. `measure` calls them in turns, `verdict`
 Other talk stands on lines of its own that begin with '#' or with two spaces. The ratio is that of the medians; beside it
 stands the spread of the ratios of single rounds, which is what noise of the machine does to it.
 """
+import functools
 import glob
+import json
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections import namedtuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -22,10 +25,16 @@ TCMALLOC = ['/usr/lib/x86_64-linux-gnu/libtcmalloc.so.4', '/usr/lib/x86_64-linux
 PRODUCT = '''
 import time, torch
 torch.set_num_threads({threads})
-a, b, best = torch.randn(4096, 1280), torch.randn(1280, 128), 1e9
-for _ in range(30):
-    start = time.perf_counter(); torch.mm(a, b); best = min(best, time.perf_counter() - start)
-print(2 * 4096 * 1280 * 128 / best / 1e9)
+def best(call):
+    call()
+    found, end = [], time.perf_counter() + 0.7
+    while time.perf_counter() < end:
+        start = time.perf_counter(); call(); found.append(time.perf_counter() - start)
+    return min(found)
+
+a, b = torch.randn(4096, 1280), torch.randn(1280, 128)
+block, x = torch.nn.TransformerEncoderLayer(64, 4, 256, dropout=0.0, batch_first=True), torch.randn(256, 20, 64)
+print(2e-9 * 4096 * 1280 * 128 / best(lambda: torch.mm(a, b)), best(lambda: block(x).sum().backward()))
 '''
 
 Figure = namedtuple('Figure', 'rate quality')  # quality is a text, such as 'hit@50 .431', never empty
@@ -85,18 +94,42 @@ def peer_environment(threads, **more):
     return values
 
 
+Blas = namedtuple('Blas', 'products models gflops text')  # environments for large products and for whole models
+
+
+def try_blas(python, threads, more):
+    """(GFLOP/s of a large product, seconds of a Transformer block forward and back) with these settings, or None."""
+    out = subprocess.run([python, '-c', PRODUCT.format(threads=threads)], env=peer_environment(threads, **more),
+                         capture_output=True, text=True)
+    return tuple(map(float, out.stdout.split())) if out.returncode == 0 else None
+
+
+@functools.lru_cache(maxsize=None)
 def fastest_blas(python, threads):
-    """Debian's OpenBLAS misjudges new processors: (environment, setting, GFLOP/s) of the fastest kernels, or None."""
+    """The settings at which Debian's PyTorch is fastest, found once for all families; None where there is no PyTorch.
+
+    OpenBLAS misjudges new processors, so its kernels are tried out on a large product. Its own threads help such a
+    product and hinder the many small ones of attention, so they are tried on a Transformer block, too.
+    """
     found = []
     for coretype in ['', 'SkylakeX', 'ZEN', 'Haswell']:
-        values = peer_environment(threads, **({'OPENBLAS_CORETYPE': coretype} if coretype else {}))
-        out = subprocess.run([python, '-c', PRODUCT.format(threads=threads)], env=values, capture_output=True, text=True)
-        if out.returncode == 0:
-            found.append((float(out.stdout), coretype or 'unset', values))
+        for count in ['', '1']:
+            more = {'OPENBLAS_CORETYPE': coretype, 'OPENBLAS_NUM_THREADS': count}
+            more = {name: value for name, value in more.items() if value}
+            speeds = try_blas(python, threads, more)
+            if speeds:
+                found.append((*speeds, more))
     if not found:
         return None
-    speed, coretype, values = max(found, key=lambda one: one[0])
-    return values, coretype, speed
+    gflops, _, product = max(found, key=lambda one: one[0])
+    model = min(found, key=lambda one: one[1])[2]
+    values, models = peer_environment(threads, **product), peer_environment(threads, **model)
+
+    def words(settings):
+        return ' '.join(f'{name}={value}' for name, value in settings.items()) or 'nothing set'
+
+    text = f'{gflops:.0f} GFLOP/s in a 4096 x 1280 x 128 product ({words(product)}), models with {words(model)}, '
+    return Blas(values, models, gflops, text + values.get('LD_PRELOAD', 'glibc malloc'))
 
 
 def newest_torch():
@@ -112,17 +145,57 @@ def has_module(python, module):
     return subprocess.run([python, '-c', f'import {module}'], capture_output=True).returncode == 0
 
 
+class Program:
+    """A peer that stays alive from round to round: a line asks, a line answers. Raises Skip where it fails."""
+
+    def __init__(self, command, environment):
+        self.errors = tempfile.TemporaryFile(mode='w+')
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
+                                        env=environment)
+
+    def ask(self, *words):
+        try:
+            print(*words, file=self.process.stdin, flush=True)
+        except BrokenPipeError:
+            pass
+        answer = self.process.stdout.readline().strip()
+        if answer.startswith('error'):
+            raise Skip(answer)
+        if not answer:
+            self.errors.seek(0)
+            raise Skip('the peer ended: ' + ''.join(self.errors.read().strip().splitlines()[-1:]))
+        return answer
+
+    def ask_json(self, *words):
+        return json.loads(self.ask(*words))
+
+    def close(self):
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass  # it has ended already
+        self.process.wait()
+        self.process.stdout.close()
+        self.errors.close()
+
+
 def spread(values):
     return (max(values) - min(values)) / statistics.median(values)
 
 
-def measure(workload, sides, rounds=5):
-    """Call the sides in turns: {name: callable that returns a Figure} gives {name: [Figure, ...]}, or the Skip of a side."""
+FEW = 3  # rounds of a side that has no part in a target
+
+
+def measure(workload, sides, rounds=5, few=()):
+    """Call the sides in turns: {name: callable that returns a Figure} gives {name: [Figure, ...]}, or the Skip of a side.
+
+    @param few  names of sides that only take part in the first rounds
+    """
     found = {name: [] for name in sides}
     for number in range(rounds):
         said = []
         for name, side in sides.items():
-            if isinstance(found[name], Skip):
+            if isinstance(found[name], Skip) or (name in few and number >= FEW):
                 continue
             try:
                 found[name].append(side())
@@ -143,7 +216,8 @@ def verdict(workload, ours, peer, target, warn=True):
         if isinstance(side, Skip):
             print(f'skipped {workload} {side}', flush=True)
             return None
-    mine, theirs = [one.rate for one in ours], [one.rate for one in peer]
+    both = min(len(ours), len(peer))  # rounds of the one without the other are no comparison
+    mine, theirs = [one.rate for one in ours[:both]], [one.rate for one in peer[:both]]
     ratios = sorted(a / b for a, b in zip(mine, theirs))
     a, b = statistics.median(mine), statistics.median(theirs)
     print(f'  {workload} ours: median {a:.6g}, min {min(mine):.6g}, max {max(mine):.6g}; peer: median {b:.6g}, min {min(theirs):.6g}, '

@@ -1,9 +1,10 @@
 """FAISS and hnswlib behind one command a line, for versus_search.py; one thread searches, queries come alone.
 
-    load ITEMS QUERIES DIM | build faiss-ivf|faiss-hnsw|hnswlib|faiss-flat LISTS | search EFFORT COUNT OUT
+    load ITEMS QUERIES DIM | build faiss-ivf|faiss-hnsw|hnswlib|faiss-flat LISTS THREADS [FILE] | search EFFORT COUNT OUT
 
-Answers one line: seconds, or `error ...`.
+Answers one line: seconds, or `error ...`. A FILE that exists is read instead of building; otherwise it is written.
 """
+import os
 import sys
 import time
 
@@ -34,6 +35,28 @@ def build(kind, lists, items, threads):
     return index
 
 
+def cached(path, kind, lists, items, threads):
+    """The index of an earlier run on the same vectors, or a new one that is kept for later runs."""
+    if not os.path.exists(path):
+        index, part = build(kind, lists, items, threads), f'{path}.part'
+        if kind == 'hnswlib':
+            index.save_index(part)
+        else:
+            import faiss
+            faiss.write_index(index, part)
+        os.replace(part, path)
+        return index
+    if kind == 'hnswlib':
+        import hnswlib
+        index = hnswlib.Index(space='ip', dim=items.shape[1])
+        index.load_index(path, max_elements=len(items))
+        index.set_num_threads(1)
+        return index
+    import faiss
+    faiss.omp_set_num_threads(1)
+    return faiss.read_index(path)
+
+
 def search(index, kind, queries, effort, count):
     if kind == 'hnswlib':
         index.set_ef(max(effort, 100))
@@ -61,7 +84,9 @@ def main():
                 seconds = 0
             elif word == 'build':
                 kind = rest[0]
-                index = build(kind, int(rest[1]), items, int(rest[2]))
+                index = None  # two large ones at a time might not fit
+                lists, threads = int(rest[1]), int(rest[2])
+                index = cached(rest[3], kind, lists, items, threads) if len(rest) > 3 else build(kind, lists, items, threads)
                 seconds = time.perf_counter() - start
             else:
                 seconds, ids = search(index, kind, queries, int(rest[0]), int(rest[1]))

@@ -20,9 +20,11 @@ import argparse
 import contextlib
 import glob
 import gzip
+import itertools
 import json
 import math
 import resource
+import sys
 import time
 
 import numpy as np
@@ -159,6 +161,56 @@ def evaluate(model, users, items, maxlen):
     return {'hit@10': hit / count, 'ndcg@10': gain / count, 'cases': count}
 
 
+class Training:
+    """A model with its optimiser; what trains it returns the report of that piece of training."""
+
+    def __init__(self, windows, args):
+        torch.manual_seed(args.seed)
+        self.windows, self.args, self.losses = windows, args, []
+        self.model = SASRec(windows.items, args)
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=1e-3, betas=(0.9, 0.98))
+        bf16 = args.precision == 'bf16'
+        self.autocast = torch.autocast('cpu', torch.bfloat16) if bf16 else contextlib.nullcontext()
+
+    def step(self, batch):
+        self.optimiser.zero_grad(set_to_none=True)
+        with self.autocast:
+            loss = self.model.loss(*batch)
+        loss.backward()
+        self.optimiser.step()
+        self.losses.append(loss.item())
+
+    def epochs(self, count, most=10**9, warm=3):  # three steps warm up, as in our own clock
+        """Train `count` epochs, or until `most` steps after the first `warm` have been timed."""
+        seconds, targets, steps = 0.0, 0, 0
+        for batch in itertools.chain.from_iterable(self.windows.epoch(self.args.batch) for _ in range(count)):
+            start = time.perf_counter()
+            self.step(batch)
+            steps += 1
+            if steps > warm:
+                seconds += time.perf_counter() - start
+                targets += int((batch[1] != 0).sum())
+            if steps >= most + warm:
+                break
+        return {'targets_per_second': targets / seconds, 'seconds': seconds, 'steps': steps, 'epochs': count,
+                'loss_last': float(np.mean(self.losses[-len(self.windows.users) // self.args.batch:])),
+                'torch': torch.__version__, 'peak_rss_bytes': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+
+
+def serve(users, windows, args):
+    """Commands from standard input, a JSON line for each: `train EPOCHS` starts anew and evaluates, `go STEPS` goes on."""
+    training = None
+    for line in sys.stdin:
+        word, number = line.split()
+        if word == 'train':
+            training = Training(windows, args)
+            report = training.epochs(int(number))
+            report.update(evaluate(training.model, users, windows.items, args.maxlen))
+        else:
+            report = training.epochs(1000, int(number), 1)
+        print(json.dumps(report), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('folder')
@@ -175,38 +227,19 @@ def main():
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--evaluate', action='store_true')
+    parser.add_argument('--serve', action='store_true', help='train what standard input asks for')
     args = parser.parse_args()
-    torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     users, items = read_log(args.folder)
     windows = Windows(users, items, args.maxlen)
-    model = SASRec(items, args)
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98))
-    autocast = torch.autocast('cpu', torch.bfloat16) if args.precision == 'bf16' else contextlib.nullcontext()
-    seconds, targets, steps, losses = 0.0, 0, 0, []
-    for epoch in range(args.epochs):
-        for batch in windows.epoch(args.batch):
-            start = time.perf_counter()
-            optimiser.zero_grad(set_to_none=True)
-            with autocast:
-                loss = model.loss(*batch)
-            loss.backward()
-            optimiser.step()
-            losses.append(loss.item())
-            steps += 1
-            if steps > 3:  # the first three warm up, as in our own clock
-                seconds += time.perf_counter() - start
-                targets += int((batch[1] != 0).sum())
-            if steps >= args.steps + 3:
-                break
-        if steps >= args.steps + 3:
-            break
-    result = {'targets_per_second': targets / seconds, 'seconds': seconds, 'steps': steps, 'epochs': args.epochs,
-              'loss_last': float(np.mean(losses[-len(windows.users) // args.batch:])), 'torch': torch.__version__,
-              'peak_rss_bytes': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    if args.serve:
+        serve(users, windows, args)
+        return
+    training = Training(windows, args)
+    report = training.epochs(args.epochs, args.steps)
     if args.evaluate:
-        result.update(evaluate(model, users, items, args.maxlen))
-    print(json.dumps(result))
+        report.update(evaluate(training.model, users, items, args.maxlen))
+    print(json.dumps(report))
 
 
 main()

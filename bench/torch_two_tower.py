@@ -21,6 +21,7 @@ seen ones left out, and adds hit: the share found among the first K.
 import argparse
 import glob
 import json
+import sys
 import time
 
 import numpy as np
@@ -167,6 +168,66 @@ def rank(model, shop, most):
     return hits / len(users)
 
 
+class Training:
+    """A model with its optimisers; what trains it returns the report of that piece of training."""
+
+    def __init__(self, shop, args, loss):
+        torch.manual_seed(1)
+        self.shop, self.args, self.loss, self.losses = shop, args, loss, []
+        self.model = TwoTower(shop, args.dense_rows)
+        sparse = {id(p) for p in self.model.sparse_tables()}
+        self.optimisers = [torch.optim.Adam([p for p in self.model.parameters() if id(p) not in sparse], lr=args.rate)]
+        if sparse:
+            self.optimisers.append(torch.optim.SparseAdam(self.model.sparse_tables(), lr=args.rate))
+        self.batches = shop.batches(args.batch)
+
+    def step(self, batch):
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
+        with torch.autocast('cpu', torch.bfloat16, enabled=self.args.precision == 'bf16'):
+            loss = self.model.loss(self.loss, *batch)
+        loss.backward()
+        for optimiser in self.optimisers:
+            optimiser.step()
+        self.losses.append(loss.item())
+
+    def until(self, done, warm):
+        """The first `warm` steps are not timed; done(seconds, steps with those) says when to stop."""
+        seconds, examples, steps, first = 0.0, 0, 0, len(self.losses)
+        while not done(seconds, len(self.losses) - first):
+            batch = next(self.batches)
+            start = time.perf_counter()
+            self.step(batch)
+            if len(self.losses) - first > warm:
+                seconds += time.perf_counter() - start
+                examples += len(batch[0])
+                steps += 1
+        return {'examples_per_second': examples / seconds, 'steps': steps, 'seconds': seconds,
+                'examples': len(self.shop.position), 'parameters': sum(p.numel() for p in self.model.parameters()),
+                'loss_first': self.losses[0], 'loss_last': self.losses[-1], 'torch': torch.__version__}
+
+    def epochs(self, count, warm=3):  # as in our own clock
+        steps = count * -(-len(self.shop.position) // self.args.batch)
+        return self.until(lambda _, done: done >= steps, warm)
+
+    def spell(self, length, warm=3):
+        return self.until(lambda seconds, _: seconds >= length, warm)
+
+
+def serve(shop, args):
+    """Commands from standard input, a JSON line for each: `epoch LOSS K` starts anew and ranks, `go SECONDS` goes on."""
+    training = None
+    for line in sys.stdin:
+        word, *rest = line.split()
+        if word == 'epoch':
+            training = Training(shop, args, rest[0])
+            report = training.epochs(1)
+            report['hit'] = rank(training.model, shop, int(rest[1]))
+        else:
+            report = training.spell(float(rest[0]), 1)
+        print(json.dumps(report), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('folder')
@@ -180,50 +241,25 @@ def main():
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--rate', type=float, default=1e-3, help="Adam's")
     parser.add_argument('--dense-rows', type=int, default=1000, help='tables of up to so many rows have dense gradients')
+    parser.add_argument('--serve', action='store_true', help='train what standard input asks for')
     parser.add_argument('--profile', action='store_true', help='print the time by operation of ten steps')
     args = parser.parse_args()
-    torch.manual_seed(1)
     torch.set_num_threads(args.threads)
     shop = Shop(args.folder, args.min_history)
-    model = TwoTower(shop, args.dense_rows)
-    sparse = {id(p) for p in model.sparse_tables()}
-    optimisers = [torch.optim.Adam([p for p in model.parameters() if id(p) not in sparse], lr=args.rate)]
-    if sparse:
-        optimisers.append(torch.optim.SparseAdam(model.sparse_tables(), lr=args.rate))
-    batches, losses = shop.batches(args.batch), []
-
-    def step(batch):
-        for optimiser in optimisers:
-            optimiser.zero_grad(set_to_none=True)
-        with torch.autocast('cpu', torch.bfloat16, enabled=args.precision == 'bf16'):
-            loss = model.loss(args.loss, *batch)
-        loss.backward()
-        for optimiser in optimisers:
-            optimiser.step()
-        losses.append(loss.item())
-
+    if args.serve:
+        serve(shop, args)
+        return
+    training = Training(shop, args, args.loss)
     if args.profile:
-        step(next(batches))
+        training.step(next(training.batches))
         with torch.profiler.profile() as profile:
             for _ in range(10):
-                step(next(batches))
+                training.step(next(training.batches))
         print(profile.key_averages().table(sort_by='self_cpu_time_total', row_limit=25, max_name_column_width=60))
         return
-    seconds, examples, steps = 0.0, 0, 0
-    last = args.epochs * -(-len(shop.position) // args.batch)
-    while len(losses) < last if args.epochs else seconds < args.seconds:
-        batch = next(batches)
-        start = time.perf_counter()
-        step(batch)
-        if len(losses) > 3:  # the first three warm up, as in our own clock
-            seconds += time.perf_counter() - start
-            examples += len(batch[0])
-            steps += 1
-    report = {'examples_per_second': examples / seconds, 'steps': steps, 'seconds': seconds, 'examples': len(shop.position),
-              'parameters': sum(p.numel() for p in model.parameters()), 'loss_first': losses[0], 'loss_last': losses[-1],
-              'torch': torch.__version__}
+    report = training.epochs(args.epochs) if args.epochs else training.spell(args.seconds)
     if args.rank:
-        report['hit'] = rank(model, shop, args.rank)
+        report['hit'] = rank(training.model, shop, args.rank)
     print(json.dumps(report))
 
 

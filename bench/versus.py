@@ -35,12 +35,15 @@ def main():
     if unknown:
         parser.error(f'no family {unknown[0]}; there are {", ".join(harness.families())}')
     harness.print_context(args.lodestone, args.threads)
-    for name in chosen:
-        start = time.monotonic()
-        print(f'# ---- {name}', flush=True)
-        with tempfile.TemporaryDirectory(prefix='lodestone-versus-') as folder:
-            importlib.import_module(f'versus_{name}').run(args, folder)
-        print(f'# {name} took {time.monotonic() - start:.0f} s', flush=True)
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix='lodestone-versus-') as folder:
+        for name in chosen:
+            start = time.monotonic()
+            print(f'# ---- {name}', flush=True)
+            os.mkdir(os.path.join(folder, name))
+            importlib.import_module(f'versus_{name}').run(args, os.path.join(folder, name))
+            print(f'# {name} took {time.monotonic() - start:.0f} s', flush=True)
+    print(f'# all took {time.monotonic() - begin:.0f} s')
     if harness.below:
         print('# below their targets: ' + ', '.join(harness.below))
     return 1 if harness.below and args.strict else 0

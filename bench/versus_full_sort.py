@@ -8,7 +8,6 @@ Our figure includes coding the items, PyTorch's leaves transposing them out. See
 """
 import csv
 import io
-import json
 import os
 import subprocess
 
@@ -16,7 +15,7 @@ import harness
 
 PEER = '''
 import json, sys, time, numpy, torch
-folder, count, threads, batches = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), json.loads(sys.argv[4])
+folder, count, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 torch.set_num_threads(threads)
 users = torch.from_numpy(numpy.load(folder + '/users.npy')[:count])
 items = torch.from_numpy(numpy.load(folder + '/items.npy')).T.contiguous()
@@ -33,10 +32,11 @@ def rank(batch, count):
         out.append(torch.topk(scores, min(100, items.shape[1]), dim=1).indices)
     return time.perf_counter() - start, out
 
-batch = min((rank(batch, min(count, 4096))[0], batch) for batch in batches)[1]
-seconds, out = rank(batch, count)
-torch.cat(out).numpy().astype(numpy.uint32).tofile(folder + '/peer.u32')
-print(json.dumps({'seconds': seconds, 'batch': batch}))
+batch = min((rank(batch, min(count, 4096))[0], batch) for batch in [256, 512, 1024])[1]
+for line in sys.stdin:
+    seconds, out = rank(batch, count)
+    torch.cat(out).numpy().astype(numpy.uint32).tofile(folder + '/peer.u32')
+    print(json.dumps({'seconds': seconds, 'batch': batch}), flush=True)
 '''
 
 
@@ -70,11 +70,19 @@ def run_quietly(command):
 
 
 def make_vectors(args, folder):
-    """users.npy and items.npy of a short training, and the log's (user, item) columns."""
+    """A folder with users.npy and items.npy of a short training, and the log's (user, item) columns.
+
+    The folder stands beside `folder` and serves every family of this run.
+    """
+    folder = os.path.join(os.path.dirname(folder), 'vectors')
     data = os.path.join(os.environ.get('LODESTONE_DATA', ''), 'globo-news')
     real = os.path.isdir(data)
     if not real:
         data = os.path.join(folder, 'shop')
+    if os.path.exists(os.path.join(folder, 'items.npy')):
+        return folder, open_log(data, real)
+    os.mkdir(folder)
+    if not real:
         run_quietly([args.lodestone, 'synth', '--users', '40000', '--items', '40000', '-o', data])
     lode, out = os.path.join(folder, 'data.lode'), os.path.join(folder, 'run')
     run_quietly([args.lodestone, 'import', data, '-o', lode, '--quiet'])
@@ -82,7 +90,7 @@ def make_vectors(args, folder):
                  'train.batch=2048', '--set', 'eval.valid_cases=1000', '--set', 'model.user={tower: youtubednn}'])
     run_quietly([args.lodestone, 'encode', out, '--items', os.path.join(folder, 'items.npy'), '--users',
                  os.path.join(folder, 'users.npy')])
-    return open_log(data, real)
+    return folder, open_log(data, real)
 
 
 def open_log(data, real):
@@ -130,20 +138,18 @@ def run(args, folder):
         import numpy
         if blas is None:
             raise harness.Skip(f'{args.python} has no PyTorch (Debian: python3-torch)')
-        log = make_vectors(args, folder)
+        folder, log = make_vectors(args, folder)
         users = len(read_ids(os.path.join(folder, 'users.ids')))
         count = users if args.full else min(users, 32768)
         items, dim = lay_out(numpy, folder, log, count)
     except (harness.Skip, ImportError) as reason:
         print(f'skipped {workload} {reason}')
         return
-    environment, coretype, gflops = blas
-    print(f'# PyTorch: {gflops:.0f} GFLOP/s, OPENBLAS_CORETYPE={coretype}; {count} users x {items} items of {dim}, top 100')
-    ours = Served(args)
+    print(f'# PyTorch: {blas.text}; {count} users x {items} items of {dim}, top 100')
+    ours, peer = Served(args), harness.Program([args.python, '-c', PEER, folder, str(count), str(args.threads)], blas.products)
     ours.ask('items', os.path.join(folder, 'items.f32'), dim)
     ours.ask('queries', os.path.join(folder, 'users.f32'), dim)
     ours.ask('seen', os.path.join(folder, 'starts.u64'), os.path.join(folder, 'seen.u32'))
-    batches = [256, 512, 1024]
 
     def mine():
         seconds = ours.ask('build', 'scan', 0)
@@ -151,12 +157,7 @@ def run(args, folder):
         return harness.Figure(count / seconds, 'the lists of exact search')
 
     def theirs():
-        out = subprocess.run([args.python, '-c', PEER, folder, str(count), str(args.threads), json.dumps(batches)],
-                             env=environment, capture_output=True, text=True)
-        if out.returncode != 0:
-            raise harness.Skip('PyTorch: ' + out.stderr.strip().splitlines()[-1])
-        found = json.loads(out.stdout)
-        batches[:] = [found['batch']]  # the fastest, from the second round on
+        found = peer.ask_json('go')
         one, other = (numpy.fromfile(os.path.join(folder, name), numpy.uint32).reshape(count, -1)
                       for name in ['ours.u32', 'peer.u32'])
         same = numpy.mean([len(numpy.intersect1d(a, b)) / len(b) for a, b in zip(one[:2000], other[:2000])])
@@ -164,3 +165,4 @@ def run(args, folder):
 
     harness.compare(workload, mine, theirs, 10, args.rounds)
     ours.close()
+    peer.close()

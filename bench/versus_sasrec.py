@@ -6,7 +6,7 @@
 A rate counts targets: positions of windows that have a next click. PyTorch pads windows to 200, as the public code does;
 ours are packed. Both clocks leave out the first three steps. The peer makes its batches outside its clock, ours inside. In
 the first round both sides train so many epochs and rank all items for each user's last click (seen items out): hit@10 is
-the quality. Later rounds are cut short. Peers as in versus_training.py.
+the quality. Later rounds are cut short. Peers and rounds as in versus_training.py.
 
 The data are those of LODESTONE_DATA/ml1m-t80.
 """
@@ -16,7 +16,7 @@ import shutil
 import subprocess
 
 import harness
-from harness import Figure, Skip
+from harness import Figure, Program, Skip
 
 PEER = os.path.join(harness.HERE, 'torch_sasrec.py')
 PRESET = os.path.join(harness.ROOT, 'presets', 'sasrec-paper.yaml')
@@ -52,38 +52,15 @@ class Ours:
 
 class Torch:
     def __init__(self, args, python, environment, raw, epochs, precision):
-        self.environment, self.epochs, self.quality = environment, epochs, None
-        self.steps = '40' if args.full else '8'
-        self.command = [python, PEER, raw, '--threads', str(args.threads), '--precision', precision]
+        self.epochs, self.quality, self.steps = epochs, None, 40 if args.full else 8
+        self.program = Program([python, PEER, raw, '--threads', str(args.threads), '--precision', precision, '--serve'], environment)
 
     def __call__(self):
         first = self.quality is None
-        length = ['--epochs', str(self.epochs), '--evaluate'] if first else ['--steps', self.steps]
-        report = output(self.command + length, 'the peer', env=self.environment)
+        report = self.program.ask_json('train', self.epochs) if first else self.program.ask_json('go', self.steps)
         if first:
             self.quality = f'hit@10 {report["hit@10"]:.4f} after {self.epochs} epochs'
         return Figure(report['targets_per_second'], self.quality)
-
-
-def fastest(args, data):
-    """The environment in which the peer is fastest: (values, setting, targets a second), or None.
-
-    Attention is many small products: with Debian's threaded OpenBLAS a single thread for each of them can be several
-    times faster, and which of its kernels are best differs from processor to processor.
-    """
-    found = []
-    for coretype in ['SkylakeX', 'ZEN', 'Haswell', '']:
-        for threads in ['1', '']:
-            more = {'OPENBLAS_CORETYPE': coretype, 'OPENBLAS_NUM_THREADS': threads}
-            more = {name: value for name, value in more.items() if value}
-            values = harness.peer_environment(args.threads, **more)
-            side = Torch(args, args.python, values, data, 1, 'f32')
-            side.quality, side.steps = 'untried', '1'
-            try:
-                found.append((side().rate, ' '.join(f'{n}={v}' for n, v in more.items()) or 'as installed', values))
-            except Skip:
-                pass
-    return max(found, key=lambda one: one[0]) if found else None
 
 
 def skipped(reason):
@@ -100,12 +77,12 @@ def run(args, folder):
         return
     lode, epochs = os.path.join(folder, 'ml1m-t80.lode'), 20 if args.full else 3
     subprocess.run([args.lodestone, 'import', data, '-o', lode, '--quiet'], check=True, stdout=subprocess.DEVNULL)
-    best = fastest(args, data)
+    blas = harness.fastest_blas(args.python, args.threads)
     sides = {'f32': Ours(args, lode, epochs, 'f32', folder), 'bf16': Ours(args, lode, epochs, 'bf16', folder),
              'PyTorch': skipped(f'{args.python} has no PyTorch (Debian: python3-torch)')}
-    if best:
-        print(f'# Debian PyTorch: {best[1]}, {best[2].get("LD_PRELOAD", "glibc malloc")}: {best[0]:.0f} targets/s in one step')
-        sides['PyTorch'] = Torch(args, args.python, best[2], data, epochs, 'f32')
+    if blas:
+        print(f'# Debian PyTorch: {blas.text}')
+        sides['PyTorch'] = Torch(args, args.python, blas.models, data, epochs, 'f32')
     for precision in ['f32', 'bf16']:
         try:
             sides[f'newest {precision}'] = Torch(args, harness.newest_torch(), harness.peer_environment(args.threads), data,
@@ -113,9 +90,14 @@ def run(args, folder):
         except Skip as reason:
             sides[f'newest {precision}'] = skipped(str(reason))
     print('# train-sasrec: one uniform negative a position on both sides, never an item of the user')
-    found = harness.measure('train-sasrec', sides, args.rounds)
+    amx = harness.has('amx_bf16')
+    few = [name for name in sides if name not in (['f32', 'bf16', 'PyTorch'] if amx else ['f32', 'PyTorch'])]
+    found = harness.measure('train-sasrec', sides, args.rounds, [] if args.full else few)
+    for side in sides.values():
+        if isinstance(side, Torch):
+            side.program.close()
     harness.verdict('train-sasrec-f32', found['f32'], found['PyTorch'], TARGET)
     harness.verdict('train-sasrec-bf16', found['bf16'], found['PyTorch'],
-                    TARGET if harness.has('amx_bf16') else 'no AMX')
+                    TARGET if amx else 'no AMX')
     harness.verdict('train-sasrec-newest-f32', found['f32'], found['newest f32'], 'no target')
     harness.verdict('train-sasrec-newest-bf16', found['bf16'], found['newest bf16'], 'no target')

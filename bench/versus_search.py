@@ -7,11 +7,12 @@
 clustered = centres on the sphere plus noise, 244 vectors a centre; spread = normalised Gaussian; trained = the items of a
 short training on globo-news, asked by its users (only where LODESTONE_DATA has it). 200,000 vectors, a million with
 --full. Each side's knob (lists, ef) is doubled until the recall is reached; a side that never reaches it takes part with
-what it has reached, and says so. Ours is the fastest of the exact scan, the lists and the graph. Indexes are built once.
+what it has reached, and says so. Ours is the fastest of the exact scan, the lists and the graph. Indexes are built once;
+those of the peers for --full take minutes, and are kept in build/search-peers.
 """
 import os
-import subprocess
 import sys
+import zlib
 
 import harness
 from versus_full_sort import Served, make_vectors
@@ -20,22 +21,28 @@ NOISE = 0.12  # a part of the clustered vectors: FAISS IVFFlat needs 32 of 4096 
 RECALL = 0.99
 
 
-class Peer:
-    def __init__(self, args, environment):
-        script = os.path.join(harness.HERE, 'search_peer.py')
-        self.process = subprocess.Popen([args.python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env=environment)
+class Peer(harness.Program):
+    """search_peer.py. `keep` is a folder for indexes that take minutes to build, or None."""
 
-    def ask(self, *words):
-        print(*words, file=self.process.stdin, flush=True)
-        answer = self.process.stdout.readline().strip()
-        if answer.startswith('error') or not answer:
-            raise harness.Skip(answer or 'the peer ended')
-        return float(answer)
+    def __init__(self, args, environment, keep=None):
+        super().__init__([args.python, os.path.join(harness.HERE, 'search_peer.py')], environment)
+        self.keep, self.threads = keep, args.threads
 
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+    def seconds(self, *words):
+        return float(self.ask(*words))
+
+    def load(self, items, queries, dim):
+        self.seconds('load', items, queries, dim)
+        with open(items, 'rb') as file:
+            self.sum = f'{zlib.crc32(file.read()):08x}'
+
+    def build(self, name, lists):
+        words = ['build', name, lists, self.threads]
+        kept = self.keep and name != 'faiss-flat'
+        if kept:
+            words.append(os.path.join(self.keep, f'{name}-{lists}-{self.sum}'))
+        seconds = self.seconds(*words)
+        print(f'  {name}: {"built or read back" if kept else "built"} in {seconds:.1f} s', flush=True)
 
 
 def make_files(numpy, kind, count, folder, args):
@@ -51,8 +58,8 @@ def make_files(numpy, kind, count, folder, args):
     if kind == 'trained':
         if not os.path.isdir(os.path.join(os.environ.get('LODESTONE_DATA', ''), 'globo-news')):
             raise harness.Skip('LODESTONE_DATA has no globo-news')
-        make_vectors(args, folder)
-        items, queries = (numpy.load(os.path.join(folder, f'{name}.npy')) for name in ['items', 'users'])
+        made, _ = make_vectors(args, folder)
+        items, queries = (numpy.load(os.path.join(made, f'{name}.npy')) for name in ['items', 'users'])
         queries = queries[random.permutation(len(queries))[:500]]
     elif kind == 'clustered':
         centres = unit(normal(count // 244))
@@ -96,10 +103,13 @@ def measure_kind(numpy, args, environment, kind, folder):
     count, dim = make_files(numpy, kind, 1000000 if args.full else 200000, folder, args)
     lists = 4096 if count >= 500000 else 1024 if count >= 100000 else 256
     items, queries, ids, truth = (os.path.join(folder, name) for name in ['items.f32', 'queries.f32', 'ids', 'truth'])
-    ours, peer = Served(args), Peer(args, environment)
+    keep = os.path.join(os.path.dirname(args.lodestone), 'search-peers') if args.full else None
+    if keep:
+        os.makedirs(keep, exist_ok=True)
+    ours, peer = Served(args), Peer(args, environment, keep)
     ours.ask('items', items, dim)
     ours.ask('queries', queries, dim)
-    peer.ask('load', items, queries, dim)
+    peer.load(items, queries, dim)
     ours.ask('build', 'exact', 0)
     ours.ask('search', args.threads, 500, 100, 0, 0, 500, truth)
     print(f'# {kind}: {count} vectors of {dim}, {lists} lists')
@@ -112,7 +122,7 @@ def measure_kind(numpy, args, environment, kind, folder):
         return ours.ask('search', 1, 1, 100, effort, 0, n, ids)
 
     def theirs(effort, n):
-        return peer.ask('search', effort, n, ids)
+        return peer.seconds('search', effort, n, ids)
 
     def best_of_ours():
         candidates = []
@@ -133,7 +143,7 @@ def measure_kind(numpy, args, environment, kind, folder):
         try:
             found = []
             for name in kinds:
-                print(f'  {name}: built in {peer.ask("build", name, lists, args.threads):.1f} s', flush=True)
+                peer.build(name, lists)
                 side = Side(name, theirs, doubling(8, lists) if name == 'faiss-ivf' else doubling(100, 3200))
                 if name == 'faiss-flat':
                     side.efforts = [1]
@@ -141,7 +151,7 @@ def measure_kind(numpy, args, environment, kind, folder):
                 found.append((side.recall >= RECALL, side.rate, name, side))
             reached, _, name, side = max(found, key=lambda one: one[:2])
             if name != kinds[-1]:
-                peer.ask('build', name, lists, args.threads)
+                peer.build(name, lists)
             if not reached:
                 print(f'# {workload}: {side.name} stops at recall {side.recall:.4f}')
             harness.compare(workload, lambda: chosen.figure(500), lambda s=side: s.figure(100 if s.rate < 500 else 500),
@@ -163,7 +173,7 @@ def run(args, folder):
         print(f'skipped search-f32 {args.python} has no {" and no ".join(missing)} (Debian: python3-faiss, python3-hnswlib)')
         return
     blas = harness.fastest_blas(args.python, args.threads)
-    environment = blas[0] if blas else harness.peer_environment(args.threads)
+    environment = blas.products if blas else harness.peer_environment(args.threads)
     for kind in ['clustered', 'spread', 'trained']:
         own = os.path.join(folder, kind)
         os.mkdir(own)

@@ -8,7 +8,8 @@ Shape of MicRec's base: 20 clicks, one Transformer block of width 64, 100,000 it
 Both sides read the same log, train on every click with at least 20 before it but for each user's last two, in batches
 drawn from the same set, Adam 3e-3 (lazy on touched rows), and their clocks leave out the first three steps. The first round
 of each side trains one whole epoch and ranks all items for each user's last click (seen items out): hit@50 is the
-quality. Later rounds of the peer are cut short: only the rate is wanted.
+quality. Later rounds of the peer are cut short: only the rate is wanted. Its process lives from round to round. Sides whose
+lines have no target take part in three rounds, unless with --full.
 
 Peers: Debian's PyTorch in f32 at its fastest settings; the newest PyTorch of PyPI in f32 and under bf16 autocast, where
 `newest_torch.sh` has installed it.
@@ -21,7 +22,7 @@ from itertools import accumulate
 from random import Random
 
 import harness
-from harness import Figure, Skip
+from harness import Figure, Program, Skip
 
 PEER = os.path.join(harness.HERE, 'torch_two_tower.py')
 FIELDS = [50000, 10000, 2000, 300, 50, 30, 20]
@@ -95,59 +96,63 @@ class Ours:
 
 
 class Torch:
-    """The other side. `precision` bf16 is autocast."""
+    """The other side, a process that serves both losses. `precision` bf16 is autocast."""
 
-    def __init__(self, args, python, environment, raw, loss, precision):
-        self.args, self.environment, self.quality = args, environment, None
-        self.command = [python, PEER, raw, '--loss', loss, '--precision', precision, '--batch', str(BATCH),
-                        '--threads', str(args.threads), '--min-history', str(MIN_HISTORY), '--rate', str(RATE)]
+    def __init__(self, args, python, environment, raw, precision):
+        self.seconds = 20 if args.full else 3
+        self.program = Program([python, PEER, raw, '--precision', precision, '--batch', str(BATCH), '--threads',
+                                str(args.threads), '--min-history', str(MIN_HISTORY), '--rate', str(RATE), '--serve'], environment)
 
-    def __call__(self):
-        first = self.quality is None
-        seconds = ['--rank', '50', '--epochs', '1'] if first else ['--seconds', '20' if self.args.full else '6']
-        out = subprocess.run(self.command + seconds, env=self.environment, capture_output=True, text=True)
-        if out.returncode != 0:
-            raise Skip(f'the peer failed: {out.stderr.strip().splitlines()[-1] if out.stderr.strip() else out.returncode}')
-        report = json.loads(out.stdout)
-        if first:
-            self.quality = f'hit@50 {report["hit"]:.4f}'
-        return Figure(report['examples_per_second'], self.quality)
+    def side(self, loss):
+        quality = []
 
+        def once():
+            if not quality:
+                report = self.program.ask_json('epoch', loss, 50)
+                quality.append(f'hit@50 {report["hit"]:.4f}')
+            else:
+                report = self.program.ask_json('go', self.seconds)
+            return Figure(report['examples_per_second'], quality[0])
+        return once
 
-def skipped(reason):
-    def side():
-        raise reason
-    return side
+    def close(self):
+        self.program.close()
 
 
-def newest(args, raw, loss, precision):
-    """The newest PyTorch as a side, or a side that is skipped."""
-    try:
-        python = harness.newest_torch()
-    except Skip as reason:
-        return skipped(reason)
-    return Torch(args, python, harness.peer_environment(args.threads), raw, loss, precision)
+class Absent:
+    """A peer that is not there."""
+
+    def __init__(self, reason):
+        self.reason = reason
+
+    def side(self, loss):
+        del loss
+
+        def once():
+            raise Skip(self.reason)
+        return once
+
+    def close(self):
+        pass
 
 
-def debian(args, raw, loss, blas):
+def peers(args, raw):
+    """Debian's PyTorch and the newest one, by the names of their sides."""
+    blas = harness.fastest_blas(args.python, args.threads)
     if blas is None:
-        return skipped(Skip(f'{args.python} has no PyTorch (Debian: python3-torch)'))
-    if blas[2] < 10:
-        return skipped(Skip('PyTorch has no optimised BLAS (Debian: libopenblas0-pthread)'))
-    return Torch(args, args.python, blas[0], raw, loss, 'f32')
-
-
-def fastest_threads(args, raw, blas):
-    """OpenBLAS's own threads help large products and hinder the many small ones of attention: try both."""
-    found = []
-    for threads in ['', '1']:
-        environment = dict(blas[0], **({'OPENBLAS_NUM_THREADS': threads} if threads else {}))
-        command = [args.python, PEER, raw, '--loss', 'sampled', '--threads', str(args.threads), '--min-history',
-                   str(MIN_HISTORY), '--seconds', '2']
-        out = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if out.returncode == 0:
-            found.append((json.loads(out.stdout)['examples_per_second'], threads, environment))
-    return (max(found, key=lambda one: one[0])[2], *blas[1:]) if found else blas
+        found = {'PyTorch': Absent(f'{args.python} has no PyTorch (Debian: python3-torch)')}
+    elif blas.gflops < 10:
+        found = {'PyTorch': Absent('PyTorch has no optimised BLAS (Debian: libopenblas0-pthread)')}
+    else:
+        print(f'# Debian PyTorch: {blas.text}')
+        found = {'PyTorch': Torch(args, args.python, blas.models, raw, 'f32')}
+    for precision in ['f32', 'bf16']:
+        try:
+            python = harness.newest_torch()
+            found[f'newest {precision}'] = Torch(args, python, harness.peer_environment(args.threads), raw, precision)
+        except Skip as reason:
+            found[f'newest {precision}'] = Absent(str(reason))
+    return found
 
 
 def run(args, folder):
@@ -155,20 +160,17 @@ def run(args, folder):
     os.mkdir(raw)
     make_shop(raw, 20000 if args.full else 6000)
     subprocess.run([args.lodestone, 'import', raw, '-o', lode, '--quiet'], check=True, stdout=subprocess.DEVNULL)
-    blas = harness.fastest_blas(args.python, args.threads)
-    if blas:
-        blas = fastest_threads(args, raw, blas)
-        print(f'# Debian PyTorch: {blas[2]:.0f} GFLOP/s in a 4096 x 1280 x 128 product, OPENBLAS_CORETYPE {blas[1]}, '
-              f'{blas[0].get("OPENBLAS_NUM_THREADS", "all")} threads of it, {blas[0].get("LD_PRELOAD", "glibc malloc")}')
-    amx = harness.has('amx_bf16')
+    amx, others = harness.has('amx_bf16'), peers(args, raw)
+    few = ['newest f32'] + ([] if amx else ['bf16', 'newest bf16'])
     for loss in LOSSES:
         print(f'# train-{loss}: negatives on both sides: {SCOPE[loss]}; hit@50 after one epoch of the same examples')
         found = harness.measure(f'train-{loss}', {
             'f32': Ours(args, lode, loss, 'f32', folder), 'bf16': Ours(args, lode, loss, 'bf16', folder),
-            'PyTorch': debian(args, raw, loss, blas), 'newest f32': newest(args, raw, loss, 'f32'),
-            'newest bf16': newest(args, raw, loss, 'bf16')}, args.rounds)
+            **{name: other.side(loss) for name, other in others.items()}}, args.rounds, [] if args.full else few)
         harness.verdict(f'train-{loss}-f32', found['f32'], found['PyTorch'], TARGETS['f32'])
         harness.verdict(f'train-{loss}-bf16', found['bf16'], found['PyTorch'], TARGETS['bf16'] if amx else 'no AMX')
         harness.verdict(f'train-{loss}-newest-f32', found['f32'], found['newest f32'], 'no target')
         harness.verdict(f'train-{loss}-newest-bf16', found['bf16'], found['newest bf16'],
                         TARGETS['newest-bf16'] if amx else 'no AMX')
+    for other in others.values():
+        other.close()
