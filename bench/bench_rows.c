@@ -1,10 +1,11 @@
-/// Random rows of a large table: what an embedding look-up and a lazy Adam update reach, beside plain loops over the same
-/// rows that read, or read and write, one number of each cache line, with software prefetch at its best distance: the
-/// ceiling.
+/// Random rows of a large table: what an embedding look-up and a lazy Adam update reach, beside plain loops that move what
+/// the work cannot but move, with software prefetch at its best distance: the ceiling. For a look-up they copy the rows
+/// out; for bags they read one number of each cache line; for lazy Adam they move the sort's entries twice, then touch
+/// value, moments and gradient, one number of each cache line, with the table's rows in order and the gradient's not.
 ///
 ///     bench_rows [ROWS]     default 8388608 rows of 64 floats: a table of 2 GiB, moments of 4 GiB
 ///
-/// GB/s count the bytes of rows that are touched: once for what is read, twice for what is updated. Medians of PASSES.
+/// GB/s count the bytes that are touched: once for what is read or written, twice for what is updated. Medians of PASSES.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,10 @@
 #include "graph/optimiser.h"
 
 enum { DIM = 64, IDS = 1 << 18, BAG = 16, PASSES = 5, IDS_PER_TASK = 2048 };
+enum {
+    SORT_BYTES = 12,
+    SORT_PASSES = 2
+}; ///< an entry of the sort; times that all of them must move
 
 static const size_t ROW_BYTES = DIM * sizeof(float);
 
@@ -26,6 +31,8 @@ typedef struct bench {
     lode_ids *rows_ids, *bags_ids;
     lode_pool *pool;
     int32_t *ids;
+    int32_t *sorted, *places; ///< ids in order, and where each stands in `ids`
+    char *moved;              ///< [2, SORT_BYTES * IDS]
     size_t distance;
     uint64_t *sums; ///< a task each, so that nothing is optimised away
 } bench;
@@ -58,8 +65,7 @@ static float *row_at(void *array, int32_t row) {
 }
 
 static void prefetch(void *array, int32_t row) {
-    for (size_t at = 0; at < ROW_BYTES; at += LODE_CACHE_LINE)
-        __builtin_prefetch((const char *)row_at(array, row) + at);
+    lode__fetch_ahead(row_at(array, row), ROW_BYTES);
 }
 
 static void read_task(void *context, size_t task, size_t thread) {
@@ -68,7 +74,7 @@ static void read_task(void *context, size_t task, size_t thread) {
     const int32_t *ids = self->ids + task * IDS_PER_TASK;
     uint64_t sum = 0;
     for (size_t i = 0; i < IDS_PER_TASK; i++) {
-        if (i + self->distance < IDS_PER_TASK)
+        if (task * IDS_PER_TASK + i + self->distance < IDS)
             prefetch(self->table->value, ids[i + self->distance]);
         const char *row = (const char *)row_at(self->table->value, ids[i]);
         for (size_t at = 0; at < ROW_BYTES; at += LODE_CACHE_LINE) {
@@ -80,29 +86,61 @@ static void read_task(void *context, size_t task, size_t thread) {
     self->sums[task] ^= sum;
 }
 
-static void bump(float *row, float by) {
-    for (size_t c = 0; c < DIM; c += LODE_CACHE_LINE / sizeof *row)
-        row[c] += by;
+static const lode_tensor *output_of(const bench *self) {
+    return self->rows_graph->nodes[0].output;
 }
 
+static void copy_task(void *context, size_t task, size_t thread) {
+    (void)thread;
+    const bench *self = context;
+    const size_t first = task * IDS_PER_TASK;
+    for (size_t i = first; i < first + IDS_PER_TASK; i++) {
+        if (i + self->distance < IDS) prefetch(self->table->value, self->ids[i + self->distance]);
+        char *to = (char *)row_at(output_of(self)->value, (int32_t)i);
+        const char *from = (const char *)row_at(self->table->value, self->ids[i]);
+        for (size_t at = 0; at < ROW_BYTES; at += LODE_CACHE_LINE)
+            memcpy(to + at, from + at, LODE_CACHE_LINE);
+    }
+}
+
+/// Value and two moments in the order of the table, each with its gradient row: one number of each cache line.
 static void write_task(void *context, size_t task, size_t thread) {
     (void)thread;
     const bench *self = context;
-    const int32_t *ids = self->ids + task * IDS_PER_TASK;
     void *const arrays[] = {self->table->value, self->table->first, self->table->second};
-    for (size_t i = 0; i < IDS_PER_TASK; i++) {
+    const size_t first = task * IDS_PER_TASK;
+    for (size_t i = first; i < first + IDS_PER_TASK; i++) {
+        const size_t ahead = i + self->distance;
+        for (size_t a = 0; ahead < IDS && a < 3; a++)
+            prefetch(arrays[a], self->sorted[ahead]);
+        if (ahead < IDS) prefetch(output_of(self)->gradient, self->places[ahead]);
+        const float *gradient = row_at(output_of(self)->gradient, self->places[i]);
         for (size_t a = 0; a < 3; a++) {
-            if (i + self->distance < IDS_PER_TASK) prefetch(arrays[a], ids[i + self->distance]);
-            bump(row_at(arrays[a], ids[i]), 0.5F);
+            float *row = row_at(arrays[a], self->sorted[i]);
+            for (size_t c = 0; c < DIM; c += LODE_CACHE_LINE / sizeof *row)
+                row[c] += gradient[c];
         }
     }
+}
+
+static void move_task(void *context, size_t task, size_t thread) {
+    (void)thread;
+    const bench *self = context;
+    const size_t bytes = (size_t)IDS_PER_TASK * SORT_BYTES, all = (size_t)IDS * SORT_BYTES;
+    memcpy(self->moved + all + task * bytes, self->moved + task * bytes, bytes);
 }
 
 static void read_rows(bench *self) {
     lode__pool_run(self->pool, IDS / IDS_PER_TASK, read_task, self);
 }
 
+static void copy_rows(bench *self) {
+    lode__pool_run(self->pool, IDS / IDS_PER_TASK, copy_task, self);
+}
+
 static void write_rows(bench *self) {
+    for (size_t pass = 0; pass < SORT_PASSES; pass++)
+        lode__pool_run(self->pool, IDS / IDS_PER_TASK, move_task, self);
     lode__pool_run(self->pool, IDS / IDS_PER_TASK, write_task, self);
 }
 
@@ -152,7 +190,7 @@ static void build(bench *self) {
         lists->offsets[i] = (int32_t)(i * BAG);
     memcpy(self->rows_ids->data, self->ids, IDS * sizeof *self->ids);
     memcpy(self->bags_ids->data, self->ids, IDS * sizeof *self->ids);
-    lode_tensor *output = self->rows_graph->nodes[0].output;
+    const lode_tensor *output = output_of(self);
     for (size_t i = 0; i < (size_t)IDS * DIM; i++)
         ((float *)output->gradient)[i] = 0.01F * (float)(i % 7);
 }
@@ -185,15 +223,36 @@ static void run(bench *self, size_t threads) {
     check(lode__pool_new(&self->pool, threads, &error), &error);
     build(self);
     printf("%zu threads, level %s\n", threads, lode__kernels_f32()->level);
+    const double copying = ceiling(self, "copy random rows", copy_rows, 2 * once);
+    line(self, "look-up", look_up, 2 * once, copying);
     const double reading = ceiling(self, "read random rows", read_rows, once);
-    line(self, "look-up", look_up, once, reading);
     line(self, "mean of bags of 16", sum_bags, once, reading);
-    const double writing = ceiling(self, "update 3 random rows", write_rows, 6 * once);
-    line(self, "sort of the ids", sort_ids, (double)IDS * 4, 0);
-    line(self, "lazy Adam, sort included", update, 6 * once, writing);
+    const double sorted = (double)IDS * 2 * SORT_PASSES * SORT_BYTES;
+    const double writing = ceiling(self, "move, update 3 rows", write_rows, 7 * once + sorted);
+    line(self, "sort of the ids", sort_ids, sorted, 0);
+    line(self, "lazy Adam, sort included", update, 7 * once + sorted, writing);
     lode__graph_free(&self->rows_graph);
     lode__graph_free(&self->bags_graph);
     lode__pool_free(&self->pool);
+}
+
+static int by_id(const void *x, const void *y) {
+    const uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+    return (a > b) - (a < b);
+}
+
+static bool sort_places(bench *self) {
+    uint64_t *keys = calloc(IDS, sizeof *keys);
+    if (keys == NULL) return false;
+    for (size_t i = 0; i < IDS; i++)
+        keys[i] = (uint64_t)self->ids[i] << 32 | i;
+    qsort(keys, IDS, sizeof *keys, by_id);
+    for (size_t i = 0; i < IDS; i++) {
+        self->sorted[i] = (int32_t)(keys[i] >> 32);
+        self->places[i] = (int32_t)(keys[i] & UINT32_MAX);
+    }
+    free(keys);
+    return true;
 }
 
 int main(int count, char **arguments) {
@@ -219,13 +278,23 @@ int main(int count, char **arguments) {
            resident > 0 ? 100.0 * (double)huge / (double)resident : 0.0);
     self.ids = calloc(IDS, sizeof *self.ids);
     self.sums = calloc(IDS / IDS_PER_TASK, sizeof *self.sums);
-    if (self.ids == NULL || self.sums == NULL) return 1;
+    self.sorted = calloc(IDS, sizeof *self.sorted);
+    self.places = calloc(IDS, sizeof *self.places);
+    self.moved = calloc(2 * (size_t)IDS, SORT_BYTES);
+    if (self.ids == NULL || self.sums == NULL || self.sorted == NULL || self.places == NULL ||
+        self.moved == NULL) {
+        return 1;
+    }
     lode_random random = lode__random(1, LODE_PURPOSE_USER, 0, 0);
     for (size_t i = 0; i < IDS; i++)
         self.ids[i] = (int32_t)lode__random_below(&random, rows);
+    if (!sort_places(&self)) return 1;
     for (size_t threads = 1; threads <= LODE_MIN(lode__processor_count(), (size_t)2); threads++)
         run(&self, threads);
     free(self.ids);
+    free(self.sorted);
+    free(self.places);
+    free(self.moved);
     free(self.sums);
     lode__params_free(&self.params);
     return 0;

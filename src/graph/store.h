@@ -17,12 +17,17 @@ typedef struct lode_scatter {
     const lode_tensor *output;
 } lode_scatter;
 
-#define LODE_SCATTERS 32
+#define LODE_SCATTERS 32 // 1 << LODE_SCATTER_BITS
 
-/// One id of one scatter.
+enum { LODE_SCATTER_BITS = 5, LODE_LENGTH_BITS = 32 - LODE_SCATTER_BITS };
+
+/// One id of one scatter, with what its update needs: the sort moves it whole, so that the gradient row can be fetched
+/// ahead without another random read to find it.
 typedef struct lode_entry {
-    uint32_t scatter, row;
-    uint32_t length; ///< the gradient row is divided by it: 1, or the length of the list pooled by mean
+    uint32_t id, row;
+    uint32_t scatter : LODE_SCATTER_BITS;
+    uint32_t length
+        : LODE_LENGTH_BITS; ///< the gradient row is divided by it: 1, or the length of the list pooled by mean
 } lode_entry;
 
 /// A long row's entries are summed in pieces of this many, the pieces' sums in order: one id that everybody clicked
@@ -40,15 +45,15 @@ typedef struct lode_store {
     size_t scatter_count;
     size_t capacity; ///< most ids of one step; grows while graphs are built
     // Work space of apply, [capacity] each:
-    uint32_t *id, *order, *id_other, *order_other; ///< sort keys and payload
-    lode_entry *entries;
-    uint32_t *segments; ///< [capacity + 1] first place of each distinct id
-    uint32_t *digits; ///< [chunks, DIGITS] how often each digit is in each chunk, then where it goes
+    lode_entry *entries, *entries_other; ///< sorted by id, and room for a pass of the sort
+    uint32_t *segments;                  ///< [capacity + 1] first place of each distinct id
+    uint32_t *digits; ///< [1 + chunks, DIGITS] where each digit begins; how often it is in the chunks before each
     lode_piece *pieces; ///< of long rows, by place
     size_t piece_count, distinct;
     void *partial; ///< [pieces, columns] their sums, in the parameter's precision
     size_t reserved;
-    unsigned shift;              ///< of the sort's current pass
+    unsigned shift, bits;        ///< of the sort's current pass
+    size_t chunk;                ///< entries of a task of the sort
     const lode_scatter *scatter; ///< being listed, its entries from `base` on
     size_t base, count;
 } lode_store;
@@ -59,8 +64,8 @@ void lode__store_add_gradient(lode_store *store, const lode_scatter *scatter);
 void lode__store_forget(lode_store *store);
 void lode__store_release(lode_store *store);
 
-/// Sort this step's ids; returns the number of distinct rows. segments[i] .. segments[i + 1] - 1 of `order` are
-/// the entries of the i-th distinct id, in order of arrival.
+/// Sort this step's ids; returns the number of distinct rows. entries segments[i] .. segments[i + 1] - 1 are
+/// those of the i-th distinct id, in order of arrival.
 size_t lode__store_sort(lode_store *store, lode_pool *pool);
 /// Number of the piece that begins at a place.
 size_t lode__store_piece(const lode_store *store, uint32_t begin);

@@ -44,16 +44,11 @@ static void add_row(const lode_kernels *kernels, const lode_tensor *output, size
     kernels->scale_add(d, scale, (const real *)output->gradient + row * d, sum);
 }
 
-static void prefetch_row(const void *row, size_t bytes) {
-    for (size_t at = 0; at < bytes; at += LODE_CACHE_LINE)
-        __builtin_prefetch((const char *)row + at);
-}
-
 static void prefetch_gradient(const lode_store *store, uint32_t at) {
-    const lode_entry *entry = &store->entries[store->order[at]];
+    const lode_entry *entry = &store->entries[at];
     const lode_tensor *output = store->scatters[entry->scatter].output;
     const size_t bytes = output->columns * lode__stored_size(output->elements);
-    prefetch_row((const char *)output->gradient + entry->row * bytes, bytes);
+    lode__fetch_ahead((const char *)output->gradient + entry->row * bytes, bytes);
 }
 
 /// Sum of the gradient rows of entries begin .. end - 1.
@@ -62,7 +57,7 @@ static void sum_entries(const lode_kernels *kernels, const lode_store *store, ui
     memset(sum, 0, store->param->columns * sizeof *sum);
     for (uint32_t at = begin; at < end; at++) {
         if (at + AHEAD < store->count) prefetch_gradient(store, at + AHEAD);
-        const lode_entry *entry = &store->entries[store->order[at]];
+        const lode_entry *entry = &store->entries[at];
         const lode_tensor *output = store->scatters[entry->scatter].output;
         add_row(kernels, output, entry->row, (real)1 / (real)entry->length, sum);
     }
@@ -100,9 +95,14 @@ static void update_row(const lode_update *update, const lode_adam *adam, size_t 
 
 static void prefetch_update(const lode_param *param, size_t row) {
     const size_t bytes = param->columns * sizeof(real);
-    prefetch_row((const char *)param->value + row * bytes, bytes);
-    prefetch_row((const char *)param->first + row * bytes, bytes);
-    prefetch_row((const char *)param->second + row * bytes, bytes);
+    lode__fetch_ahead((const char *)param->value + row * bytes, bytes);
+    lode__fetch_ahead((const char *)param->first + row * bytes, bytes);
+    lode__fetch_ahead((const char *)param->second + row * bytes, bytes);
+}
+
+/// Row of the table that is the i-th distinct one of this step.
+static size_t id_of(const lode_store *store, size_t segment) {
+    return store->entries[store->segments[segment]].id;
 }
 
 /// The first distinct row with at least `work` before it: an entry each, and ROW_WORK for the update of each row.
@@ -127,9 +127,9 @@ static void lazy_task(void *context, size_t task, size_t thread) {
     const size_t last = segment_of_work(store, (task + 1) * WORK_PER_TASK);
     for (size_t segment = segment_of_work(store, task * WORK_PER_TASK); segment < last; segment++) {
         if (segment + AHEAD < store->distinct)
-            prefetch_update(update->param, store->id[store->segments[segment + AHEAD]]);
+            prefetch_update(update->param, id_of(store, segment + AHEAD));
         sum_row(update->kernels, store, segment, sum);
-        update_row(update, &update->lazy, store->id[store->segments[segment]], sum);
+        update_row(update, &update->lazy, id_of(store, segment), sum);
     }
 }
 
@@ -138,7 +138,7 @@ static size_t first_segment(const lode_store *store, size_t distinct, size_t row
     size_t low = 0, high = distinct;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        if (store->id[store->segments[middle]] < row) {
+        if (id_of(store, middle) < row) {
             low = middle + 1;
         } else {
             high = middle;
@@ -155,7 +155,7 @@ static void whole_task(void *context, size_t task, size_t thread) {
     const size_t last = LODE_MIN((task + 1) * ROWS_PER_TASK, update->param->rows);
     size_t segment = first_segment(store, update->distinct, task * ROWS_PER_TASK);
     for (size_t row = task * ROWS_PER_TASK; row < last; row++) {
-        if (segment < update->distinct && store->id[store->segments[segment]] == row) {
+        if (segment < update->distinct && id_of(store, segment) == row) {
             sum_row(update->kernels, store, segment++, sum);
         } else {
             memset(sum, 0, update->param->columns * sizeof *sum);
@@ -213,7 +213,7 @@ void LODE_REAL(lode__store_dense)(lode_store *store, void *out) {
     lode__pool_run(NULL, store->piece_count, piece_task, &update);
     memset(out, 0, store->param->rows * store->param->columns * sizeof(real));
     for (size_t segment = 0; segment < distinct; segment++) {
-        const size_t row = store->id[store->segments[segment]];
+        const size_t row = id_of(store, segment);
         sum_row(LODE_REAL(lode__kernels)(), store, segment,
                 (real *)out + row * store->param->columns);
     }

@@ -303,9 +303,10 @@ static void test_sort(void **state) {
         const uint32_t begin = store->segments[i], end = store->segments[i + 1];
         assert_int_equal(end - begin, counts[i]);
         for (uint32_t at = begin; at < end; at++) {
-            assert_int_equal(store->id[at], sorted[i]);
-            assert_int_equal(ids[store->entries[store->order[at]].row], sorted[i]);
-            assert_true(at == begin || store->order[at - 1] < store->order[at]); // order of arrival
+            assert_int_equal(store->entries[at].id, sorted[i]);
+            assert_int_equal(ids[store->entries[at].row], sorted[i]);
+            assert_true(at == begin ||
+                        store->entries[at - 1].row < store->entries[at].row); // order of arrival
         }
     }
     lode__graph_free(&graph);
@@ -366,11 +367,11 @@ static void expect_sorted(const lode_store *store, const lode_ids *ids, size_t d
     size_t covered = 0;
     for (size_t i = 0; i < distinct; i++) {
         const uint32_t begin = store->segments[i], end = store->segments[i + 1];
-        assert_true(i == 0 || store->id[begin] > store->id[begin - 1]);
+        assert_true(i == 0 || store->entries[begin].id > store->entries[begin - 1].id);
         for (uint32_t at = begin; at < end; at++) {
-            assert_int_equal(store->id[at], store->id[begin]);
-            assert_int_equal(ids->data[store->entries[store->order[at]].row], store->id[at]);
-            assert_true(at == begin || store->order[at - 1] < store->order[at]);
+            assert_int_equal(store->entries[at].id, store->entries[begin].id);
+            assert_int_equal(ids->data[store->entries[at].row], store->entries[at].id);
+            assert_true(at == begin || store->entries[at - 1].row < store->entries[at].row);
         }
         if (end - begin <= LODE_PIECE) continue;
         for (size_t p = lode__store_piece(store, begin); covered < end; p++) {

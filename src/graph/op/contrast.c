@@ -50,15 +50,22 @@ static real finish_softmax(const lode_contrast_op *self, size_t query,
         *lse = (real)INFINITY;
         return 0;
     }
+    double shrink = 1.0; // of what was summed below another top
     if (self->spec.positive_in_denominator) {
-        top = LODE_MAX(top, positive);
-        own = exp(positive - top);
-        sum = sum * exp((double)sums->top - top) + own;
+        if (positive > top) {
+            shrink = exp(top - positive);
+            top = positive;
+            own = 1.0;
+        } else {
+            own = exp(positive - top);
+        }
+        sum = sum * shrink + own;
     }
-    *loss = (real)(top - positive + log(sum));
-    *lse = (real)(top + log(sum));
+    const double logarithm = log(sum);
+    *loss = (real)(top - positive + logarithm);
+    *lse = (real)(top + logarithm);
     *derivative = (real)(own / sum - 1.0);
-    return (real)(exp((double)sums->top - top) / sum);
+    return (real)(shrink / sum);
 }
 
 real LODE_REAL(lode__contrast_finish)(const lode_contrast_op *self, size_t query, size_t counted,

@@ -17,6 +17,9 @@
 #include "graph/op/contrast.h"
 
 enum { ROWS = LODE_CONTRAST_ROWS, COLUMNS = LODE_CONTRAST_COLUMNS, SHARES = 8, LEAST_ROWS = 14 };
+enum {
+    PUT_ROWS = 32
+}; ///< gradient rows of a task: what they pass through stays in the level 1 cache
 
 /// Scratch of a task: for the products | z [ROWS, COLUMNS] | rows [LODE_TILE, d] | weights or rows as stored.
 static real *scratch_z(const lode_contrast_op *self, size_t thread) {
@@ -268,8 +271,8 @@ static void put_gradient(const lode_contrast_op *self, size_t n, real *values, b
 static void query_task(void *context, size_t task, size_t thread) {
     const lode_contrast_op *self = context;
     const lode_tensor *query = self->spec.query;
-    const size_t d = query->columns, first = task * LODE_TILE;
-    const size_t n = LODE_MIN((size_t)LODE_TILE, query->rows->size - first) * d;
+    const size_t d = query->columns, first = task * PUT_ROWS;
+    const size_t n = LODE_MIN((size_t)PUT_ROWS, query->rows->size - first) * d;
     real *values = scratch_rows(self, thread);
     memcpy(values, (const real *)self->pull + first * d, n * sizeof *values);
     put_gradient(self, n, values, self->add_query, (stored *)query->gradient + first * d);
@@ -309,8 +312,8 @@ static void key_task(void *context, size_t task, size_t thread) {
     const lode_contrast_op *self = context;
     const lode_kernels *kernels = self->graph->kernels;
     const lode_tensor *key = self->spec.key;
-    const size_t d = key->columns, first = task * LODE_TILE;
-    const size_t rows = LODE_MIN((size_t)LODE_TILE, key->rows->size - first);
+    const size_t d = key->columns, first = task * PUT_ROWS;
+    const size_t rows = LODE_MIN((size_t)PUT_ROWS, key->rows->size - first);
     real *values = scratch_rows(self, thread);
     kernels->weighted_sum(&(lode_weighted_sum){.rows = rows,
                                                .n = d,
@@ -336,11 +339,11 @@ void LODE_REAL(lode__contrast_shared_backward)(lode_contrast_op *self) {
     const size_t m = spec->query->rows->size, r = spec->negative->dim->size;
     const size_t n = spec->key->rows->size;
     if (lode__gradient(spec->query, &self->add_query) != NULL)
-        lode__pool_run(pool, tasks_of(m, LODE_TILE), query_task, self);
+        lode__pool_run(pool, tasks_of(m, PUT_ROWS), query_task, self);
     if (lode__gradient(spec->key, &self->add_key) == NULL) return;
     lode__pool_run(pool, tasks_of(m, COLUMNS), pack_queries, self);
     lode__pool_run(pool, tasks_of(r, rows_of_task(r)), negative_task, self);
     LODE_REAL(lode__contrast_order)(&self->by_key, n, m, 1, spec->positive->data, self->d_positive);
     LODE_REAL(lode__contrast_order)(&self->by_place, n, r, 1, spec->negative->data, NULL);
-    lode__pool_run(pool, tasks_of(n, LODE_TILE), key_task, self);
+    lode__pool_run(pool, tasks_of(n, PUT_ROWS), key_task, self);
 }

@@ -20,13 +20,12 @@ typedef struct lode_embedding {
     lode_graph *graph;
 } lode_embedding;
 
-enum { AHEAD = 16 }; ///< rows that are fetched before they are needed
+enum { AHEAD = 32 }; ///< rows that are fetched before they are needed
 
-static void prefetch_row(const lode_embedding *self, size_t place) {
+static void fetch_row(const lode_embedding *self, size_t place) {
     const size_t bytes = self->output->columns * sizeof(real);
-    const char *row = (const char *)self->table->value + (size_t)self->ids->data[place] * bytes;
-    for (size_t at = 0; at < bytes; at += LODE_CACHE_LINE)
-        __builtin_prefetch(row + at);
+    const size_t row = (size_t)self->ids->data[place];
+    lode__fetch_ahead((const char *)self->table->value + row * bytes, bytes);
 }
 
 static void forward_tile(void *context, size_t task, size_t thread) {
@@ -37,12 +36,13 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const size_t first = task * LODE_TILE;
     const size_t last = LODE_MIN(first + LODE_TILE, self->output->rows->size);
     stored *out = self->output->value;
-    // Without lists a call is a row, and what comes next only this loop knows.
-    const size_t known = self->lists == NULL ? last : 0;
+    const size_t rows = self->output->rows->size;
+    const size_t places = self->lists != NULL ? (size_t)self->lists->offsets[rows] : rows;
     for (size_t row = first; row < last; row++) {
-        if (row + AHEAD < known) prefetch_row(self, row + AHEAD);
         const size_t begin = self->lists != NULL ? (size_t)self->lists->offsets[row] : row;
         const size_t end = self->lists != NULL ? (size_t)self->lists->offsets[row + 1] : row + 1;
+        for (size_t place = begin + AHEAD; place < LODE_MIN(end + AHEAD, places); place++)
+            fetch_row(self, place);
         const real scale = self->mean && end > begin ? (real)1 / (real)(end - begin) : (real)1;
         kernels->gather_sum(d, end - begin, self->ids->data + begin, self->table->value, scale,
                             out + row * d);

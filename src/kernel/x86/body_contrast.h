@@ -85,7 +85,7 @@ LODE_INLINE void softmax_line(const struct LODE_K(lode_contrast_tile) * t, size_
     t->kept[i] = 1;
     if (v_above_bits(top0, v_set(t->top[i])) != 0) { // seldom after the first tiles
         const float top = v_largest(top0);
-        t->kept[i] = expf(t->top[i] - top);
+        t->kept[i] = t->top[i] == -INFINITY ? 0 : expf(t->top[i] - top);
         t->sum[i] *= t->kept[i];
         t->top[i] = top;
     }
