@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Run groups of tests and count them: run_tests.py --build build unit levels fuzz cli examples style
 
-Groups: `unit` are the cmocka programs (one process each, counted test by test), `levels` those of graphs, search and training
+Groups: `unit` are the cmocka programs (one process each, counted test by test; a build that looks for races leaves out
+those of kernels, which run on one thread and know no other), `levels` those of graphs, search and training
 again at each lower instruction level that this machine has (tests of kernels see all of them in one run), `fuzz` replays the corpus of
 every fuzz target, `cli` are the cases of tests/cli, `examples` runs the programs of examples/ in an empty folder,
 `style` are the scripts that check the rules of the house. Each thing that runs prints one line with its time; what
@@ -168,7 +169,9 @@ def jobs_of(group, build, timeout, prefix):
         for source in sorted(glob.glob(os.path.join(ROOT, pattern))):
             yield os.path.join(build, os.path.relpath(source, ROOT)[:-2])
     if group == "unit":
-        return [lambda b=b: unit(b, build, timeout, prefix) for b in built("tests/*/test_*.c")]
+        racing = "tsan" in os.path.basename(build)
+        return [lambda b=b: unit(b, build, timeout, prefix) for b in built("tests/*/test_*.c")
+                if not (racing and "/kernel/" in b)]
     if group == "levels":
         return [lambda b=b, v=v: unit(b, build, timeout, prefix, v)
                 for v in lower_levels(build)

@@ -97,8 +97,9 @@ static void report_progress(lode_benchmark *bench) {
 }
 
 bool lode__bench_wants(lode_benchmark *bench, const char *name) {
-    return !bench->failed && !bench->stopped &&
-           (bench->only == NULL || strstr(name, bench->only) != NULL);
+    if (bench->only != NULL && strstr(name, bench->only) == NULL) return false;
+    bench->matched += bench->listing;
+    return !bench->listing && !bench->failed && !bench->stopped;
 }
 
 static bool note_spread(lode_benchmark *bench, const lode_bench_timing *timing) {
@@ -194,7 +195,21 @@ static lode_status write_report(const lode_benchmark *bench, json_t *context, ch
     return *out ? LODE_OK : lode__fail_memory(error);
 }
 
+/// A name that no kernel has is told before anything is measured.
+static lode_status check_only(lode_benchmark *bench, lode_error *error) {
+    if (bench->only == NULL) return LODE_OK;
+    bench->listing = true;
+    lode__bench_cases_f32(bench);
+    bench->listing = false;
+    if (bench->failed) return lode__fail_memory(error);
+    if (bench->matched > 0) return LODE_OK;
+    return lode__fail(
+        error, LODE_E_USAGE,
+        "only: no kernel's name contains \"%s\"; without it all are measured and named", bench->only);
+}
+
 static lode_status measure(lode_benchmark *bench, lode_error *error) {
+    LODE_TRY(check_only(bench, error));
     lode__bench_peaks(bench);
     LODE_TRY(lode__bench_bandwidth(bench, error));
     lode__bench_cases_f32(bench);

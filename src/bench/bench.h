@@ -85,6 +85,8 @@ typedef struct lode_benchmark {
     lode_pool *pool;
     lode_bench_effort effort;
     const char *only; ///< measure kernels whose names contain this; NULL = all
+    bool listing;     ///< nothing is measured now: names are counted
+    size_t matched;   ///< kernels that `only` names, when they were counted
     size_t far;       ///< bytes that are far above the caches: of the table of random rows
     lode_bench_ceilings ceilings;
     json_t *ceiling_rows, *kernel_rows;

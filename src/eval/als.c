@@ -479,6 +479,6 @@ lode_status lode__ranker_als(lode_ranker *ranker, const lode_split *split,
         als_free(own);
         return status;
     }
-    *ranker = (lode_ranker){"als", own, als_rank, als_score, als_free};
+    *ranker = (lode_ranker){"als", own, als_rank, als_score, als_free, 0};
     return LODE_OK;
 }

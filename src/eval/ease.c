@@ -281,6 +281,6 @@ lode_status lode__ranker_ease(lode_ranker *ranker, const lode_split *split, doub
         ease_free(own);
         return status;
     }
-    *ranker = (lode_ranker){"ease", own, ease_rank, ease_score, ease_free};
+    *ranker = (lode_ranker){"ease", own, ease_rank, ease_score, ease_free, 0};
     return LODE_OK;
 }

@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum {
-    BATCH = 1024,         ///< cases
+    BATCH = 1024,         ///< cases, unless the ranker says otherwise
     GIVEN_BATCH = 1024,   ///< cases of a batch with given candidates, at most
     GIVEN_ROWS = 1 << 20, ///< candidates of such a batch, unless one case has more
     SORT_CASES = 16       ///< cases of a task
@@ -59,7 +59,7 @@ static lode_status evaluate_full(const lode_cases *cases, const lode_ranker *ran
                                  const char *task, lode_error *error) {
     lode_status status = LODE_OK;
     const size_t k = metrics->cutoffs[metrics->cutoff_count - 1];
-    const size_t batch = LODE_MIN(cases->count, (size_t)BATCH);
+    const size_t batch = LODE_MIN(cases->count, ranker->batch > 0 ? ranker->batch : (size_t)BATCH);
     const double start = lode__clock();
     size_t entries = SIZE_MAX;
     (void)lode__size_mul(batch, k, &entries);

@@ -47,7 +47,6 @@ double lode__uniformity(const float *vectors, size_t count, size_t dim, const ui
 typedef struct sample {
     const lode_cases *cases;
     const lode_binding *binding;
-    const float *items;
     lode_encoder *encoder;
     size_t count, dim;
     uint64_t *numbers; ///< [count] of cases
@@ -58,6 +57,9 @@ typedef struct sample {
     size_t item_count;
     lode_state *states; ///< [batch]
     uint32_t *truth;
+    uint32_t *rows; ///< [batch] to encode
+    size_t *pair;   ///< [batch] the user of each
+    float *other;   ///< [dim]
     lode_arena arena;
 } sample;
 
@@ -73,9 +75,12 @@ static bool sample_make(sample *own, uint64_t seed) {
     own->item = lode__arena_alloc(arena, LODE_MIN(known, (size_t)2 * LODE_GEOMETRY_PAIRS),
                                   own->dim * sizeof *own->item);
     own->states = lode__arena_alloc(arena, batch, sizeof *own->states);
+    own->rows = lode__arena_alloc(arena, batch, sizeof *own->rows);
+    own->pair = lode__arena_alloc(arena, batch, sizeof *own->pair);
+    own->other = lode__arena_alloc(arena, own->dim, sizeof *own->other);
     own->truth = lode__arena_alloc(arena, own->cases->largest_truth, sizeof *own->truth);
     if (!own->numbers || !own->user || !own->vectors || !own->encoded || !own->item ||
-        !own->states || !own->truth) {
+        !own->states || !own->truth || !own->rows || !own->pair || !own->other) {
         return false;
     }
     for (size_t i = 0; i < own->count; i++) {
@@ -102,10 +107,23 @@ static void encode_sample(sample *own) {
     }
 }
 
-static double alignment(const sample *own) {
+/// Encode the rows that have come together.
+static void encode_rows(sample *own, size_t count) {
+    if (count > 0) lode__encode_rows(own->encoder, own->rows, count, own->encoded);
+}
+
+/// Add the distances of pairs of users and encoded rows, in order.
+static void add_pairs(sample *own, size_t count, double *sum) {
+    encode_rows(own, count);
+    for (size_t i = 0; i < count; i++) {
+        unit(own->encoded + i * own->dim, own->dim, own->other);
+        *sum += distance(own->vectors + own->pair[i] * own->dim, own->other, own->dim);
+    }
+}
+
+static double alignment(sample *own) {
     double sum = 0;
-    size_t pairs = 0;
-    float *item = own->encoded; // one vector of scratch
+    size_t pairs = 0, waiting = 0;
     for (size_t i = 0; i < own->count; i++) {
         const size_t truths = lode__case_truth(own->cases, own->numbers[i], own->truth);
         for (size_t t = 0; t < truths; t++) {
@@ -113,30 +131,49 @@ static double alignment(const sample *own) {
             if (row == 0) {
                 continue; // no vector
             }
-            unit(own->items + (size_t)(row - 1) * own->dim, own->dim, item);
-            sum += distance(own->vectors + i * own->dim, item, own->dim);
+            own->pair[waiting] = i;
+            own->rows[waiting++] = row;
             pairs++;
+            if (waiting == own->encoder->batch) {
+                add_pairs(own, waiting, &sum);
+                waiting = 0;
+            }
         }
     }
+    add_pairs(own, waiting, &sum);
     return pairs > 0 ? sum / (double)pairs : (double)NAN;
+}
+
+static void keep_items(sample *own, size_t count) {
+    encode_rows(own, count);
+    for (size_t i = 0; i < count; i++) {
+        unit(own->encoded + i * own->dim, own->dim, own->item + own->item_count++ * own->dim);
+    }
 }
 
 /// Unit vectors of the model items that are in this data set; of very many, evenly drawn ones.
 static void item_sample(sample *own, uint64_t seed) {
     const size_t known = own->binding->vocabulary->items;
     const size_t most = LODE_MIN(known, (size_t)2 * LODE_GEOMETRY_PAIRS);
-    for (size_t i = 0; i < known && own->item_count < most; i++) {
+    size_t waiting = 0;
+    for (size_t i = 0; i < known && own->item_count + waiting < most; i++) {
         const size_t row = most < known ? (size_t)lode__permute(i, known, seed, PURPOSE, ITEMS) : i;
-        if (own->binding->item_of[row + 1] != LODE_CODE_NONE) {
-            unit(own->items + row * own->dim, own->dim, own->item + own->item_count++ * own->dim);
+        if (own->binding->item_of[row + 1] == LODE_CODE_NONE) {
+            continue;
+        }
+        own->rows[waiting++] = (uint32_t)row + 1;
+        if (waiting == own->encoder->batch) {
+            keep_items(own, waiting);
+            waiting = 0;
         }
     }
+    keep_items(own, waiting);
 }
 
 lode_status lode__geometry_measure(lode_geometry *geometry, const lode_cases *cases,
                                    lode_encoder *encoder, const lode_binding *binding,
-                                   const float *items, uint64_t seed, lode_error *error) {
-    sample own = {.cases = cases, .binding = binding, .items = items, .encoder = encoder};
+                                   uint64_t seed, lode_error *error) {
+    sample own = {.cases = cases, .binding = binding, .encoder = encoder};
     if (!sample_make(&own, seed)) {
         lode__arena_release(&own.arena);
         return lode__fail_memory(error);

@@ -18,10 +18,9 @@ typedef struct lode_geometry {
 /// Vectors are scaled to length 1 first. At most LODE_GEOMETRY_CASES cases are taken, evenly drawn without repeats, and
 /// LODE_GEOMETRY_PAIRS pairs of different users and of different items; the seed says which. A value is NaN where there
 /// is no pair.
-/// @param items  [vocabulary items, dim] vectors of the model items, as lode__encode_items gives them
 LODE_CHECK lode_status lode__geometry_measure(lode_geometry *geometry, const lode_cases *cases,
                                               lode_encoder *encoder, const lode_binding *binding,
-                                              const float *items, uint64_t seed, lode_error *error);
+                                              uint64_t seed, lode_error *error);
 
 /// log of the mean of exp(-2 |a - b|^2) over `pairs` drawn pairs of different groups; NaN when all are of one.
 /// @param vectors  [count, dim] of length 1

@@ -272,6 +272,6 @@ lode_status lode__ranker_item_knn(lode_ranker *ranker, const lode_split *split, 
     }
     lode__pool_run(pool, ((size_t)knn->items + ROWS - 1) / ROWS, rows_task, knn);
     lode__pairs_release(&knn->pairs);
-    *ranker = (lode_ranker){"item_knn", knn, knn_rank, knn_score, knn_free};
+    *ranker = (lode_ranker){"item_knn", knn, knn_rank, knn_score, knn_free, 0};
     return LODE_OK;
 }

@@ -5,14 +5,20 @@
 #include "eval/protocol.h"
 #include "model/encoder.h"
 
-/// @param k  longest list that will be asked for
-/// The encoder's item vectors are refreshed by lode__model_ranker_refresh; call it before ranking. After
-/// lode__binding_cold the items that training never saw are encoded too, and may be candidates.
+/// Bytes of item vectors that are kept from batch to batch.
+#define LODE_RANKING_ROOM ((size_t)64 << 20)
+
+typedef struct lode_ranking {
+    size_t longest; ///< list that will be asked for
+    size_t room;    ///< bytes of vectors; 0 = LODE_RANKING_ROOM
+} lode_ranking;
+
+/// Items whose vectors do not fit into the room are encoded and searched block by block; lists and scores are the same.
+/// After lode__binding_cold the items that training never saw are encoded too, and may be candidates.
 LODE_CHECK lode_status lode__ranker_model(lode_ranker *ranker, lode_encoder *encoder,
-                                          const lode_binding *binding, size_t k, lode_pool *pool,
-                                          lode_error *error);
+                                          const lode_binding *binding, const lode_ranking *ranking,
+                                          lode_pool *pool, lode_error *error);
+/// The encoder's parameters have changed: encode the items anew when they are needed.
 void lode__model_ranker_refresh(lode_ranker *ranker);
-/// The refreshed vectors: [vocabulary items, dim] first; the ranker's.
-const float *lode__model_ranker_items(const lode_ranker *ranker);
 
 #endif

@@ -88,6 +88,7 @@ lode_status lode__ranker_popularity(lode_ranker *ranker, const lode_split *split
         own->ranked[rank] = lode__entry_item(entries[rank]);
     }
     lode__free(entries);
-    *ranker = (lode_ranker){"popularity", own, popularity_rank, popularity_score, popularity_free};
+    *ranker =
+        (lode_ranker){"popularity", own, popularity_rank, popularity_score, popularity_free, 0};
     return LODE_OK;
 }

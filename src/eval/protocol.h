@@ -179,6 +179,7 @@ typedef struct lode_ranker {
     lode_status (*score)(void *self, const lode_cases *cases, const lode_scoring *scoring,
                          lode_error *error);
     void (*free)(void *self);
+    size_t batch; ///< cases that it likes to rank at once; 0 = any number
 } lode_ranker;
 
 /// Popularity: items by training clicks, most clicked first, ties by lower index.

@@ -50,14 +50,25 @@ void lode__encode_items(lode_encoder *encoder, float *vectors) {
     }
 }
 
-void lode__encode_cold(lode_encoder *encoder, const lode_binding *binding, float *vectors) {
-    for (size_t first = 0; first < binding->cold_count; first += encoder->batch) {
-        const size_t count = LODE_MIN(encoder->batch, binding->cold_count - first);
-        lode__item_view_fill_codes(encoder->items, binding->cold, first, count);
-        lode__graph_forward(encoder->item_graph);
-        memcpy(vectors + first * encoder->dim, encoder->items->outputs.vector->value,
-               count * encoder->dim * sizeof *vectors);
+void lode__encode_rows(lode_encoder *encoder, const uint32_t *rows, size_t count, float *vectors) {
+    const size_t dim = encoder->dim;
+    lode__item_view_begin(encoder->items);
+    for (size_t i = 0; i < count; i++)
+        (void)lode__item_view_slot(encoder->items, rows[i]);
+    lode__item_view_fill(encoder->items);
+    lode__graph_forward(encoder->item_graph);
+    const float *found = encoder->items->outputs.vector->value;
+    for (size_t i = 0; i < count; i++) {
+        const size_t slot = (size_t)lode__item_view_find(encoder->items, rows[i]);
+        memcpy(vectors + i * dim, found + slot * dim, dim * sizeof *vectors);
     }
+}
+
+void lode__encode_cold(lode_encoder *encoder, const lode_binding *binding, const uint32_t *numbers,
+                       size_t count, float *vectors) {
+    lode__item_view_fill_codes(encoder->items, binding->cold, numbers, count);
+    lode__graph_forward(encoder->item_graph);
+    memcpy(vectors, encoder->items->outputs.vector->value, count * encoder->dim * sizeof *vectors);
 }
 
 void lode__encode_users(lode_encoder *encoder, const lode_user_source *source, size_t count,

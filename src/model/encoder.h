@@ -21,8 +21,11 @@ void lode__encoder_free(lode_encoder **encoder);
 
 /// Vectors of all model items, row r - 1 = item id row r: [vocabulary items, dim].
 void lode__encode_items(lode_encoder *encoder, float *vectors);
-/// Vectors of the binding's cold items: [cold_count, dim]; after lode__binding_cold.
-void lode__encode_cold(lode_encoder *encoder, const lode_binding *binding, float *vectors);
+/// Vectors [count, dim] of item id rows, in any order, repeats allowed; count <= batch. No allocation.
+void lode__encode_rows(lode_encoder *encoder, const uint32_t *rows, size_t count, float *vectors);
+/// Vectors [count, dim] of cold items of the binding, by number; count <= batch. After lode__binding_cold. No allocation.
+void lode__encode_cold(lode_encoder *encoder, const lode_binding *binding, const uint32_t *numbers,
+                       size_t count, float *vectors);
 /// Vectors [count, dim] of users; count <= batch. No allocation.
 void lode__encode_users(lode_encoder *encoder, const lode_user_source *source, size_t count,
                         float *vectors);

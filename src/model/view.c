@@ -77,7 +77,7 @@ void lode__item_view_fill(lode_item_view *view) {
     }
 }
 
-void lode__item_view_fill_codes(lode_item_view *view, const lode_codes *codes, size_t first,
+void lode__item_view_fill_codes(lode_item_view *view, const lode_codes *codes, const uint32_t *list,
                                 size_t count) {
     assert(count <= view->inputs.rows->capacity);
     lode__item_view_begin(view);
@@ -87,7 +87,7 @@ void lode__item_view_fill_codes(lode_item_view *view, const lode_codes *codes, s
         const lode_codes *own = &codes[input->field - view->model->vocabulary->fields];
         size_t at = 0;
         for (size_t e = 0; e < count; e++) {
-            for (uint64_t c = own->starts[first + e]; c < own->starts[first + e + 1]; c++) {
+            for (uint64_t c = own->starts[list[e]]; c < own->starts[list[e] + 1]; c++) {
                 input->ids->data[at++] = (int32_t)own->codes[c];
             }
             if (input->lists != NULL) input->lists->offsets[e + 1] = (int32_t)at;

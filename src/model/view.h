@@ -28,8 +28,8 @@ int32_t lode__item_view_slot(lode_item_view *view, uint32_t row);
 int32_t lode__item_view_find(const lode_item_view *view, uint32_t row);
 /// Fill the tower's inputs from the slots.
 void lode__item_view_fill(lode_item_view *view);
-/// Fill them with entities first .. first + count - 1 of codes [LODE_FIELDS] by field instead; count <= capacity.
-void lode__item_view_fill_codes(lode_item_view *view, const lode_codes *codes, size_t first,
+/// Fill them with the entities list[0 .. count - 1] of codes [LODE_FIELDS] by field instead; count <= capacity.
+void lode__item_view_fill_codes(lode_item_view *view, const lode_codes *codes, const uint32_t *list,
                                 size_t count);
 
 /// Where a user view gets its users from.

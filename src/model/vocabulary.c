@@ -451,6 +451,11 @@ done:
     return status;
 }
 
+void lode__vocabulary_seal(lode_vocabulary *vocabulary) {
+    for (size_t i = 0; i < vocabulary->count; i++)
+        lode__dictionary_seal(&vocabulary->fields[i].tokens);
+}
+
 void lode__vocabulary_free(lode_vocabulary **vocabulary) {
     if (vocabulary == NULL || *vocabulary == NULL) return;
     for (size_t i = 0; i < LODE_FIELDS; i++) {

@@ -70,6 +70,8 @@ LODE_CHECK lode_status lode__vocabulary_new(lode_vocabulary **out, const lode_sp
                                             const lode_node *context, size_t dim,
                                             const lode_hooks *hooks, lode_error *error);
 void lode__vocabulary_free(lode_vocabulary **vocabulary);
+/// Give up finding rows of tokens, which takes most of a dictionary's memory; after this tokens can be read and saved.
+void lode__vocabulary_seal(lode_vocabulary *vocabulary);
 LODE_CHECK lode_status lode__vocabulary_save(const lode_vocabulary *vocabulary, const char *path,
                                              lode_error *error);
 LODE_CHECK lode_status lode__vocabulary_load(lode_vocabulary **out, const char *path,

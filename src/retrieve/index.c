@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "retrieve/model.h"
 #include "search/choose.h"
@@ -103,8 +102,7 @@ static json_t *trial_json(const lode_trial *trial, bool chosen) {
                      (int)chosen);
 }
 
-static json_t *describe(const lode_model *model, const lode_make_options *options, size_t queries,
-                        const lode_index *index, const lode_trial *trials) {
+static json_t *describe(const lode_choice *choice, const lode_index *index, const lode_trial *trials) {
     const char *name = lode__index_kind_name(index);
     json_t *list = json_array();
     for (size_t kind = 0; kind < LODE_INDEX_KINDS; kind++) {
@@ -113,22 +111,17 @@ static json_t *describe(const lode_model *model, const lode_make_options *option
         (void)json_array_append_new(list, trial_json(&trials[kind], chosen));
     }
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:o}", "index", name, "effort",
-                     (json_int_t)lode__index_effort(index), "items",
-                     (json_int_t)lode_model_item_count(model), "dim", (json_int_t)model->dim, "k",
-                     (json_int_t)options->k, "recall_wanted", options->recall, "queries",
-                     (json_int_t)queries, "tried", list);
+                     (json_int_t)lode__index_effort(index), "items", (json_int_t)choice->items,
+                     "dim", (json_int_t)choice->dim, "k", (json_int_t)choice->k, "recall_wanted",
+                     choice->recall, "queries", (json_int_t)choice->query_count, "tried", list);
 }
 
-static lode_status write_all(const lode_model *model, const char *run, const lode_index *index,
-                             json_t *json, lode_arena *arena, char **report, lode_error *error) {
+static lode_status write_all(const char *run, const lode_index *index, json_t *json,
+                             lode_arena *arena, char **report, lode_error *error) {
     const char *folder = lode__path_join(arena, run, LODE_INDEX_FOLDER);
     const char *path = folder ? lode__path_join(arena, folder, LODE_INDEX_FILE) : NULL;
     const char *about = folder ? lode__path_join(arena, folder, LODE_INDEX_REPORT) : NULL;
-    char hash[32];
-    lode__model_vectors_name(model, hash, sizeof hash);
-    if (path == NULL || about == NULL || json == NULL ||
-        json_object_set_new(json, "vectors", json_string(hash)) != 0)
-        return lode__fail_memory(error);
+    if (path == NULL || about == NULL || json == NULL) return lode__fail_memory(error);
     char *text = json_dumps(json, JSON_INDENT(1));
     if (text == NULL) return lode__fail_memory(error);
     lode_status status = lode__folder_make(folder, error);
@@ -171,8 +164,8 @@ static lode_status choose_and_write(const lode_model *model, const char *run,
     lode_trial trials[LODE_INDEX_KINDS];
     lode_index *index = NULL;
     LODE_TRY(lode__index_choose(&index, &choice, trials, error));
-    json_t *json = describe(model, options, count, index, trials);
-    const lode_status status = write_all(model, run, index, json, arena, report, error);
+    json_t *json = describe(&choice, index, trials);
+    const lode_status status = write_all(run, index, json, arena, report, error);
     json_decref(json);
     lode__index_free(&index);
     return status;
@@ -202,43 +195,26 @@ done:
     return status;
 }
 
-void lode__model_vectors_name(const lode_model *model, char *name, size_t size) {
-    const size_t bytes = lode_model_item_count(model) * model->dim * sizeof *model->items;
-    (void)snprintf(name, size, "%016llx", (unsigned long long)XXH64(model->items, bytes, 0));
-}
-
-static lode_status check_vectors(const lode_model *model, const char *path, lode_error *error) {
-    char hash[32];
-    json_error_t reason;
-    lode__model_vectors_name(model, hash, sizeof hash);
-    json_t *json = json_load_file(path, 0, &reason);
-    const char *made_for = json_string_value(json_object_get(json, "vectors"));
-    const bool same = made_for != NULL && strcmp(made_for, hash) == 0;
-    json_decref(json);
-    if (same) return LODE_OK;
-    return lode__fail(
-        error, LODE_E_INPUT,
-        "%s says that the index was made for other vectors than this model's; build it anew with "
-        "lodestone index",
-        path);
-}
-
 lode_status lode_model_use_index(lode_model *model, lode_error *error) {
     lode_arena arena = {0};
     lode_status status = LODE_OK;
     const char *folder = lode__path_join(&arena, model->bundle->path, LODE_INDEX_FOLDER);
     const char *path = folder ? lode__path_join(&arena, folder, LODE_INDEX_FILE) : NULL;
-    const char *about = folder ? lode__path_join(&arena, folder, LODE_INDEX_REPORT) : NULL;
     lode_index *index = NULL;
-    if (path == NULL || about == NULL) {
+    if (path == NULL) {
         status = lode__fail_memory(error);
     } else {
-        status = lode__index_open(&index, path, false, error);
+        status = lode__index_open(&index, path, true, error);
         if (status == LODE_E_MISSING)
             status = lode__fail(error, LODE_E_MISSING,
                                 "%s has no index: make one with lodestone index %s",
                                 model->bundle->path, model->bundle->path);
-        if (status == LODE_OK) status = check_vectors(model, about, error);
+        if (status == LODE_OK &&
+            !lode__index_holds(index, model->items, lode_model_item_count(model), model->dim))
+            status = lode__fail(error, LODE_E_INPUT,
+                                "%s holds other vectors than this model's; build it anew with "
+                                "lodestone index %s",
+                                path, model->bundle->path);
     }
     if (status == LODE_OK) {
         lode__index_free(&model->index);

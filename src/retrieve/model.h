@@ -7,7 +7,7 @@
 
 #define LODE_INDEX_FOLDER "index"
 #define LODE_INDEX_FILE   "items.index"
-#define LODE_INDEX_REPORT "items.json" ///< how it was chosen, and for which vectors
+#define LODE_INDEX_REPORT "items.json" ///< how it was chosen
 
 struct lode_model {
     lode_bundle *bundle;
@@ -35,8 +35,5 @@ struct lode_session {
 
 /// Options of lode_encode and of lode_build_index.
 extern const lode_key lode__encode_keys[], lode__index_keys[];
-
-/// A name for the item vectors, from all their bits.
-void lode__model_vectors_name(const lode_model *model, char *name, size_t size);
 
 #endif

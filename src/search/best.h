@@ -17,7 +17,7 @@ typedef struct lode_best {
 
 /// A capacity for lists of k: cuts are few, and the bar is not much behind.
 static inline size_t lode__best_capacity(size_t k) {
-    return k + k / 2 + 32;
+    return k + k / 4 + 32;
 }
 
 /// Start over. Entries up to `floor` (0 = none) are not taken.

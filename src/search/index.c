@@ -2,6 +2,7 @@
 // common part of searchers.
 #include "search/index.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { FORMAT = 1, SECTIONS = 16 };
@@ -70,6 +71,17 @@ size_t lode__index_size(const lode_index *index) {
 
 size_t lode__index_dim(const lode_index *index) {
     return index->dim;
+}
+
+bool lode__index_holds(const lode_index *index, const float *vectors, size_t items, size_t dim) {
+    if (index->items != items || index->dim != dim || index->tail_count > 0) return false;
+    const lode_table *table = &index->table;
+    for (size_t row = 0; row < items; row++) {
+        const size_t id = table->ids != NULL && !table->by_id ? table->ids[row] : row;
+        if (memcmp(table->vectors + row * dim, vectors + id * dim, dim * sizeof *vectors) != 0)
+            return false;
+    }
+    return true;
 }
 
 const char *lode__index_kind_name(const lode_index *index) {
@@ -277,7 +289,7 @@ void lode__searcher_begin(lode_searcher *searcher, size_t thread, size_t number,
     const uint32_t *out = lode__search_out(search, query, &count);
     lode__quest_begin(&searcher->scanners[thread], number,
                       search->queries + query * searcher->index->dim, lode__searcher_k(searcher),
-                      out, count);
+                      search->floors ? search->floors[query] : -INFINITY, out, count);
 }
 
 void lode__searcher_end(lode_searcher *searcher, size_t thread, size_t number, size_t query) {

@@ -69,7 +69,8 @@ LODE_CHECK lode_status lode__index_code(lode_index *index, const float *vectors,
                                         const uint32_t *group, size_t groups, uint32_t *starts,
                                         lode_pool *pool, lode_error *error);
 /// An owned copy of the vectors in the order of the table's rows.
-LODE_CHECK lode_status lode__index_copy(lode_index *index, const float *vectors, lode_error *error);
+LODE_CHECK lode_status lode__index_copy(lode_index *index, const float *vectors, lode_pool *pool,
+                                        lode_error *error);
 LODE_CHECK lode_status lode__index_write_codes(const lode_index *index,
                                                lode_container_writer *writer, lode_error *error);
 LODE_CHECK lode_status lode__index_read_codes(lode_index *index, lode_error *error);

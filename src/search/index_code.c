@@ -5,7 +5,6 @@
 #include "search/index.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct coding {
@@ -30,16 +29,11 @@ static void key_task(void *context, size_t task, size_t thread) {
     }
 }
 
-static int falling(const void *a, const void *b) {
-    const lode_entry x = *(const lode_entry *)a, y = *(const lode_entry *)b;
-    return (x < y) - (x > y);
-}
-
 static void sort_task(void *context, size_t task, size_t thread) {
     const coding *c = context;
     const size_t count = (size_t)(c->starts[task + 1] - c->starts[task]);
     (void)thread;
-    if (count > 1) qsort(c->keys + c->starts[task], count, sizeof *c->keys, falling);
+    lode__entries_sort(c->keys + c->starts[task], count);
 }
 
 /// Keys group by group, in the order of items.
@@ -137,15 +131,24 @@ lode_status lode__index_code(lode_index *index, const float *vectors, const uint
     return status;
 }
 
-lode_status lode__index_copy(lode_index *index, const float *vectors, lode_error *error) {
-    const size_t dim = index->dim;
+static void copy_task(void *context, size_t task, size_t thread) {
+    const coding *c = context;
+    const lode_index *index = c->index;
+    const size_t end = LODE_MIN(index->items, (task + 1) * TASK_ITEMS), dim = index->dim;
+    (void)thread;
+    for (size_t row = task * TASK_ITEMS; row < end; row++)
+        memcpy(index->vectors + row * dim,
+               c->vectors + (index->rows ? index->rows[row] : row) * dim, dim * sizeof(float));
+}
+
+lode_status lode__index_copy(lode_index *index, const float *vectors, lode_pool *pool,
+                             lode_error *error) {
+    coding c = {.index = index, .vectors = vectors};
     size_t numbers;
-    if (!lode__size_mul(index->items, dim, &numbers)) return lode__fail_memory(error);
+    if (!lode__size_mul(index->items, index->dim, &numbers)) return lode__fail_memory(error);
     index->vectors = lode__huge_alloc(numbers, sizeof *index->vectors);
     if (!index->vectors) return lode__fail_memory(error);
-    for (size_t row = 0; row < index->items; row++)
-        memcpy(index->vectors + row * dim, vectors + (index->rows ? index->rows[row] : row) * dim,
-               dim * sizeof(float));
+    lode__pool_run(pool, (index->items + TASK_ITEMS - 1) / TASK_ITEMS, copy_task, &c);
     index->table.vectors = index->vectors;
     index->table.by_id = false;
     return LODE_OK;

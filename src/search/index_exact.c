@@ -10,9 +10,8 @@ typedef struct exact_scratch {
 static lode_status exact_build(lode_index *index, const float *vectors,
                                const lode_index_options *options, lode_pool *pool, lode_error *error) {
     (void)options;
-    (void)pool;
     index->table.vectors = vectors;
-    return index->borrowed ? LODE_OK : lode__index_copy(index, vectors, error);
+    return index->borrowed ? LODE_OK : lode__index_copy(index, vectors, pool, error);
 }
 
 static lode_status exact_start(lode_searcher *searcher, lode_error *error) {

@@ -154,7 +154,7 @@ static lode_status graph_build(lode_index *index, const float *vectors,
     lode_status status = fill(index, own, &c, options->seed, pool, &arena, error);
     lode__arena_release(&arena);
     if (status == LODE_OK) status = number_rows(index, error);
-    return status == LODE_OK ? lode__index_copy(index, vectors, error) : status;
+    return status == LODE_OK ? lode__index_copy(index, vectors, pool, error) : status;
 }
 
 static void graph_release(lode_index *index) {

@@ -52,7 +52,7 @@ static lode_status ivf_build(lode_index *index, const float *vectors,
     LODE_TRY(status);
     index->effort = options->effort > 0 ? options->effort : lists / 64 + 1;
     LODE_TRY(build_coarse(own, dim, error));
-    return lode__index_copy(index, vectors, error);
+    return lode__index_copy(index, vectors, pool, error);
 }
 
 static void ivf_release(lode_index *index) {
@@ -128,7 +128,7 @@ static size_t choose_lists(lode_searcher *searcher, size_t thread, size_t query)
         return effort;
     }
     lode__quest_begin(coarse, 0, searcher->search->queries + query * searcher->index->dim, effort,
-                      NULL, 0);
+                      -INFINITY, NULL, 0);
     lode__quests_scan(coarse, 1, effort, 0, 1);
     lode__quest_end(coarse, &coarse->quests[0], NULL, 0);
     lode__best_write(&coarse->quests[0].best, effort, scratch->lists[thread],

@@ -8,7 +8,7 @@ static lode_status scan_build(lode_index *index, const float *vectors,
                               const lode_index_options *options, lode_pool *pool, lode_error *error) {
     (void)options;
     LODE_TRY(lode__index_code(index, vectors, NULL, 1, NULL, pool, error));
-    return index->borrowed ? LODE_OK : lode__index_copy(index, vectors, error);
+    return index->borrowed ? LODE_OK : lode__index_copy(index, vectors, pool, error);
 }
 
 static lode_status scan_read(lode_index *index, lode_error *error) {

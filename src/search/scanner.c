@@ -3,8 +3,9 @@
 #include <string.h>
 
 enum {
-    GUESS_BLOCKS = 4, ///< blocks of which one gives a word to the sample
+    GUESS_BLOCKS = 2, ///< blocks of which one gives a word to the sample
     GUESS_K = 8,      ///< shorter lists find their bar soon enough
+    GUESS_SPARE = 16, ///< entries of a sample's list past its rank: cut often, it keeps its bar close
     GUESS_ROWS = 64   ///< rows a place of the list
 };
 
@@ -41,11 +42,12 @@ bool lode__scanner_init(lode_scanner *scanner, lode_arena *arena, const lode_tab
 }
 
 void lode__quest_begin(lode_scanner *scanner, size_t number, const float *query, size_t k,
-                       const uint32_t *out, size_t out_count) {
+                       float floor, const uint32_t *out, size_t out_count) {
     lode_quest *quest = &scanner->quests[number];
     quest->query = query;
     quest->waiting = 0;
-    lode__best_clear(&quest->best, k, 0);
+    quest->floor = floor > -INFINITY ? lode__entry_make(floor, 0) : 0;
+    lode__best_clear(&quest->best, k, quest->floor);
     lode__query_code(scanner->table->dim, query, &quest->coded, quest->codes);
     for (size_t i = 0; i < out_count; i++)
         if (out[i] < scanner->ids) quest->marks[out[i] / 64] |= (uint64_t)1 << (out[i] % 64);
@@ -176,16 +178,19 @@ static size_t sample_rank(double mean) {
     return (size_t)(mean + 2.5 * sqrt(mean)) + 2;
 }
 
-/// Floors from a sample, one word of every fourth block: the score at a rank of the sample that is nearly always
+/// Floors from a sample, one word of every other block: the score at a rank of the sample that is nearly always
 /// worse than the k-th best of all.
 static void guess_floors(lode_scanner *scanner, size_t count, size_t k) {
     const lode_table *table = scanner->table;
     const size_t rank = sample_rank((double)k / (GUESS_BLOCKS * LODE_BLOCK_WORDS));
+    const size_t capacity = scanner->quests[0].best.capacity;
+    size_t left = 0;
     for (size_t q = 0; q < count; q++) {
-        scanner->active[q] = (uint32_t)q;
+        if (scanner->quests[q].floor != 0) continue; // a better one, from elsewhere
+        scanner->active[left++] = (uint32_t)q;
         lode__best_clear(&scanner->quests[q].best, rank, 0);
+        scanner->quests[q].best.capacity = LODE_MIN(rank + GUESS_SPARE, capacity);
     }
-    size_t left = count;
     for (size_t block = 1, turn = 0; block < table->count; block += GUESS_BLOCKS, turn++) {
         const size_t words = lode__codes_words(table->blocks[block].rows);
         left = keep_hopeful(scanner, left, block);
@@ -193,10 +198,12 @@ static void guess_floors(lode_scanner *scanner, size_t count, size_t k) {
     }
     for (size_t q = 0; q < count; q++) {
         lode_best *best = &scanner->quests[q].best;
+        scanner->active[q] = (uint32_t)q;
+        if (scanner->quests[q].floor != 0) continue;
         quest_score(scanner, &scanner->quests[q]);
         lode__best_cut(best);
+        best->capacity = capacity;
         lode__best_clear(best, k, best->filled == rank ? best->worst - 1 : 0);
-        scanner->active[q] = (uint32_t)q;
     }
 }
 
@@ -210,6 +217,7 @@ void lode__quests_scan(lode_scanner *scanner, size_t count, size_t k, size_t fir
     size_t again = 0;
     for (size_t q = 0; q < count; q++) {
         lode_best *best = &scanner->quests[q].best;
+        if (scanner->quests[q].floor != 0) continue; // nothing was guessed
         quest_score(scanner, &scanner->quests[q]);
         if (best->filled >= k || best->worst == 0) continue; // the guess held, or there was none
         lode__best_clear(best, k, 0);

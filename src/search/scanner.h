@@ -11,7 +11,7 @@
 #include "search/codes.h"
 
 enum {
-    LODE_BLOCK_ROWS = 256, ///< most rows of a block
+    LODE_BLOCK_ROWS = 512, ///< most rows of a block
     LODE_BLOCK_WORDS = LODE_BLOCK_ROWS / LODE_SCAN_WORD,
     LODE_QUESTS = 48, ///< most quests of one visit
     LODE_WAITING = 32 ///< rows that are scored together
@@ -32,7 +32,8 @@ typedef struct lode_quest {
     const float *query;
     lode_coded_query coded;
     int8_t *codes;
-    uint64_t *marks; ///< a bit an id: left out for this query
+    lode_entry floor; ///< entries up to it are not wanted; 0 = all are
+    uint64_t *marks;  ///< a bit an id: left out for this query
     lode_best best;
     size_t waiting;
     uint32_t *ids;         ///< [LODE_WAITING] of those that wait for their scores
@@ -62,9 +63,10 @@ LODE_CHECK bool lode__scanner_init(lode_scanner *scanner, lode_arena *arena,
                                    const lode_table *table, size_t count, size_t ids, size_t k);
 
 /// Start quest `number`.
-/// @param out  [out_count] ids to leave out; ids past the bound are ignored
+/// @param floor  scores up to it are not wanted; -INFINITY = all are
+/// @param out    [out_count] ids to leave out; ids past the bound are ignored
 void lode__quest_begin(lode_scanner *scanner, size_t number, const float *query, size_t k,
-                       const uint32_t *out, size_t out_count);
+                       float floor, const uint32_t *out, size_t out_count);
 
 /// Words `first` .. `first + words - 1` of a block, within it; words 0 = all from `first` on.
 typedef struct lode_visit {

@@ -61,6 +61,8 @@ LODE_CHECK lode_status lode__index_append(lode_index *index, const float *vector
 /// Vectors, deleted ones included; ids are below it.
 size_t lode__index_size(const lode_index *index);
 size_t lode__index_dim(const lode_index *index);
+/// Does it hold exactly these vectors [items, dim], id by id, to the bit? Not after deletions or appending.
+bool lode__index_holds(const lode_index *index, const float *vectors, size_t items, size_t dim);
 const char *lode__index_kind_name(const lode_index *index);
 size_t lode__index_effort(const lode_index *index);
 /// What searches that do not say otherwise take.
@@ -78,7 +80,9 @@ typedef struct lode_search {
     size_t count, k;
     const uint64_t *allowed; ///< bit id % 64 of word id / 64 set = may be returned; NULL = all
     const lode_excluded *excluded; ///< or NULL
-    size_t effort;                 ///< 0 = the index's own
+    /// [count] what scores no more than this may be missing, so that a search over further vectors is short; NULL = none
+    const float *floors;
+    size_t effort; ///< 0 = the index's own
     uint32_t *ids; ///< [count, k] best first, ties by lower id; padded with LODE_NO_ITEM
     float *scores; ///< [count, k] padded with -INFINITY
 } lode_search;

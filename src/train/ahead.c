@@ -27,6 +27,7 @@ struct lode_ahead {
     pthread_mutex_t mutex;
     pthread_cond_t wake, done;
     bool busy, stop;
+    size_t missed;
 };
 
 // --- gathering --------------------------------------------------------------------------------------------
@@ -106,14 +107,20 @@ const lode_batcher *lode__ahead_take(lode_ahead *ahead, uint64_t epoch, uint64_t
     while (ahead->busy)
         (void)pthread_cond_wait(&ahead->done, &ahead->mutex);
     lode_gathered *next = &ahead->sets[1 - ahead->current];
-    if (!next->valid || next->epoch != epoch || next->step != step)
+    if (!next->valid || next->epoch != epoch || next->step != step) {
         gather(ahead, next, epoch, step);
+        ahead->missed++;
+    }
     ahead->current = 1 - ahead->current;
     ahead->sets[1 - ahead->current].valid = false;
     ahead->busy = ahead->started;
     (void)pthread_cond_signal(&ahead->wake);
     (void)pthread_mutex_unlock(&ahead->mutex);
     return &ahead->sets[ahead->current].batcher;
+}
+
+size_t lode__ahead_missed(const lode_ahead *ahead) {
+    return ahead->missed;
 }
 
 /// Signals are the business of the caller's threads. Without a thread everything is gathered when it is asked for.

@@ -20,6 +20,8 @@ void lode__ahead_free(lode_ahead **ahead);
 
 /// The examples of a step, gathered before or now; the one after it is begun. Valid until the next call.
 const lode_batcher *lode__ahead_take(lode_ahead *ahead, uint64_t epoch, uint64_t step);
+/// How many steps were gathered only when they were asked for: of steps in order the first, where there is a thread.
+size_t lode__ahead_missed(const lode_ahead *ahead);
 /// The users of the step that was taken last.
 lode_user_source lode__ahead_source(lode_ahead *ahead);
 

@@ -83,8 +83,8 @@ lode_status lode__measure_rankers(lode_measure *measure, lode_error *error) {
     const size_t longest = measure->cutoffs[measure->cutoff_count - 1];
     LODE_TRY(lode__encoder_new(&measure->encoder, measure->bundle->model,
                                measure->bundle->model->params, ENCODE_BATCH, measure->pool, error));
-    LODE_TRY(lode__ranker_model(&measure->rankers[0], measure->encoder, measure->binding, longest,
-                                measure->pool, error));
+    LODE_TRY(lode__ranker_model(&measure->rankers[0], measure->encoder, measure->binding,
+                                &(lode_ranking){.longest = longest}, measure->pool, error));
     measure->ranker_count = 1;
     lode__model_ranker_refresh(&measure->rankers[0]);
     return measure->options.baselines ? add_baselines(measure, longest, error) : LODE_OK;
@@ -229,7 +229,6 @@ static lode_status add_geometry(const lode_measure *measure, lode_metrics *metri
         return LODE_OK;
     }
     LODE_TRY(lode__geometry_measure(&geometry, &measure->cases, measure->encoder, measure->binding,
-                                    lode__model_ranker_items(&measure->rankers[0]),
                                     (uint64_t)measure->bundle->config.train.seed, error));
     metrics->vectors[LODE_METRIC_ALIGNMENT - LODE_METRIC_ALIGNMENT] = geometry.alignment;
     metrics->vectors[LODE_METRIC_UNIFORMITY_USERS - LODE_METRIC_ALIGNMENT] =

@@ -155,8 +155,8 @@ static lode_status prepare_validation(lode_trainer *trainer, lode_error *error) 
     lode__config_valid(trainer->config, &trainer->metric, &trainer->cutoff);
     LODE_TRY(lode__encoder_new(&trainer->encoder, trainer->model, trainer->model->params,
                                ENCODE_BATCH, trainer->pool, error));
-    return lode__ranker_model(&trainer->ranker, trainer->encoder, trainer->binding, trainer->cutoff,
-                              trainer->pool, error);
+    return lode__ranker_model(&trainer->ranker, trainer->encoder, trainer->binding,
+                              &(lode_ranking){.longest = trainer->cutoff}, trainer->pool, error);
 }
 
 static lode_status prepare(lode_trainer *trainer, const lode_phase *phase, lode_error *error) {
@@ -168,6 +168,7 @@ static lode_status prepare(lode_trainer *trainer, const lode_phase *phase, lode_
     LODE_TRY(check_examples(trainer, error));
     LODE_TRY(prepare_graphs(trainer, error));
     LODE_TRY(prepare_validation(trainer, error));
+    lode__vocabulary_seal(trainer->model->vocabulary); // every token has been looked up
     LODE_TRY(lode__ahead_new(&trainer->ahead, &trainer->batcher, trainer->model->history,
                              (uint64_t)train->seed, trainer->steps, threads > 1, error));
     trainer->optimiser = (lode_optimiser){.type = (lode_optimiser_type)train->optimiser,

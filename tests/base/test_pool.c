@@ -85,13 +85,18 @@ static void note_mask(void *context, size_t task, size_t thread) {
     out->blocked[thread] = sigismember(&mask, SIGINT);
 }
 
+typedef struct helpers {
+    atomic_int done;
+    size_t thread[4];
+} helpers;
+
 /// A task that ends when all others have: someone must take the rest of its share.
 static void wait_for_others(void *context, size_t task, size_t thread) {
-    (void)thread;
-    atomic_int *done = context;
-    for (int i = 0; task == 2 && i < 5000 && atomic_load(done) < 3; i++)
+    helpers *self = context;
+    self->thread[task] = thread;
+    for (int i = 0; task == 2 && i < 5000 && atomic_load(&self->done) < 3; i++)
         usleep(1000);
-    if (task != 2 || atomic_load(done) == 3) atomic_fetch_add(done, 1);
+    if (task != 2 || atomic_load(&self->done) == 3) atomic_fetch_add(&self->done, 1);
 }
 
 static void test_others_help(void **state) {
@@ -100,9 +105,10 @@ static void test_others_help(void **state) {
     lode_error error = {0};
     assert_ok(lode__pool_new(&pool, 2, &error), error);
     for (int i = 0; i < 20; i++) {
-        atomic_int done = 0; // tasks 0 and 1 are the caller's, 2 and 3 the worker's
-        lode__pool_run(pool, 4, wait_for_others, &done);
-        assert_int_equal(atomic_load(&done), 4);
+        helpers self = {0}; // tasks 0 and 1 are the caller's, 2 and 3 the worker's
+        lode__pool_run(pool, 4, wait_for_others, &self);
+        assert_int_equal(atomic_load(&self.done), 4);
+        assert_true(self.thread[2] != self.thread[3]); // a helper keeps its number, and so its scratch
     }
     lode__pool_free(&pool);
 }

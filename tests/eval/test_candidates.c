@@ -289,7 +289,7 @@ static lode_status judge_score(void *self, const lode_cases *cases, const lode_s
 }
 
 static double measure(const lode_cases *cases, judge *self, enum lode_metric metric, size_t cutoff) {
-    const lode_ranker ranker = {"judge", self, NULL, judge_score, NULL};
+    const lode_ranker ranker = {"judge", self, NULL, judge_score, NULL, 0};
     lode_metrics metrics;
     lode_error error = {0};
     assert_ok(lode__metrics_new(&metrics, &cutoff, 1, cases->split->log.items,
@@ -406,7 +406,7 @@ static void test_scores_are_needed(void **state) {
     crowd_make(60, 300, 13);
     lode_split *split = split_make(&leave_one_out);
     lode_cases cases = cases_make(split, lode__protocol_find("sasrec"));
-    const lode_ranker mute = {"mute", NULL, NULL, NULL, NULL};
+    const lode_ranker mute = {"mute", NULL, NULL, NULL, NULL, 0};
     lode_metrics metrics;
     lode_error error = {0};
     const size_t cutoff = 10;

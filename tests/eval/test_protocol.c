@@ -246,7 +246,7 @@ static void test_evaluate(void **state) {
     lode_metrics metrics = metrics_make(split, cutoffs, 3);
     oracle truth = {0};
     watcher eyes = {0};
-    const lode_ranker ranker = {"oracle", &truth, oracle_rank, NULL, NULL};
+    const lode_ranker ranker = {"oracle", &truth, oracle_rank, NULL, NULL, 0};
     const lode_hooks hooks = {&eyes, watch, NULL};
     lode_error error = {0};
     assert_int_equal(lode__evaluate(&cases, &ranker, true, &metrics, &hooks, "exam", &error),

@@ -21,13 +21,17 @@
 
 enum { PATH_ROOM = 512, MOST_TOKENS = 64 };
 
-/// How far from PyTorch's a number may be: absolute, and relative to the largest number of its array. In float, Adam
-/// takes a step of full size for a gradient that is little more than rounding: plain C comes to 8e-5.
+/// How far from PyTorch's a number may be: absolute, and relative to the largest number of its array. `trained` is for
+/// weights after ten steps: Adam takes a step of full size for a gradient that is little more than rounding, and the
+/// last bias of ICAN's item tower, which moves all logits of a query alike, has such gradients (8e-5 in float; other
+/// weights 3e-5, other numbers 3e-6).
 typedef struct tolerance {
     double absolute, relative;
 } tolerance;
 
-static const tolerance tolerances[] = {[LODE_F32] = {2e-6, 2e-4}, [LODE_F64] = {1e-12, 1e-9}};
+static const tolerance tolerances[] = {[LODE_F32] = {1e-6, 1e-5}, [LODE_F64] = {1e-12, 1e-9}};
+static const tolerance trained[] = {[LODE_F32] = {2e-6, 1e-4}, [LODE_F64] = {1e-12, 1e-9}};
+static const char FINAL[] = "final/";
 
 typedef struct golden {
     const char *name;
@@ -136,7 +140,7 @@ static void compare(const golden *self, const char *what, const char *name, cons
         largest = fmax(largest, fabs(theirs[i]));
         if (!(fabs(ours[i] - theirs[i]) <= worst)) worst = fabs(ours[i] - theirs[i]);
     }
-    const tolerance allowed = tolerances[self->precision];
+    const tolerance allowed = (what == FINAL ? trained : tolerances)[self->precision];
     if (!(worst <= allowed.absolute + allowed.relative * largest)) {
         fail_msg("%s, %s: %s %s is off by %g (largest value %g)", self->name,
                  self->precision == LODE_F64 ? "f64" : "f32", what, name, worst, largest);
@@ -372,7 +376,7 @@ static void run_case(const char *name, lode_precision precision, const char *dat
     }
     compare(&self, "losses of", "all steps", losses, tensor(&self, "losses", "")->data, self.steps);
     for (size_t i = 0; i < self.params->count; i++) {
-        compare_param(&self, "final/", self.params->list[i], self.params->list[i]->value);
+        compare_param(&self, FINAL, self.params->list[i], self.params->list[i]->value);
     }
     close_case(&self);
 }

@@ -12,8 +12,8 @@ enum { WIDTH = 3 };
 
 typedef enum masks {
     MASK_NONE,
-    MASK_SOME,      ///< query i: places i, i + 3, ... of its list
-    MASK_TWICE,     ///< the same, each of them twice, the last place first
+    MASK_SOME,  ///< query i: places i % 5, i % 5 + 3, ... of its list: no period that a tile has
+    MASK_TWICE, ///< the same, each of them twice, the last place first
     MASK_ONE_QUERY, ///< all places of query 1
     MASK_ALL
 } masks;
@@ -40,7 +40,7 @@ static bool is_masked(const contrast_options *options, size_t query, size_t plac
         return false;
     case MASK_SOME:
     case MASK_TWICE:
-        return place >= query % 4 && (place - query % 4) % 3 == 0;
+        return place >= query % 5 && (place - query % 5) % 3 == 0;
     case MASK_ONE_QUERY:
         return query == 1;
     case MASK_ALL:
@@ -201,8 +201,8 @@ static void verify(const gradcheck *check, const void *context) {
              __VA_ARGS__),                                                                         \
         CASE(kind_name ", several tiles, shifts", .kind = kind_value, .m = 70, .n = 25, .r = 261,  \
              .shifts = true, __VA_ARGS__),                                                         \
-        CASE(kind_name ", several tiles, own", .kind = kind_value, .m = 67, .n = 25, .r = 5,       \
-             .own = true, .masks = MASK_SOME, __VA_ARGS__),                                        \
+        CASE(kind_name ", several tiles, own", .kind = kind_value, .m = 141, .n = 25, .r = 5,      \
+             .own = true, .shifts = true, .masks = MASK_SOME, __VA_ARGS__),                        \
         CASE(kind_name ", several tiles, some masked", .kind = kind_value, .m = 66, .n = 20,       \
              .r = 300, .masks = MASK_SOME, __VA_ARGS__),                                           \
         CASE(kind_name ", several tiles both ways, masked twice", .kind = kind_value, .m = 141,    \

@@ -111,6 +111,23 @@ static void test_nobody_needs_it(void **state) {
     shelf_close(&self);
 }
 
+/// Gaps of 8 and of 6 lines: two lines go into the smaller one.
+static void test_smallest_gap(void **state) {
+    (void)state;
+    enum { LINE = LODE_CACHE_LINE };
+    shelf self = {0};
+    (void)put(&self, 10 * LINE, 0, 9);
+    (void)put(&self, 8 * LINE, 0, 3);
+    (void)put(&self, 7 * LINE, 0, 9);
+    lode_block *gap = put(&self, 6 * LINE, 0, 3);
+    (void)put(&self, 5 * LINE, 0, 9);
+    lode_block *last = put(&self, 2 * LINE, 5, 9);
+    assert_true(lode__layout_place(&self.layout));
+    assert_int_equal(gap->offset, 25 * LINE);
+    assert_ptr_equal(*last->place, *gap->place);
+    shelf_close(&self);
+}
+
 static void test_wishes(void **state) {
     (void)state;
     shelf self = {0};
@@ -118,7 +135,10 @@ static void test_wishes(void **state) {
     lode_block *second = put(&self, 100, 3, 4); // x is taken already
     lode_block *large = put(&self, 101, 9, 10); // does not fit
     lode_block *early = put(&self, 100, 2, 4);  // x is still read then
-    lode_block *const wishes[][2] = {{z, y}, {y, x}, {second, x}, {large, z}, {early, x}};
+    lode_block *under = put(&self, 100, 20, 22),
+               *tight = put(&self, 100, 21, 23); // one moment too early
+    lode_block *const wishes[][2] = {{z, y},     {y, x},     {second, x},
+                                     {large, z}, {early, x}, {tight, under}};
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
         assert_true(lode__layout_wish(&self.layout, wishes[i][0], wishes[i][1]));
     }
@@ -128,6 +148,7 @@ static void test_wishes(void **state) {
     assert_ptr_not_equal(*second->place, *x->place);
     assert_ptr_not_equal(*large->place, *x->place);
     assert_ptr_not_equal(*early->place, *x->place);
+    assert_ptr_not_equal(*tight->place, *under->place);
     assert_int_equal(x->last, 9);
     shelf_close(&self);
 }
@@ -245,10 +266,15 @@ static void test_web(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_packing),         cmocka_unit_test(test_nothing_shared),
-        cmocka_unit_test(test_nobody_needs_it), cmocka_unit_test(test_wishes),
-        cmocka_unit_test(test_poison),          cmocka_unit_test(test_web),
-        cmocka_unit_test(test_chain_in_place),  cmocka_unit_test(test_undeclared),
+        cmocka_unit_test(test_smallest_gap),
+        cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_nothing_shared),
+        cmocka_unit_test(test_nobody_needs_it),
+        cmocka_unit_test(test_wishes),
+        cmocka_unit_test(test_poison),
+        cmocka_unit_test(test_web),
+        cmocka_unit_test(test_chain_in_place),
+        cmocka_unit_test(test_undeclared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -382,6 +382,15 @@ static void expect_sorted(const lode_store *store, const lode_ids *ids, size_t d
     assert_int_equal(store->segments[distinct], CROWD);
 }
 
+/// Adam's first step is `rate` against the sign of the gradient, in every touched row and in no other.
+static void expect_first_step(const crowd *self, const double *before, const double *gradient) {
+    const double *after = self->table->value;
+    for (size_t i = 0; i < (size_t)CROWD_ROWS * CROWD_DIM; i++) {
+        const double g = gradient[i], step = g == 0 ? 0 : g > 0 ? -lazy.rate : lazy.rate;
+        if (fabs(g) > 1e-2 || g == 0) gradcheck_near(after[i] - before[i], step, 1e-6, 0, "step");
+    }
+}
+
 /// Sorting, sums of long rows and updates: the same at any number of threads, and right.
 static void test_crowd(void **state) {
     (void)state;
@@ -403,9 +412,11 @@ static void test_crowd(void **state) {
         lode__store_dense_gradient(self.table->store, LODE_F64, found);
         for (size_t i = 0; i < (size_t)CROWD_ROWS * CROWD_DIM; i++)
             gradcheck_near(found[i], expected[i], 1e-9, 1e-9, "sum of a row");
+        memcpy(found, self.table->value, (size_t)CROWD_ROWS * CROWD_DIM * sizeof *found);
+        lode__optimise(&lazy, self.params, 1, pool);
+        expect_first_step(&self, found, expected);
         free(expected);
         free(found);
-        lode__optimise(&lazy, self.params, 1, pool);
         if (threads == 1) {
             first = self;
         } else {

@@ -58,7 +58,7 @@ static void expect_step(const lode_trainer *trainer, lode_batcher *direct, lode_
         expect_rows(&one, &other, i, trainer->model->vocabulary);
 }
 
-/// Steps in order through two epochs; then as a resumed run asks: somewhere else, the same again, back.
+/// Steps in order through two epochs, all but the first gathered by the thread; then as a resumed run asks: somewhere else, the same again, back.
 static void test_steps(void **state) {
     const fixture *self = *state;
     static const char *const kinds[] = {"every_click", "all_positions", "random_cut"};
@@ -72,6 +72,7 @@ static void test_steps(void **state) {
         lode_batcher direct = trainer->batcher;
         for (uint64_t step = 0; step < 2 * steps; step++)
             expect_step(trainer, &direct, ahead, step / steps, step % steps);
+        assert_int_equal(lode__ahead_missed(ahead), i % 2 == 0 ? 1 : 2 * steps);
         expect_step(trainer, &direct, ahead, 5, steps - 1);
         expect_step(trainer, &direct, ahead, 5, steps - 1);
         expect_step(trainer, &direct, ahead, 0, 0);

@@ -164,7 +164,8 @@ static void test_cold_vectors(void **state) {
     while (binding->cold_items[place] != twin)
         place++;
     static float cold[40 * DIM], known[40 * DIM];
-    lode__encode_cold(encoder, binding, cold);
+    for (uint32_t i = 0; i < binding->cold_count; i++)
+        lode__encode_cold(encoder, binding, &i, 1, cold + i * DIM);
     lode__encode_items(encoder, known);
     assert_memory_not_equal(cold + place * DIM, known + (ROW - 1) * DIM, DIM * sizeof *cold);
     const lode_param *ids = bundle->model->params->list[words->fields[words->item_id].table];
