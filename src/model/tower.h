@@ -21,8 +21,10 @@ typedef struct lode_tower_inputs {
     lode_field_input fields[LODE_FIELDS];
     size_t field_count;
     lode_lists *history; ///< users only: packed clicks, newest first or (type->oldest_first) in order of time
-    lode_ids *clicks; ///< [positions] item id rows
-    lode_ids *places; ///< [positions] 0 = newest, in either order
+    lode_ids *clicks;                      ///< [positions] item id rows
+    lode_ids *places;                      ///< [positions] 0 = newest, in either order
+    lode_field_input clicked[LODE_FIELDS]; ///< what the tower wants to see of each click (click_fields.h)
+    size_t clicked_count;
 } lode_tower_inputs;
 
 /// What a tower gives; members that it does not give are NULL / 0.
@@ -52,10 +54,13 @@ typedef struct lode_tower_setting {
     const char *prefix; ///< "user" or "item"
 } lode_tower_setting;
 
+typedef struct lode_click_fields lode_click_fields; ///< click_fields.h
+
 typedef struct lode_tower_type {
     const char *name, *help;
     lode_side side;
-    unsigned gives; ///< enum lode_need
+    unsigned gives;                        ///< enum lode_need
+    unsigned (*lacks)(const void *config); ///< what of these it does not give as configured; NULL = nothing
     bool oldest_first; ///< how this tower wants histories packed; places count from the newest all the same
     const lode_key *keys; ///< of its part of the configuration, besides `tower`
     bool (*reads_history)(const void *config); ///< user towers; NULL = always
@@ -65,6 +70,8 @@ typedef struct lode_tower_type {
                            size_t *width, lode_error *error);
     void (*apply)(const void *state, lode_graph *graph, const lode_params *params,
                   const lode_tower_inputs *inputs, lode_tower_outputs *outputs);
+    /// User towers: item fields of clicks that it wants, after declare; NULL = none.
+    const lode_click_fields *(*click_fields)(const void *state);
 } lode_tower_type;
 
 /// A tower with its configuration and parameter numbers.
@@ -72,7 +79,8 @@ typedef struct lode_tower {
     const lode_tower_type *type;
     void *config, *state;
     lode_side side;
-    size_t width; ///< d of `vector`
+    unsigned gives; ///< enum lode_need, as configured
+    size_t width;   ///< d of `vector`
 } lode_tower;
 
 /// The registry, ended by NULL.
