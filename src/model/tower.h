@@ -21,10 +21,12 @@ typedef struct lode_tower_inputs {
     lode_field_input fields[LODE_FIELDS];
     size_t field_count;
     lode_lists *history; ///< users only: packed clicks, newest first or (type->oldest_first) in order of time
-    lode_ids *clicks; ///< [positions] item id rows
-    lode_ids *places; ///< [positions] 0 = newest, in either order
-    bool raw_only;    ///< item towers: raw_fields alone is wanted
-    double mask; ///< share of the elements of field embeddings that are 0 (lode__mask); 0 = none
+    lode_ids *clicks;                      ///< [positions] item id rows
+    lode_ids *places;                      ///< [positions] 0 = newest, in either order
+    lode_field_input clicked[LODE_FIELDS]; ///< what the tower wants to see of each click (click_fields.h)
+    size_t clicked_count;
+    bool raw_only; ///< item towers: raw_fields alone is wanted
+    double mask;   ///< share of the elements of field embeddings that are 0 (lode__mask); 0 = none
     uint32_t purpose;   ///< of that draw
     lode_ids *entities; ///< [rows] whose mask it is; NULL when mask is 0
 } lode_tower_inputs;
@@ -56,10 +58,13 @@ typedef struct lode_tower_setting {
     const char *prefix; ///< "user" or "item"
 } lode_tower_setting;
 
+typedef struct lode_click_fields lode_click_fields; ///< click_fields.h
+
 typedef struct lode_tower_type {
     const char *name, *help;
     lode_side side;
-    unsigned gives; ///< enum lode_need
+    unsigned gives;                        ///< enum lode_need
+    unsigned (*lacks)(const void *config); ///< what of these it does not give as configured; NULL = nothing
     bool oldest_first; ///< how this tower wants histories packed; places count from the newest all the same
     const lode_key *keys; ///< of its part of the configuration, besides `tower`
     bool (*reads_history)(const void *config); ///< user towers; NULL = always
@@ -70,6 +75,8 @@ typedef struct lode_tower_type {
                            size_t *width, lode_error *error);
     void (*apply)(const void *state, lode_graph *graph, const lode_params *params,
                   const lode_tower_inputs *inputs, lode_tower_outputs *outputs);
+    /// User towers: item fields of clicks that it wants, after declare; NULL = none.
+    const lode_click_fields *(*click_fields)(const void *state);
 } lode_tower_type;
 
 /// A tower with its configuration and parameter numbers.
@@ -77,6 +84,7 @@ typedef struct lode_tower {
     const lode_tower_type *type;
     void *config, *state;
     lode_side side;
+    unsigned gives;   ///< enum lode_need, as configured
     size_t width;     ///< d of `vector`
     size_t raw_width; ///< columns of `raw_fields`, where the tower gives them
 } lode_tower;

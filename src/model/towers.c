@@ -63,7 +63,10 @@ lode_status lode__tower_read(lode_tower *tower, const lode_node *part, lode_side
     tower->state = lode__arena_alloc(arena, 1, LODE_MAX(tower->type->state_size, (size_t)1));
     if (tower->config == NULL || tower->state == NULL) return lode__fail_memory(error);
     const char *path = side == LODE_SIDE_ITEM ? "model.item" : "model.user";
-    return lode__config_read(arena, part, path, tower->type->keys, skip, tower->config, error);
+    LODE_TRY(lode__config_read(arena, part, path, tower->type->keys, skip, tower->config, error));
+    tower->gives = tower->type->gives;
+    if (tower->type->lacks != NULL) tower->gives &= ~tower->type->lacks(tower->config);
+    return LODE_OK;
 }
 
 lode_status lode__tower_new(lode_tower *tower, const lode_node *part, lode_arena *arena,

@@ -1,6 +1,7 @@
 #include "model/view.h"
 
 #include "base/random.h"
+#include "model/click_fields.h"
 
 /// Inputs of all fields of a side; user views take context fields too. With `lists` single values are lists as well.
 static void build_fields(lode_graph *graph, const lode_model_core *model, lode_side side,
@@ -182,6 +183,29 @@ void lode__item_view_fill_codes(lode_item_view *view, const lode_codes *codes, c
     }
 }
 
+/// Inputs of the item fields of clicks that the tower wants: positions, or lists a click or a user.
+static void build_clicked(lode_graph *graph, const lode_model_core *model, lode_tower_inputs *inputs) {
+    const lode_tower_type *type = model->user.type;
+    if (type->click_fields == NULL) return;
+    const lode_click_fields *wanted = type->click_fields(model->user.state);
+    lode_dim *positions = inputs->history->positions;
+    for (size_t i = 0; i < wanted->count; i++) {
+        const lode_field *field = wanted->fields[i];
+        lode_field_input *input = &inputs->clicked[inputs->clicked_count++];
+        input->field = field;
+        lode_dim *dim = positions;
+        if (field->multi) {
+            dim = lode__graph_dim(graph, field->name, positions->capacity * field->longest);
+            input->lists =
+                wanted->pooled
+                    ? lode__graph_lists(graph, inputs->rows, dim, model->history * field->longest)
+                    : lode__graph_lists(graph, positions, dim, field->longest);
+        }
+        input->ids = dim != NULL ? lode__graph_ids(graph, dim, 1) : NULL;
+        if (input->ids == NULL || (field->multi && input->lists == NULL)) graph->failed = true;
+    }
+}
+
 lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *model,
                                     const lode_params *params, size_t capacity) {
     lode_user_view *view = lode__graph_alloc(graph, 1, sizeof *view);
@@ -195,7 +219,9 @@ lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *mo
     inputs->history = lode__graph_lists(graph, inputs->rows, positions, model->history);
     inputs->clicks = lode__graph_ids(graph, positions, 1);
     inputs->places = lode__graph_ids(graph, positions, 1);
+    if (inputs->history == NULL) return NULL;
     build_fields(graph, model, LODE_SIDE_USER, false, inputs);
+    build_clicked(graph, model, inputs);
     if (graph->failed) return NULL;
     lode__tower_apply(model, LODE_SIDE_USER, graph, params, inputs, &view->outputs);
     return graph->failed ? NULL : view;
@@ -209,6 +235,24 @@ static void fill_user_field(const lode_user_view *view, lode_field_input *input,
         uint32_t *out = (uint32_t *)input->ids->data + at;
         at += source->values(source->self, user, number, input->field->longest, out);
         if (input->lists != NULL) input->lists->offsets[user + 1] = (int32_t)at;
+    }
+    input->ids->dim->size = at;
+}
+
+/// Codes of the clicked items, in the order of the clicks.
+static void fill_clicked(const lode_tower_inputs *inputs, const lode_field_input *input) {
+    const lode_codes *codes = &input->field->items;
+    const lode_lists *lists = input->lists;
+    const bool by_click = lists != NULL && lists->rows == inputs->history->positions;
+    size_t at = 0, click = 0;
+    for (size_t user = 0; user < inputs->rows->size; user++) {
+        for (; click < (size_t)inputs->history->offsets[user + 1]; click++) {
+            const int32_t row = inputs->clicks->data[click];
+            for (uint64_t c = codes->starts[row]; c < codes->starts[row + 1]; c++)
+                input->ids->data[at++] = (int32_t)codes->codes[c];
+            if (by_click) lists->offsets[click + 1] = (int32_t)at;
+        }
+        if (lists != NULL && !by_click) lists->offsets[user + 1] = (int32_t)at;
     }
     input->ids->dim->size = at;
 }
@@ -241,6 +285,8 @@ void lode__user_view_fill(lode_user_view *view, const lode_user_source *source, 
     for (size_t i = 0; i < inputs->field_count; i++) {
         fill_user_field(view, &inputs->fields[i], source, count);
     }
+    for (size_t i = 0; i < inputs->clicked_count; i++)
+        fill_clicked(inputs, &inputs->clicked[i]);
 }
 
 static size_t log_history(void *context, size_t index, size_t limit, uint32_t *rows) {

@@ -87,7 +87,7 @@ lode_status lode__objective_prepare(lode_objective *objective, const lode_traini
     const lode_tower *towers[] = {&training->model->user, &training->model->item};
     const unsigned needs[] = {objective->type->user_needs, objective->type->item_needs};
     for (size_t i = 0; i < 2; i++) {
-        const char *what = missing(needs[i], towers[i]->type->gives);
+        const char *what = missing(needs[i], towers[i]->gives);
         if (what != NULL) {
             return lode__fail(
                 error, LODE_E_CONFIG,

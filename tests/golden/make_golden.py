@@ -118,15 +118,24 @@ class Model:
             self.mlp('item.mlp', 3 * DIM, [12, DIM])
         width = DIM * len(user_fields)
         if case['user'] == 'ican':
-            self.table('user.history.position', HISTORY, 0.3)
+            by_field = case.get('rows') == 'fields'
+            if not by_field:
+                self.table('user.history.position', HISTORY, 0.3)
+            if case.get('history_fields'):
+                inputs = DIM * len(self.history_fields())
+                self.add('user.history.fields.weight', inputs, DIM, scale=inputs ** -0.5)
             self.block('user.block0', case['feed_forward'])
-            width += HISTORY * DIM
+            width += (3 if by_field else HISTORY) * DIM
         elif case.get('history', True):
             width += DIM
         self.mlp('user.mlp', width, [12, DIM])
         if case['user'] == 'ican':
             self.layer = nn.TransformerEncoderLayer(DIM, case['heads'], case['feed_forward'], dropout=0.0,
                                                     batch_first=True)
+
+    def history_fields(self):
+        fields = self.case['history_fields']
+        return ['category', 'tags'] if fields == 'auto' else fields
 
     def rival(self, side, tower, fields):
         if tower == 'fm' and side == 'item':
@@ -213,13 +222,45 @@ class Model:
                    'norm2.weight': p[f'{b}.norm1.gain'][0], 'norm2.bias': p[f'{b}.norm1.bias'][0]}
         return functional_call(self.layer, weights, (x,), {'src_key_padding_mask': padding})
 
+    def field_of_clicks(self, field, items):
+        """Embedding of a field of each of a list of items [len, DIM]."""
+        shop = self.shop
+        if field == 'category':
+            return self.embed('item.category', [shop.rows['item.category'].get(shop.category[i], 0) for i in items])
+        return self.mean('item.tags', [[shop.rows['item.tags'][t] for t in shop.tags[i]] for i in items])
+
+    def rows_of_clicks(self, items):
+        """Rows of one history, newest first, padded with zeros [HISTORY, DIM]. SparseAdam moves rows that were looked up:
+        padding must not look up any."""
+        if not items:
+            return torch.zeros(HISTORY, DIM)
+        x = self.embed('item.id', [self.shop.row[i] for i in items])
+        x = x + self.embed('user.history.position', torch.arange(len(items)))
+        if self.case.get('history_fields'):
+            others = torch.cat([self.field_of_clicks(f, items) for f in self.history_fields()], 1)
+            x = x + others @ self.params['user.history.fields.weight']
+        return torch.cat([x, torch.zeros(HISTORY - len(items), DIM)])
+
+    def fields_of_history(self, histories):
+        """rows: fields: means over the history of id, category, tags [len(histories), 3, DIM]; tags over all values."""
+        shop, out = self.shop, []
+        for items in histories:
+            rows = [('item.id', [shop.row[i] for i in items]),
+                    ('item.category', [shop.rows['item.category'].get(shop.category[i], 0) for i in items]),
+                    ('item.tags', [shop.rows['item.tags'][t] for i in items for t in shop.tags[i]])]
+            out.append(torch.stack([self.embed(n, ids).mean(0) if ids else torch.zeros(DIM) for n, ids in rows]))
+        return torch.stack(out)
+
     def user_parts(self, examples):
         shop, parts = self.shop, []
-        lists = [[shop.row[i] for i, _ in shop.train[u][max(0, k - HISTORY):k][::-1]] for u, k in examples]
-        if self.case['user'] == 'ican':
-            padded = torch.tensor([own + [0] * (HISTORY - len(own)) for own in lists])
-            padding = torch.tensor([[p >= len(own) for p in range(HISTORY)] for own in lists])
-            x = self.embed('item.id', padded) + self.embed('user.history.position', torch.arange(HISTORY).expand_as(padded))
+        histories = [[i for i, _ in shop.train[u][max(0, k - HISTORY):k][::-1]] for u, k in examples]
+        lists = [[shop.row[i] for i in own] for own in histories]
+        if self.case['user'] == 'ican' and self.case.get('rows') == 'fields':
+            x = self.fields_of_history(histories)
+            parts.append(self.transformer(x, torch.zeros(x.shape[:2], dtype=torch.bool)).flatten(1))
+        elif self.case['user'] == 'ican':
+            padding = torch.tensor([[p >= len(own) for p in range(HISTORY)] for own in histories])
+            x = torch.stack([self.rows_of_clicks(own) for own in histories])
             x = self.transformer(x, padding).masked_fill(padding.unsqueeze(-1), 0.0)
             parts.append(x.flatten(1))
         elif self.case.get('history', True):
@@ -374,6 +415,12 @@ CASES = {
                            objectives=[objective('sampled_softmax')]),
     'autoint_in_batch': dict(user='autoint', item='autoint', heads=2, blocks=2, user_fields=['user.gender', 'context.device'],
                              least=0, objectives=[objective('in_batch', temperature=0.8)]),
+    'ican_history_fields': dict(user='ican', item='mlp', heads=2, feed_forward=12, user_fields=['user.gender'],
+                                history_fields='auto', objectives=[objective('in_batch', temperature=0.8)]),
+    'ican_history_tags': dict(user='ican', item='id', heads=4, feed_forward=6, user_fields=[], history_fields=['tags'],
+                              objectives=[objective('sampled_softmax')]),
+    'ican_rows_fields': dict(user='ican', item='mlp', rows='fields', heads=8, feed_forward=12, least=0,
+                             user_fields=['user.gender', 'context.device'], objectives=[objective('in_batch', temperature=0.8)]),
 }
 
 
@@ -382,6 +429,11 @@ def config_text(case):
     user = dict(tower=case['user'], layers=[12, DIM], activation=case.get('activation', 'relu'))
     if case['user'] == 'ican':
         user.update(heads=case['heads'], feed_forward=case['feed_forward'])
+        if 'history_fields' in case:
+            user['history_fields'] = case['history_fields']
+        if 'rows' in case:
+            user['rows'] = case['rows']
+            del user['heads']  # 8 is the default
     if case['user'] == 'dssm':
         user['history'] = case.get('history', True)
     item = dict(tower=case['item'])

@@ -72,6 +72,8 @@ static void test_towers(void **state) {
     }
     compare(self, "ican, dropout: 0.2, blocks: 2", "mlp, dropout: 0.1, activation: tanh",
             "[{type: sampled_softmax, temperature: 0.1}]");
+    compare(self, "ican, dropout: 0.2, history_fields: auto", "id", all_objectives);
+    compare(self, "ican, dropout: 0.2, rows: fields", "mlp", all_objectives);
 }
 
 int main(void) {

@@ -8,6 +8,12 @@
 
 enum { STEPS = 50, PART = 10 };
 
+/// A user tower with keys that make it another graph.
+typedef struct variant {
+    const lode_tower_type *tower;
+    const char *keys;
+} variant;
+
 static const char *const precisions[] = {"f32", "bf16"};
 
 /// Vectors of `width` numbers, whatever the tower makes of model.dim.
@@ -20,18 +26,19 @@ static const char *narrow_layers(const lode_tower_type *tower, int width, char r
     return room;
 }
 
-static char *cell_config(const lode_objective_type *objective, const lode_tower_type *user,
+static char *cell_config(const lode_objective_type *objective, const variant *of_users,
                          const lode_tower_type *item, const char *precision) {
+    const lode_tower_type *user = of_users->tower;
     char text[1024], layers[2][32], *resolved = NULL;
     lode_error error = {0};
     const bool longer = strcmp(user->name, "fm") == 0 || strcmp(item->name, "fm") == 0;
     const int width = longer ? 17 : 16; // fm has a column more than model.dim
     (void)snprintf(
         text, sizeof text,
-        "data: {history: 6}\nmodel:\n  dim: 16\n  user: {tower: %s%s}\n  item: {tower: %s%s}\n"
+        "data: {history: 6}\nmodel:\n  dim: 16\n  user: {tower: %s%s%s}\n  item: {tower: %s%s}\n"
         "objectives:\n  - {type: %s}\n"
         "train: {batch: 64, epochs: 10, learning_rate: 0.01, precision: %s}\n",
-        user->name, narrow_layers(user, width, layers[0]), item->name,
+        user->name, narrow_layers(user, width, layers[0]), of_users->keys, item->name,
         narrow_layers(item, width, layers[1]), objective->name, precision);
     check(lode_config_resolve(text, NULL, NULL, 0, &resolved, &error), &error);
     return resolved;
@@ -68,42 +75,59 @@ static bool train_cell(const fixture *self, const char *text, double *before, do
 }
 
 /// One cell in both precisions: the loss falls in each, and by about as much (the way there is not the same).
-static bool run_cell(const fixture *self, const lode_objective_type *objective,
-                     const lode_tower_type *user, const lode_tower_type *item) {
+static bool run_cell(const fixture *self, const lode_objective_type *objective, const variant *user,
+                     const lode_tower_type *item) {
     double fallen[2];
     for (size_t p = 0; p < 2; p++) {
         double before, after;
         char *text = cell_config(objective, user, item, precisions[p]);
         const bool legal = train_cell(self, text, &before, &after);
         lode_text_free(&text);
-        if (!legal || (before == 0 && after == 0)) return false; // refused, or left out with a notice
+        if (!legal || (before == 0 && after == 0))
+            return false; // refused, or left out with a notice
         if (!(after < 0.97 * before)) {
-            fail_msg("%s with %s and %s in %s: the loss goes from %g to %g", objective->name,
-                     user->name, item->name, precisions[p], before, after);
+            fail_msg("%s with %s%s and %s in %s: the loss goes from %g to %g", objective->name,
+                     user->tower->name, user->keys, item->name, precisions[p], before, after);
         }
         fallen[p] = before - after;
     }
     if (!(fabs(fallen[0] - fallen[1]) <= 0.4 * fallen[0])) {
-        fail_msg("%s with %s and %s: the loss falls by %g in f32 and by %g in bf16",
-                 objective->name, user->name, item->name, fallen[0], fallen[1]);
+        fail_msg("%s with %s%s and %s: the loss falls by %g in f32 and by %g in bf16",
+                 objective->name, user->tower->name, user->keys, item->name, fallen[0], fallen[1]);
     }
     return true;
 }
 
+/// All user towers, and ican with fields of clicks. @return their number
+static size_t list_users(variant *users, size_t room) {
+    static const char *const more[] = {", history_fields: auto", ", rows: fields"};
+    size_t count = 0;
+    for (size_t i = 0; lode__towers[i] != NULL; i++) {
+        if (lode__towers[i]->side != LODE_SIDE_USER) continue;
+        assert_true(count + 2 < room);
+        users[count++] = (variant){lode__towers[i], ""};
+    }
+    for (size_t i = 0; i < 2; i++)
+        users[count++] = (variant){lode__tower_find("ican", LODE_SIDE_USER), more[i]};
+    return count;
+}
+
 static void test_matrix(void **state) {
     const fixture *self = *state;
+    variant users[32];
+    const size_t user_count = list_users(users, 32);
     size_t legal = 0, refused = 0;
     for (size_t o = 0; lode__objectives[o] != NULL; o++) {
-        size_t users = 0;
-        for (size_t u = 0; lode__towers[u] != NULL; u++) {
-            if (lode__towers[u]->side != LODE_SIDE_USER) continue;
+        for (size_t u = 0; u < user_count; u++) {
             // A contrast between items never runs a user tower: one is as good as all.
-            if (users++ > 0 && lode__objectives[o]->user_needs == 0) break;
+            if (u > 0 && lode__objectives[o]->user_needs == 0) break;
             for (size_t i = 0; lode__towers[i] != NULL; i++) {
-                if (lode__towers[i]->side != LODE_SIDE_ITEM) continue;
+                const lode_tower_type *item = lode__towers[i];
+                if (item->side != LODE_SIDE_ITEM) continue;
                 if (LOOKING_FOR_RACES && (o + u + i) % 3 != 0) continue;
-                const bool fits =
-                    run_cell(self, lode__objectives[o], lode__towers[u], lode__towers[i]);
+                const bool plain = strcmp(item->name, "mlp") == 0 || strcmp(item->name, "id") == 0;
+                if (users[u].keys[0] != 0 && !plain) continue;
+                const bool fits = run_cell(self, lode__objectives[o], &users[u], item);
                 *(fits ? &legal : &refused) += 1;
             }
         }

@@ -1,22 +1,28 @@
 /// ican: the base user tower of MicRec (Eq. 5; SYSTEMS.md 1.3).
 ///
-///     row of a click = item id embedding + position embedding, newest first
+///     rows: clicks   row of a click = item id embedding + position embedding, newest first, and by `history_fields`
+///                    + a linear map of the embeddings of the item's other fields
+///     rows: fields   row of an item field (the id, category, ...) = its mean over the history  (the authors' code)
 ///     one Transformer block: x = LN(x + attention(x)), x = LN(x + W2 relu(W1 x))      (post-norm)
-///     flatten (history x dim, zeros behind short histories), user fields beside it, MLP
+///     flatten (history x dim, zeros behind short histories; or fields x dim), user fields beside it, MLP
 ///
-/// Item embeddings are the item tower's own (`item.id`). All sequence work is packed; flatten pads last.
+/// The mean of a multi-valued field is over all values of all clicks: a click with three tags counts three times. A
+/// history without a value has zeros. Item embeddings are the item tower's own. All sequence work is packed; flatten
+/// pads last.
 #include <stdio.h>
 
-#include "model/tower.h"
+#include "model/click_fields.h"
+
+enum { MOST_BLOCKS = 8, HEADS_OF_CLICKS = 4, HEADS_OF_FIELDS = 8 };
+enum rows { ROWS_CLICKS, ROWS_FIELDS };
 
 typedef struct lode_ican_config {
     int64_t heads, blocks, feed_forward;
     double dropout;
     lode_ints layers;
-    int activation;
+    int activation, rows;
+    lode_texts history_fields;
 } lode_ican_config;
-
-enum { MOST_BLOCKS = 8 };
 
 typedef struct lode_ican_block {
     size_t projections, projections_bias, output, output_bias;
@@ -26,55 +32,72 @@ typedef struct lode_ican_block {
 
 typedef struct lode_ican {
     const lode_ican_config *config;
+    size_t heads;
     size_t positions; ///< table
     size_t item_table;
+    lode_click_fields click_fields;
     lode_ican_block blocks[MOST_BLOCKS];
     lode_mlp mlp;
 } lode_ican;
 
-static const lode_key keys[] = {{.name = "heads",
-                                 .type = LODE_KEY_INT,
-                                 .offset = offsetof(lode_ican_config, heads),
-                                 .fallback = "4",
-                                 .low = 1,
-                                 .high = 64,
-                                 .help = "Attention heads; must divide the item id dimension."},
-                                {.name = "blocks",
-                                 .type = LODE_KEY_INT,
-                                 .offset = offsetof(lode_ican_config, blocks),
-                                 .fallback = "1",
-                                 .low = 1,
-                                 .high = MOST_BLOCKS,
-                                 .help = "Transformer blocks (MicRec: one)."},
-                                {.name = "feed_forward",
-                                 .type = LODE_KEY_INT,
-                                 .offset = offsetof(lode_ican_config, feed_forward),
-                                 .fallback = "256",
-                                 .low = 1,
-                                 .high = 8192,
-                                 .help = "Width of the hidden layer inside a block."},
-                                {.name = "dropout",
-                                 .type = LODE_KEY_REAL,
-                                 .offset = offsetof(lode_ican_config, dropout),
-                                 .fallback = "0",
-                                 .low = 0,
-                                 .high = 0.95,
-                                 .help = "Dropout on click rows and on both outputs of a block."},
-                                {.name = "layers",
-                                 .type = LODE_KEY_INTS,
-                                 .offset = offsetof(lode_ican_config, layers),
-                                 .fallback = "[128, 64, 64]",
-                                 .low = 1,
-                                 .high = 65536,
-                                 .help = "Widths of the MLP on top; the last is the dimension of "
-                                         "the user vector (MicRec: 128-64-64)."},
-                                {.name = "activation",
-                                 .type = LODE_KEY_CHOICE,
-                                 .offset = offsetof(lode_ican_config, activation),
-                                 .fallback = "relu",
-                                 .choices = lode__activations,
-                                 .help = "Of hidden layers; the last layer is linear."},
-                                {0}};
+static const char *const rows[] = {"clicks", "fields", NULL};
+
+#define AT(member) .offset = offsetof(lode_ican_config, member)
+static const lode_key keys[] = {
+    {.name = "rows",
+     .type = LODE_KEY_CHOICE,
+     AT(rows),
+     .fallback = "clicks",
+     .choices = rows,
+     .help =
+         "What attention runs over: clicks, a row each; or fields, a row each for the id and every "
+         "other item field, its mean over the history (ICAN's code). With fields the order of "
+         "clicks does not count."},
+    LODE_HISTORY_FIELDS_KEY(lode_ican_config),
+    {.name = "heads",
+     .type = LODE_KEY_INT,
+     AT(heads),
+     .fallback = "0",
+     .low = 0,
+     .high = 64,
+     .help = "Attention heads; must divide the item id dimension. 0: 4, with rows: fields 8."},
+    {.name = "blocks",
+     .type = LODE_KEY_INT,
+     AT(blocks),
+     .fallback = "1",
+     .low = 1,
+     .high = MOST_BLOCKS,
+     .help = "Transformer blocks (MicRec: one)."},
+    {.name = "feed_forward",
+     .type = LODE_KEY_INT,
+     AT(feed_forward),
+     .fallback = "256",
+     .low = 1,
+     .high = 8192,
+     .help = "Width of the hidden layer inside a block."},
+    {.name = "dropout",
+     .type = LODE_KEY_REAL,
+     AT(dropout),
+     .fallback = "0",
+     .low = 0,
+     .high = 0.95,
+     .help = "Dropout on rows and on both outputs of a block."},
+    {.name = "layers",
+     .type = LODE_KEY_INTS,
+     AT(layers),
+     .fallback = "[128, 64, 64]",
+     .low = 1,
+     .high = 65536,
+     .help = "Widths of the MLP on top; the last is the dimension of the user vector (MicRec: "
+             "128-64-64)."},
+    {.name = "activation",
+     .type = LODE_KEY_CHOICE,
+     AT(activation),
+     .fallback = "relu",
+     .choices = lode__activations,
+     .help = "Of hidden layers; the last layer is linear."},
+    {0}};
+#undef AT
 
 static void declare_block(lode_ican_block *block, const lode_ican_config *config,
                           lode_params *params, size_t number, size_t d) {
@@ -102,31 +125,71 @@ static void declare_block(lode_ican_block *block, const lode_ican_config *config
     lode__mlp_declare(&block->feed_forward, params, name, d, (lode_ints){widths, 2}, LODE_RELU);
 }
 
+/// Rows of fields are attended to side by side: equal dimensions.
+static lode_status declare_fields(lode_ican *self, const lode_tower_setting *setting,
+                                  lode_error *error) {
+    const lode_field *item = &setting->vocabulary->fields[setting->vocabulary->item_id];
+    if (self->config->history_fields.count > 0) {
+        return lode__fail(
+            error, LODE_E_CONFIG,
+            "model.user.history_fields adds to rows of clicks, but model.user.rows is "
+            "fields, where every item field is a row: leave one of them out");
+    }
+    lode__click_fields_all(&self->click_fields, setting->vocabulary);
+    self->click_fields.pooled = true;
+    for (size_t i = 0; i < self->click_fields.count; i++) {
+        const lode_field *field = self->click_fields.fields[i];
+        if (field->dim == item->dim) continue;
+        return lode__fail(
+            error, LODE_E_CONFIG,
+            "model.user.rows: fields needs item fields of equal dimension, but field %s "
+            "has %zu and the item id %zu: leave out its dim in section fields",
+            field->name, field->dim, item->dim);
+    }
+    return LODE_OK;
+}
+
+static lode_status declare_rows(lode_ican *self, const lode_tower_setting *setting, size_t *width,
+                                lode_error *error) {
+    const lode_field *item = &setting->vocabulary->fields[setting->vocabulary->item_id];
+    if (self->config->rows == ROWS_FIELDS) {
+        LODE_TRY(declare_fields(self, setting, error));
+        *width = (self->click_fields.count + 1) * item->dim;
+        return LODE_OK;
+    }
+    self->positions = lode__param_table(setting->params, "user.history.position", setting->history,
+                                        item->dim, LODE_INIT_ZERO, 0.0);
+    *width = setting->history * item->dim;
+    return lode__click_rows_declare(&self->click_fields, &self->config->history_fields, setting,
+                                    error);
+}
+
 static lode_status declare(void *state, const void *config, const lode_tower_setting *setting,
                            size_t *width, lode_error *error) {
     lode_ican *self = state;
     self->config = config;
     const lode_field *item = &setting->vocabulary->fields[setting->vocabulary->item_id];
     const size_t d = item->dim;
-    if (d % (size_t)self->config->heads != 0) {
-        return lode__fail(
-            error, LODE_E_CONFIG,
-            "model.user.heads is %lld, but the item id has %zu dimensions: heads must "
-            "divide them",
-            (long long)self->config->heads, d);
+    self->heads = self->config->heads > 0             ? (size_t)self->config->heads
+                  : self->config->rows == ROWS_FIELDS ? HEADS_OF_FIELDS
+                                                      : HEADS_OF_CLICKS;
+    if (d % self->heads != 0) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "model.user.heads is %zu, but the item id has %zu dimensions: heads must "
+                          "divide them",
+                          self->heads, d);
     }
     if (self->config->layers.count < 1 || self->config->layers.count > LODE_MLP_LAYERS) {
         return lode__fail(error, LODE_E_CONFIG, "model.user.layers needs 1 to %d widths, not %zu",
                           LODE_MLP_LAYERS, self->config->layers.count);
     }
     self->item_table = item->table;
-    self->positions = lode__param_table(setting->params, "user.history.position", setting->history,
-                                        d, LODE_INIT_ZERO, 0.0);
+    size_t inputs;
+    LODE_TRY(declare_rows(self, setting, &inputs, error));
     for (size_t i = 0; i < (size_t)self->config->blocks; i++) {
         declare_block(&self->blocks[i], self->config, setting->params, i, d);
     }
-    const size_t inputs =
-        setting->history * d + lode__field_width(setting->vocabulary, LODE_SIDE_USER);
+    inputs += lode__field_width(setting->vocabulary, LODE_SIDE_USER);
     lode__mlp_declare(&self->mlp, setting->params, "user.mlp", inputs, self->config->layers,
                       (lode_activation)(self->config->activation + LODE_RELU));
     *width = (size_t)self->config->layers.values[self->config->layers.count - 1];
@@ -138,7 +201,7 @@ static lode_tensor *apply_block(const lode_ican *self, const lode_ican_block *bl
                                 lode_tensor *x) {
     lode_tensor *y = lode__linear(graph, x, lode__param(params, block->projections),
                                   lode__param(params, block->projections_bias), LODE_LINEAR);
-    y = lode__attention(graph, y, lists, (size_t)self->config->heads, false);
+    y = lode__attention(graph, y, lists, self->heads, false);
     y = lode__linear(graph, y, lode__param(params, block->output),
                      lode__param(params, block->output_bias), LODE_LINEAR);
     y = lode__dropout(graph, y, self->config->dropout);
@@ -150,33 +213,66 @@ static lode_tensor *apply_block(const lode_ican *self, const lode_ican_block *bl
                             lode__param(params, block->bias[1]), 1e-5);
 }
 
-static void apply(const void *state, lode_graph *graph, const lode_params *params,
-                  const lode_tower_inputs *inputs, lode_tower_outputs *outputs) {
-    const lode_ican *self = state;
+/// [positions, d] in the lists of the history.
+static lode_tensor *rows_of_clicks(const lode_ican *self, lode_graph *graph,
+                                   const lode_params *params, const lode_tower_inputs *inputs) {
     lode_tensor *x = lode__embedding(graph, lode__param(params, self->item_table), inputs->clicks,
                                      NULL, LODE_POOL_SUM);
     x = lode__add(graph, x,
                   lode__embedding(graph, lode__param(params, self->positions), inputs->places, NULL,
                                   LODE_POOL_SUM));
+    return lode__click_rows_add(&self->click_fields, graph, params, inputs, x);
+}
+
+/// [users x fields, d]; `lists` receives a list a user.
+static lode_tensor *rows_of_fields(const lode_ican *self, lode_graph *graph,
+                                   const lode_params *params, const lode_tower_inputs *inputs,
+                                   lode_lists **lists) {
+    lode_part_of_row parts[LODE_FIELDS];
+    const size_t count = lode__click_means(&self->click_fields, graph, params, inputs,
+                                           lode__param(params, self->item_table), parts);
+    lode_dim *positions = lode__graph_dim(graph, "fields", inputs->rows->capacity * count);
+    *lists = lode__graph_lists(graph, inputs->rows, positions, count);
+    return lode__unfold(graph, lode__concat(graph, parts, count), *lists);
+}
+
+static void apply(const void *state, lode_graph *graph, const lode_params *params,
+                  const lode_tower_inputs *inputs, lode_tower_outputs *outputs) {
+    const lode_ican *self = state;
+    const bool clicks = self->config->rows == ROWS_CLICKS;
+    lode_lists *lists = inputs->history;
+    lode_tensor *x = clicks ? rows_of_clicks(self, graph, params, inputs)
+                            : rows_of_fields(self, graph, params, inputs, &lists);
     x = lode__dropout(graph, x, self->config->dropout);
     for (size_t i = 0; i < (size_t)self->config->blocks; i++) {
-        x = apply_block(self, &self->blocks[i], graph, params, inputs->history, x);
+        x = apply_block(self, &self->blocks[i], graph, params, lists, x);
     }
-    lode_part_of_row parts[LODE_FIELDS + 1] = {{x, inputs->history}};
+    lode_part_of_row parts[LODE_FIELDS + 1] = {{x, lists}};
     const size_t count = 1 + lode__field_parts(graph, params, inputs, parts + 1);
-    outputs->positions = x;
+    if (clicks) outputs->positions = x;
     outputs->vector = lode__mlp_apply(&self->mlp, graph, params, lode__concat(graph, parts, count));
 }
 
-const lode_tower_type lode__tower_ican = {
-    .name = "ican",
-    .help =
-        "The last clicks through a Transformer block, flattened, with the user's fields into an "
-        "MLP (MicRec Eq. 5).",
-    .side = LODE_SIDE_USER,
-    .gives = LODE_NEED_VECTOR | LODE_NEED_POSITIONS,
-    .keys = keys,
-    .config_size = sizeof(lode_ican_config),
-    .state_size = sizeof(lode_ican),
-    .declare = declare,
-    .apply = apply};
+static unsigned lacks(const void *config) {
+    const lode_ican_config *own = config;
+    return own->rows == ROWS_FIELDS ? LODE_NEED_POSITIONS : 0;
+}
+
+static const lode_click_fields *click_fields(const void *state) {
+    const lode_ican *self = state;
+    return &self->click_fields;
+}
+
+const lode_tower_type lode__tower_ican = {.name = "ican",
+                                          .help = "The last clicks (or, by `rows`, their fields) "
+                                                  "through a Transformer block, flattened, with "
+                                                  "the user's fields into an MLP (MicRec Eq. 5).",
+                                          .side = LODE_SIDE_USER,
+                                          .gives = LODE_NEED_VECTOR | LODE_NEED_POSITIONS,
+                                          .lacks = lacks,
+                                          .keys = keys,
+                                          .config_size = sizeof(lode_ican_config),
+                                          .state_size = sizeof(lode_ican),
+                                          .declare = declare,
+                                          .apply = apply,
+                                          .click_fields = click_fields};
