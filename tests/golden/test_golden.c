@@ -243,7 +243,8 @@ static void open_case(golden *self, const char *data) {
 
 static void build(golden *self) {
     lode_error error = {0};
-    const lode_training training = {self->split, self->binding, self->model, NULL};
+    const lode_training training = {
+        .data = self->data, .split = self->split, .binding = self->binding, .model = self->model};
     size_t items = self->batch;
     check(lode__pool_new(&self->pool, 2, &error), &error);
     for (size_t i = 0; i < self->config.objective_count; i++) {
