@@ -211,8 +211,8 @@ int cli_mine(int argc, char **argv) {
     mine_options o = {0};
     const cli_option options[] = {
         {0, "data", CLI_TEXT, &o.data, "FILE.lode", "the data set (required)"},
-        {0, "miner", CLI_TEXT, &o.miner, "NAME",
-         "sessions (default), vectors, taxonomy; `lodestone help miner NAME` lists its keys"},
+        {0, "miner", CLI_TEXT, &o.miner,
+         "NAME", "sessions (default), titles, vectors, taxonomy; `lodestone help miner NAME` lists its keys"},
         {'k', "k", CLI_COUNT, &o.k, "N", "partners kept of each item; default: 20"},
         {'c', "config", CLI_TEXT, &o.config, "FILE",
          "configuration or preset, for its data.split and data.sessions"},

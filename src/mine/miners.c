@@ -4,10 +4,11 @@
 #include "base/dictionary.h"
 #include "mine/cache.h"
 
-extern const lode_miner_type lode__miner_sessions, lode__miner_vectors, lode__miner_taxonomy;
+extern const lode_miner_type lode__miner_sessions, lode__miner_titles, lode__miner_vectors,
+    lode__miner_taxonomy;
 
-const lode_miner_type *const lode__miners[] = {&lode__miner_sessions, &lode__miner_vectors,
-                                               &lode__miner_taxonomy, NULL};
+const lode_miner_type *const lode__miners[] = {&lode__miner_sessions, &lode__miner_titles,
+                                               &lode__miner_vectors, &lode__miner_taxonomy, NULL};
 
 const lode_key lode__mine_keys[] = {
     {.name = "cache",

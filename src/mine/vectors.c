@@ -10,15 +10,14 @@
 
 #include "base/dictionary.h"
 #include "data/npy_read.h"
-#include "mine/mine.h"
-#include "search/neighbours.h"
+#include "mine/nearest.h"
 
 static const char *const similarities[] = {"cosine", "dot", NULL};
 static const char *const scopes[] = {"train", "catalogue", NULL};
 
 typedef struct vectors_config {
     const char *column, *file, *ids;
-    int similarity, items;
+    int similarity, items, search;
     int64_t k;
 } vectors_config;
 
@@ -51,6 +50,12 @@ static const lode_key keys[] = {
      .fallback = "cosine",
      .choices = similarities,
      .help = "What near means: cosine, or dot, the inner product."},
+    {.name = "search",
+     .type = LODE_KEY_CHOICE,
+     AT(search),
+     .fallback = "exact",
+     .choices = lode__nearest_searches,
+     .help = "exact, or approximate: through a network of neighbours, for very many items."},
     {.name = "items",
      .type = LODE_KEY_CHOICE,
      AT(items),
@@ -210,6 +215,11 @@ static lode_status take_rows(mining_vectors *m, const lode_npy *npy, const char 
                           m->config->file, (unsigned long long)npy->rows, path,
                           row < npy->rows ? "fewer" : "more");
     }
+    if (unknown > 0 && unknown == row) {
+        return lode__fail(error, LODE_E_MISMATCH,
+                          "none of the %llu ids of %s is an item of the data set",
+                          (unsigned long long)row, path);
+    }
     if (unknown > 0) {
         lode__notice(m->input->hooks,
                      "%llu of %llu vectors are of items that the data set does not "
@@ -226,10 +236,7 @@ static lode_status from_file(mining_vectors *m, lode_error *error) {
     const char *path = ids_path(m->config, &m->scratch);
     if (path == NULL) return lode__fail_memory(error);
     LODE_TRY(lode__npy_open(&npy, m->config->file, error));
-    lode_status status = LODE_OK;
-    if (npy.columns == 0)
-        status = lode__fail(error, LODE_E_INPUT, "%s holds vectors of no numbers", m->config->file);
-    if (status == LODE_OK) status = lode__file_read(path, SIZE_MAX / 2, &ids, &length, error);
+    lode_status status = lode__file_read(path, SIZE_MAX / 2, &ids, &length, error);
     if (status == LODE_OK) status = own_make(m, (size_t)npy.columns, error);
     if (status == LODE_OK) status = take_rows(m, &npy, path, ids, error);
     lode__free(ids);
@@ -240,17 +247,6 @@ static lode_status from_file(mining_vectors *m, lode_error *error) {
 // ------------------------------------------------------------------------------------------------
 // Neighbours
 // ------------------------------------------------------------------------------------------------
-
-static lode_status step(void *cookie, size_t done, size_t total, lode_error *error) {
-    const mining_vectors *m = cookie;
-    const lode_hooks *hooks = m->input->hooks;
-    if (hooks == NULL || hooks->progress == NULL) return LODE_OK;
-    const lode_progress progress = {
-        .task = "mine", .unit = "items", .done = done, .total = total, .loss = (double)NAN};
-    return hooks->progress(hooks->cookie, &progress) == 0
-               ? LODE_OK
-               : lode__fail(error, LODE_E_STOPPED, "mining was stopped");
-}
 
 /// From [items, k] with gaps to lists end to end.
 static lode_status lists_make(mining_vectors *m, const uint32_t *ids, const float *scores, size_t k,
@@ -283,24 +279,20 @@ static lode_status lists_make(mining_vectors *m, const uint32_t *ids, const floa
 static lode_status find(mining_vectors *m, lode_error *error) {
     const lode_split *split = m->input->split;
     const size_t items = m->mined->items;
-    const size_t k = LODE_MIN((size_t)m->config->k, LODE_MAX(items, (size_t)2) - 1);
     for (size_t item = 0; item < items && m->config->items == 0; item++)
         m->vectors.has[item] = m->vectors.has[item] && split->item_count[item] > 0;
-    size_t places;
-    if (!lode__size_mul(items, k, &places)) return lode__fail_memory(error);
-    uint32_t *ids = lode__arena_alloc(&m->scratch, places, sizeof *ids);
-    float *scores = lode__arena_alloc(&m->scratch, places, sizeof *scores);
-    if (!ids || !scores) return lode__fail_memory(error);
-    m->mined->memory += places * 8 + (m->config->similarity == 0 ? items * m->vectors.dim * 4 : 0);
     const lode_neighbours search = {.vectors = m->vectors.data,
                                     .items = items,
                                     .dim = m->vectors.dim,
                                     .allowed = m->vectors.has,
                                     .cosine = m->config->similarity == 0,
-                                    .k = k,
-                                    .step = step,
-                                    .cookie = m};
-    LODE_TRY(lode__neighbours_find(&search, m->input->pool, ids, scores, error));
+                                    .k = (size_t)m->config->k};
+    uint32_t *ids;
+    float *scores;
+    size_t k;
+    LODE_TRY(lode__mine_nearest(search, m->config->search, m->input, &m->scratch, &ids, &scores, &k,
+                                error));
+    m->mined->memory += lode__nearest_bytes(&search);
     return lists_make(m, ids, scores, k, error);
 }
 

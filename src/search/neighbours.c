@@ -3,7 +3,6 @@
 #include "search/neighbours.h"
 
 #include "base/memory.h"
-#include "search/searcher.h"
 
 #include <math.h>
 #include <string.h>
@@ -74,6 +73,7 @@ static lode_status find_all(finding *f, lode_searcher *searcher, uint32_t *ids, 
                                                        .k = search->k,
                                                        .allowed = f->bits,
                                                        .excluded = &excluded,
+                                                       .effort = search->effort,
                                                        .ids = ids + first * search->k,
                                                        .scores = scores + first * search->k});
         clear(f, first, count, ids + first * search->k, scores + first * search->k);
@@ -89,7 +89,9 @@ lode_status lode__neighbours_find(const lode_neighbours *search, lode_pool *pool
     lode_index *index = NULL;
     lode_searcher *searcher = NULL;
     lode_status status;
-    const lode_index_options options = {.kind = LODE_INDEX_SCAN, .borrow = true};
+    const bool exact = search->kind == LODE_INDEX_EXACT || search->kind == LODE_INDEX_SCAN;
+    const lode_index_options options = {.kind = exact ? LODE_INDEX_SCAN : search->kind,
+                                        .borrow = exact};
     LODE_GOTO(status, make(&f, error), done);
     LODE_GOTO(status,
               lode__index_build(&index, search->cosine ? f.unit : search->vectors, search->items,

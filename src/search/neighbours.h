@@ -1,9 +1,10 @@
-/// k nearest neighbours of a set of vectors among themselves, by inner product or cosine: exact, in batches,
-/// so that memory is one copy of the vectors (cosine) and the lists, never items x items.
+/// k nearest neighbours of a set of vectors among themselves, by inner product or cosine, in batches, so that memory is one
+/// copy of the vectors (cosine), the index and the lists, never items x items. Exact, unless an index of another kind
+/// is asked for.
 #ifndef LODE_SEARCH_NEIGHBOURS_H
 #define LODE_SEARCH_NEIGHBOURS_H
 
-#include "search/topk.h"
+#include "search/searcher.h"
 
 /// Called between batches; a status other than LODE_OK ends the search with it.
 typedef lode_status lode_neighbours_step(void *cookie, size_t done, size_t total, lode_error *error);
@@ -14,6 +15,8 @@ typedef struct lode_neighbours {
     const bool *allowed; ///< [items] others neither have neighbours nor are any; NULL = all
     bool cosine; ///< else inner product; vectors of length 0 then have no neighbours and are none
     size_t k;    ///< 1 or more
+    lode_index_kind kind; ///< exact and scan give the same lists; ivf and graph find most of them
+    size_t effort;        ///< of ivf and graph, 0 = their own
     lode_neighbours_step *step; ///< or NULL
     void *cookie;
 } lode_neighbours;

@@ -1,5 +1,5 @@
 /// Miners on a made-up shop, against what was planted in it: items that meet in sessions complement each other far
-/// above chance, items with near content share their topic, and without the session signal nothing is found.
+/// above chance, items with near content or titles share their topic, and without the session signal nothing is found.
 #include "../data/shelf.h"
 #include "mining.h"
 
@@ -109,8 +109,42 @@ static void test_content(void **state) {
     world_free(&w);
 }
 
+/// Share of the neighbours by title that share the topic, five an item.
+static double title_precision(shelf *s, const char *options) {
+    world w;
+    size_t length, same = 0, total = 0;
+    world_make(&w, s, options);
+    mining m = {.data = w.data, .split = w.split, .sessions = {0, 1800000}};
+    lode_mined *mined = mining_run(&m, "titles", "{k: 5}");
+    char *latent = shelf_get(s, "shop.latent.tsv", &length);
+    for (uint32_t i = 0; i < mined->items; i++) {
+        const uint32_t topic = topic_of(latent, lode__token(&w.data->items, i));
+        for (uint64_t at = mined->starts[i]; at < mined->starts[i + 1]; at++) {
+            same += topic_of(latent, lode__token(&w.data->items, mined->partners[at])) == topic;
+            total++;
+        }
+    }
+    test_free(latent);
+    lode__mined_free(&mined);
+    world_free(&w);
+    assert_true(total > 1000);
+    return (double)same / (double)total;
+}
+
+// Titles tell topics; with title_noise 1 every word of a topic is of one by chance, and nothing is to be found.
+static void test_titles(void **state) {
+    const double chance = 1.0 / 12;
+    const double with =
+        title_precision(*state, "{users: 300, items: 600, topics: 12, title_noise: 0.15, seed: 3}");
+    const double without =
+        title_precision(*state, "{users: 300, items: 600, topics: 12, title_noise: 1, seed: 3}");
+    if (!(with > 0.6)) fail_msg("only %g of the neighbours share the topic", with);
+    if (!(without < 1.5 * chance && without > chance / 1.5))
+        fail_msg("%g share the topic where titles tell nothing", without);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_complements),
-                                       cmocka_unit_test(test_content)};
+                                       cmocka_unit_test(test_content), cmocka_unit_test(test_titles)};
     return cmocka_run_group_tests(tests, shelf_make, shelf_remove);
 }

@@ -127,6 +127,53 @@ static void test_vectors_file(void **state) {
     world_close(&w);
 }
 
+// Vectors that point nowhere, that are too long for float, that nobody knows; k above what there is.
+static void test_vectors_odd(void **state) {
+    world w;
+    world_open(&w, state);
+    char keys[3][600];
+    static const char *const how[] = {"k: 10000", "similarity: dot", "k: 3, search: approximate"};
+    float data[] = {0, 0, 1, 0, 1, 1, 3e38f, 3e38f};
+    for (int k = 0; k < 3; k++)
+        snprintf(keys[k], sizeof keys[k], "{file: \"%s\", %s}", shelf_path(w.shelf, "x.npy"), how[k]);
+    put_npy(w.shelf, "x.npy", data, 4, 2);
+    shelf_put(w.shelf, "x.ids", "a\nb\nc\nd\n");
+    lode_mined *mined = mining_run(&w.mining, "vectors", keys[0]);
+    expect_partners(&w, mined, "a", ""); // a vector of length 0 is near to none
+    expect_partners(&w, mined, "b", "c d");
+    expect_partners(&w, mined, "c", "d b"); // long vectors keep their direction
+    lode__mined_free(&mined);
+    mined = mining_run(&w.mining, "vectors", keys[2]);
+    expect_partners(&w, mined, "c", "d b");
+    expect_partners(&w, mined, "a", "");
+    lode__mined_free(&mined);
+    mined = mining_run(&w.mining, "vectors", keys[1]);
+    expect_partners(&w, mined, "a", "b c d"); // as products all are 0
+    expect_partners(&w, mined, "c", "b a");   // and that with d overflows
+    lode__mined_free(&mined);
+    shelf_put(w.shelf, "x.ids", "v\nw\nx\ny\n");
+    mining_refuse(&w.mining, "vectors", keys[0], "none of the 4 ids");
+    shelf_put(w.shelf, "x.ids", "");
+    mining_refuse(&w.mining, "vectors", keys[0], "fewer ids");
+    shelf_put(w.shelf, "x.ids", "a\nb\nc\nd\n");
+    data[3] = -INFINITY;
+    put_npy(w.shelf, "x.npy", data, 4, 2);
+    mining_refuse(&w.mining, "vectors", keys[0], "row 2 (b) holds a number that is not finite");
+    put_npy(w.shelf, "x.npy", data, 4, 0);
+    mining_refuse(&w.mining, "vectors", keys[0], "no columns");
+    mining_refuse(&w.mining, "vectors", "{search: quick}", "exact | approximate");
+    world_close(&w);
+    shelf_put(w.shelf, "log.inter", log_text);
+    shelf_put(w.shelf, "log.item", "item_id:token\tcontent:float_seq\na\t1 0\nb\t2 1 3\nc\t\n");
+    w.data = shelf_import(w.shelf, "", NULL);
+    lode_error error = {0};
+    const lode_split_options options = {.type = LODE_SPLIT_LEAVE_ONE_OUT};
+    assert_int_equal(lode__split_new(&w.split, w.data, &options, &error), LODE_OK);
+    w.mining = (mining){.data = w.data, .split = w.split, .sessions = {0, 1800000}};
+    mining_refuse(&w.mining, "vectors", "{}", "item b has 3 numbers, items before it 2");
+    world_close(&w);
+}
+
 static void expect_group(const world *w, const lode_mined *mined, const char *token,
                          const char *wanted) {
     char text[128] = "";
@@ -303,8 +350,9 @@ static void test_cache_damaged(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors),    cmocka_unit_test(test_vectors_file),
-        cmocka_unit_test(test_taxonomy),   cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_cache_keys), cmocka_unit_test(test_cache_damaged)};
+        cmocka_unit_test(test_vectors),      cmocka_unit_test(test_vectors_file),
+        cmocka_unit_test(test_vectors_odd),  cmocka_unit_test(test_taxonomy),
+        cmocka_unit_test(test_cache),        cmocka_unit_test(test_cache_keys),
+        cmocka_unit_test(test_cache_damaged)};
     return cmocka_run_group_tests(tests, shelf_make, shelf_remove);
 }

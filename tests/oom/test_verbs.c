@@ -259,8 +259,10 @@ static void test_mine(void **state) {
     char folder[] = "/tmp/lode-oom-mine-XXXXXX", options[256], path[256];
     char sessions[] = "miner: sessions\ncache: none\nthreads: 1\nsample: 2\nk: 3\n";
     char taxonomy[] = "miner: taxonomy\ncolumn: category\ncache: none\nthreads: 1\nsample: 2\n";
+    char titles[] = "miner: titles\ncache: none\nthreads: 1\nsample: 2\n";
     alloc_sweep(mine, sessions, 10);
     alloc_sweep(mine, taxonomy, 10);
+    alloc_sweep(mine, titles, 10);
     assert_non_null(mkdtemp(folder));
     (void)snprintf(options, sizeof options,
                    "cache: %s\nthreads: 1\nmembership: 8\noutput: %s/pairs.tsv\n", folder, folder);
