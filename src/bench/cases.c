@@ -162,6 +162,7 @@ static void attention(lode_benchmark *bench, const struct sequence *s, bool back
                             .width = s->width,
                             .causal = s->causal,
                             .query = inputs,
+                            .query_stride = 3 * dim,
                             .key = inputs + dim,
                             .value = inputs + 2 * dim,
                             .stride = 3 * dim,
@@ -173,7 +174,7 @@ static void attention(lode_benchmark *bench, const struct sequence *s, bool back
                             .d_key = gradients + dim,
                             .d_value = gradients + 2 * dim,
                             .scratch = lode__bench_floats(
-                                bench, 2 * s->length * s->length + 4 * s->length, 0)}};
+                                bench, LODE_ATTENTION_SCRATCH(s->length, s->width), 0)}};
     if (backward && !bench->failed) run_attention(&c);
     add_case(bench, backward ? s->backward : s->forward,
              lode__bench_attention(s->length, s->heads, s->width, s->causal, backward, sizeof(stored)),
