@@ -165,6 +165,7 @@ static void attention(lode_benchmark *bench, const struct sequence *s, bool back
                             .width = s->width,
                             .causal = s->causal,
                             .query = inputs,
+                            .query_stride = 3 * dim,
                             .key = inputs + dim,
                             .value = inputs + 2 * dim,
                             .stride = 3 * dim,
@@ -193,6 +194,7 @@ static void attention(lode_benchmark *bench, const struct sequence *s, bool back
         body;                                                                                      \
     }
 RUN(add, c->kernels->add(c->n, c->x, c->y))
+RUN(scaled_sum, c->kernels->scaled_sum(c->n, (real)0.5, c->x, c->y, (stored *)c->index))
 RUN(scale_add, c->kernels->scale_add(c->n, 0, c->x, c->u))
 RUN(dot, c->result[0] = c->kernels->dot(c->n, c->x, c->y))
 RUN(max, c->result[0] = c->kernels->max(c->n, c->u))
@@ -216,19 +218,30 @@ static void run_dropout(void *context) {
 
 static void run_layer_norm(void *context) {
     call *c = context;
-    for (size_t i = 0; i < c->n; i += WIDTH) {
-        c->kernels->layer_norm(WIDTH, c->x + i, c->y + i, c->u, c->v, (real)1e-5,
-                               (stored *)c->index + i, c->result);
-    }
+    const lode_layer_norm_rows norm = {.rows = c->n / WIDTH,
+                                       .n = WIDTH,
+                                       .x = c->x,
+                                       .residual = c->y,
+                                       .gain = c->u,
+                                       .bias = c->v,
+                                       .epsilon = (real)1e-5,
+                                       .y = (stored *)c->index,
+                                       .statistics = c->g};
+    c->kernels->layer_norm(&norm);
 }
 
 static void run_layer_norm_backward(void *context) {
     call *c = context;
-    const real statistics[2] = {(real)0.1, 1};
-    for (size_t i = 0; i < c->n; i += WIDTH) {
-        c->kernels->layer_norm_backward(WIDTH, c->x + i, NULL, c->y + i, c->u, statistics,
-                                        (stored *)c->index + i, c->v, c->w);
-    }
+    const lode_layer_norm_rows norm = {.rows = c->n / WIDTH,
+                                       .n = WIDTH,
+                                       .x = c->x,
+                                       .gain = c->u,
+                                       .statistics = c->g,
+                                       .dy = c->y,
+                                       .d_x = (stored *)c->index,
+                                       .d_gain = c->v,
+                                       .d_bias = c->w};
+    c->kernels->layer_norm_backward(&norm);
 }
 
 static void run_gather_sum(void *context) {
@@ -258,6 +271,7 @@ static const struct vector {
     bool update, parameters; // writes what it reads; of real alone: measured once, in f32
 } vectors[] = {
     {"add", run_add, 1, 2, 0, 1, 0, true, false},
+    {"scaled_sum", run_scaled_sum, 2, 2, 0, 1, 0, false, false},
     {"scale_add", run_scale_add, 2, 1, 1, 0, 1, true, false},
     {"dot", run_dot, 2, 2, 0, 0, 0, false, false},
     {"max", run_max, 1, 0, 1, 0, 0, false, true},

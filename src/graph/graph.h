@@ -96,6 +96,7 @@ struct lode_graph {
     bool training;  ///< of the current run: dropout is on
     uint64_t seed;  ///< of dropout
     uint32_t epoch, step;
+    uint32_t dropouts; ///< built so far; a mask depends on the number of its own
     lode_pool *pool;
     const void *kernels; ///< lode_kernels of the precision
     lode_arena arena;

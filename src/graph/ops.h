@@ -25,8 +25,12 @@ lode_tensor *lode__layer_norm(lode_graph *graph, lode_tensor *x, lode_tensor *re
                               lode_param *gain, lode_param *bias, double epsilon);
 
 /// Multi-head self-attention over packed lists: projections [s, 3d] (query, key, value side by side) -> [s, d].
+/// Nothing else may read the projections.
 lode_tensor *lode__attention(lode_graph *graph, lode_tensor *projections, lode_lists *lists,
                              size_t heads, bool causal);
+/// The same of queries [s, d], and of keys and values side by side [s, 2d].
+lode_tensor *lode__attention_of(lode_graph *graph, lode_tensor *query, lode_tensor *key_value,
+                                lode_lists *lists, size_t heads, bool causal);
 
 /// One part of a concatenation: a tensor [m, c], or (lists given) a packed tensor [s, c] that is flattened
 /// to [m, limit * c], short lists followed by zeros.
@@ -65,7 +69,7 @@ lode_tensor *lode__mask(lode_graph *graph, lode_tensor *x, lode_ids *ids, double
                         uint32_t purpose);
 
 /// Each element is 0 with probability `rate`, else multiplied by 1 / (1 - rate), while graph->training;
-/// a function of (seed, step, number of the op, element). rate 0 returns x.
+/// a function of (seed, step, number of the dropout, element). rate 0 returns x.
 lode_tensor *lode__dropout(lode_graph *graph, lode_tensor *x, double rate);
 
 /// Rows scaled to Euclidean length 1 (rows shorter than 1e-12 are divided by that).

@@ -273,6 +273,7 @@ typedef struct attention_options {
     bool causal;
     const size_t *lengths;
     size_t lists;
+    bool apart; ///< queries are a tensor of their own
 } attention_options;
 
 static void attention_build(gradcheck *check, const void *context) {
@@ -280,9 +281,17 @@ static void attention_build(gradcheck *check, const void *context) {
     op_parts *parts = parts_new(check);
     lode_dim *rows = gradcheck_dim(check, "rows", options->lists);
     parts->lists = gradcheck_lists(check, rows, "positions", options->lengths);
-    parts->x = gradcheck_input(check, "projections", parts->lists->positions, 3 * options->d);
-    parts->output =
-        lode__attention(check->graph, parts->x, parts->lists, options->heads, options->causal);
+    if (options->apart) {
+        parts->z = gradcheck_input(check, "query", parts->lists->positions, options->d);
+        parts->x = gradcheck_input(check, "key_value", parts->lists->positions, 2 * options->d);
+        parts->output = lode__attention_of(check->graph, parts->z, parts->x, parts->lists,
+                                           options->heads, options->causal);
+    } else {
+        parts->x = gradcheck_input(check, "projections", parts->lists->positions, 3 * options->d);
+        parts->z = parts->x;
+        parts->output =
+            lode__attention(check->graph, parts->x, parts->lists, options->heads, options->causal);
+    }
     gradcheck_sum(check, parts->output);
 }
 
@@ -292,7 +301,8 @@ static double score(const gradcheck *check, const attention_options *options, si
     const size_t width = options->d / options->heads;
     double dot = 0.0;
     for (size_t c = head * width; c < (head + 1) * width; c++) {
-        dot += value(check, parts->x, query, c) * value(check, parts->x, key, options->d + c);
+        dot += value(check, parts->z, query, c) *
+               value(check, parts->x, key, parts->x->columns - 2 * options->d + c);
     }
     return exp(dot / sqrt((double)width));
 }
@@ -309,7 +319,7 @@ static void attention_verify(const gradcheck *check, const void *context) {
                 double sum = 0.0, all = 0.0;
                 for (size_t u = begin; u < (options->causal ? t + 1 : end); u++) {
                     const double share = score(check, options, head, t, u);
-                    sum += share * value(check, parts->x, u, 2 * options->d + c);
+                    sum += share * value(check, parts->x, u, parts->x->columns - options->d + c);
                     all += share;
                 }
                 expect(check, parts, t, c, sum / all);
@@ -319,7 +329,7 @@ static void attention_verify(const gradcheck *check, const void *context) {
 }
 
 static const size_t mixed_lengths[] = {0, 1, 2, 7, 0, 20, 0};
-static const size_t one_length[] = {3};
+static const size_t one_length[] = {3}, one_long[] = {1, 70, 2};
 
 #define ATTENTION(text, ...)                                                                       \
     {                                                                                              \
@@ -574,6 +584,9 @@ static const gradcase cases[] = {
     ATTENTION("two heads, causal", .d = 6, .heads = 2, .causal = true, MIXED),
     ATTENTION("four heads, causal", .d = 4, .heads = 4, .causal = true, MIXED),
     ATTENTION("one list, odd width", .d = 5, .heads = 1, .lengths = one_length, .lists = 1),
+    ATTENTION("queries apart", .d = 4, .heads = 2, .apart = true, MIXED),
+    ATTENTION("queries apart, causal", .d = 3, .heads = 1, .causal = true, .apart = true, MIXED),
+    ATTENTION("a long list", .d = 2, .heads = 1, .causal = true, .lengths = one_long, .lists = 3),
     CONCAT("two tensors", .lengths = NULL),
     CONCAT("two tensors, shared", .used = true),
     CONCAT("lists", .lengths = five_lengths),

@@ -10,25 +10,51 @@ typedef struct sequence {
 static void run_sequence(const struct lode_kernels_f32 *kernels, sequence s, bool front) {
     const struct lode_kernels_f64 *reference = lode__kernels_f64();
     const size_t length = s.length, dim = s.heads * s.width;
-    const size_t stride = 3 * dim + draw(3), output_stride = dim + draw(3);
+    const size_t stride = 2 * dim + draw(3), output_stride = dim + draw(3);
+    const size_t query_stride = draw(2) ? stride : dim + draw(3);
     const size_t inside = length > 0 ? (length - 1) * stride + dim : 0;
+    const size_t asking = length > 0 ? (length - 1) * query_stride + dim : 0;
     const size_t outside = length > 0 ? (length - 1) * output_stride + dim : 0;
-    pair query = pair_make(inside, s.scale, front), key = pair_make(inside, s.scale, front);
+    pair query = pair_make(asking, s.scale, front), key = pair_make(inside, s.scale, front);
     pair value = pair_make(inside, 1, front), output = pair_make(outside, 1, front);
     pair lse = pair_make(length * s.heads, 1, front), d_output = pair_make(outside, 1, front);
-    pair d_query = pair_make(inside, 1, front), d_key = pair_make(inside, 1, front);
+    pair d_query = pair_make(asking, 1, front), d_key = pair_make(inside, 1, front);
     pair d_value = pair_make(inside, 1, front);
     const size_t scratch = LODE_ATTENTION_SCRATCH(length, s.width);
-    struct lode_attention_f32 a = {
-        length,      s.heads,       s.width,     s.causal,
-        query.f32,   key.f32,       value.f32,   stride,
-        output.f32,  output_stride, lse.f32,     d_output.f32,
-        d_query.f32, d_key.f32,     d_value.f32, guarded(scratch * sizeof(float), front)};
-    struct lode_attention_f64 b = {
-        length,      s.heads,       s.width,     s.causal,
-        query.f64,   key.f64,       value.f64,   stride,
-        output.f64,  output_stride, lse.f64,     d_output.f64,
-        d_query.f64, d_key.f64,     d_value.f64, guarded(scratch * sizeof(double), front)};
+    struct lode_attention_f32 a = {length,
+                                   s.heads,
+                                   s.width,
+                                   s.causal,
+                                   query.f32,
+                                   query_stride,
+                                   key.f32,
+                                   value.f32,
+                                   stride,
+                                   output.f32,
+                                   output_stride,
+                                   lse.f32,
+                                   d_output.f32,
+                                   d_query.f32,
+                                   d_key.f32,
+                                   d_value.f32,
+                                   guarded(scratch * sizeof(float), front)};
+    struct lode_attention_f64 b = {length,
+                                   s.heads,
+                                   s.width,
+                                   s.causal,
+                                   query.f64,
+                                   query_stride,
+                                   key.f64,
+                                   value.f64,
+                                   stride,
+                                   output.f64,
+                                   output_stride,
+                                   lse.f64,
+                                   d_output.f64,
+                                   d_query.f64,
+                                   d_key.f64,
+                                   d_value.f64,
+                                   guarded(scratch * sizeof(double), front)};
     memset(a.scratch, 0xff, scratch * sizeof(float)); // NaN
     kernels->attention(&a);
     reference->attention(&b);
@@ -101,12 +127,13 @@ static void check_short(const lode_bf16 *got, pair *want, double slack, const ch
 }
 
 static void run_short(const struct lode_kernels_b16 *kernels, sequence s, bool front) {
-    const size_t length = s.length, dim = s.heads * s.width, stride = 3 * dim + 1;
+    const size_t length = s.length, dim = s.heads * s.width, stride = 2 * dim + 1;
+    const size_t query_stride = dim + 3, asking = (length - 1) * query_stride + dim;
     const size_t inside = (length - 1) * stride + dim,
                  scratch = LODE_ATTENTION_SCRATCH(length, s.width);
-    pair in[3] = {pair_make(inside, 1, front), pair_make(inside, 1, front),
+    pair in[3] = {pair_make(asking, 1, front), pair_make(inside, 1, front),
                   pair_make(inside, 1, front)};
-    pair d[3] = {pair_make(inside, 1, front), pair_make(inside, 1, front),
+    pair d[3] = {pair_make(asking, 1, front), pair_make(inside, 1, front),
                  pair_make(inside, 1, front)};
     pair output = pair_make(length * dim, 1, front), d_output = pair_make(length * dim, 1, front);
     pair lse = pair_make(length * s.heads, 1, front);
@@ -115,6 +142,7 @@ static void run_short(const struct lode_kernels_b16 *kernels, sequence s, bool f
                                    s.width,
                                    s.causal,
                                    shorten(&in[0], front),
+                                   query_stride,
                                    shorten(&in[1], front),
                                    shorten(&in[2], front),
                                    stride,
@@ -126,11 +154,23 @@ static void run_short(const struct lode_kernels_b16 *kernels, sequence s, bool f
                                    shorten(&d[1], front),
                                    shorten(&d[2], front),
                                    guarded(scratch * sizeof(float), front)};
-    struct lode_attention_f64 b = {
-        length,     s.heads,   s.width,   s.causal,
-        in[0].f64,  in[1].f64, in[2].f64, stride,
-        output.f64, dim,       lse.f64,   d_output.f64,
-        d[0].f64,   d[1].f64,  d[2].f64,  guarded(scratch * sizeof(double), front)};
+    struct lode_attention_f64 b = {length,
+                                   s.heads,
+                                   s.width,
+                                   s.causal,
+                                   in[0].f64,
+                                   query_stride,
+                                   in[1].f64,
+                                   in[2].f64,
+                                   stride,
+                                   output.f64,
+                                   dim,
+                                   lse.f64,
+                                   d_output.f64,
+                                   d[0].f64,
+                                   d[1].f64,
+                                   d[2].f64,
+                                   guarded(scratch * sizeof(double), front)};
     memset(a.scratch, 0xff, scratch * sizeof(float));
     kernels->attention(&a);
     lode__kernels_f64()->attention(&b);
@@ -171,9 +211,9 @@ static void test_huge_scores(void **state) {
         pair d[3] = {pair_make(SIZE, 1, front), pair_make(SIZE, 1, front), pair_make(SIZE, 1, front)};
         float *lse = guarded(LENGTH * sizeof *lse, front);
         float *scratch = guarded(LODE_ATTENTION_SCRATCH(LENGTH, WIDTH) * sizeof *scratch, front);
-        struct lode_attention_f32 a = {
-            LENGTH,     1,     WIDTH, false,     query.f32, key.f32,  value.f32, WIDTH,
-            output.f32, WIDTH, lse,   value.f32, d[0].f32,  d[1].f32, d[2].f32,  scratch};
+        struct lode_attention_f32 a = {LENGTH,    1,         WIDTH,    false,      query.f32, WIDTH,
+                                       key.f32,   value.f32, WIDTH,    output.f32, WIDTH,     lse,
+                                       value.f32, d[0].f32,  d[1].f32, d[2].f32,   scratch};
         kernels->attention(&a);
         kernels->attention_backward(&a);
         for (size_t i = 0; i < SIZE; i++) {
@@ -197,6 +237,7 @@ static void test_causal(void **state) {
                                        .width = WIDTH,
                                        .causal = true,
                                        .query = x.f32,
+                                       .query_stride = DIM,
                                        .key = x.f32,
                                        .value = x.f32,
                                        .stride = DIM,
@@ -227,6 +268,7 @@ static void test_nan(void **state) {
                                        .heads = 1,
                                        .width = WIDTH,
                                        .query = query.f32,
+                                       .query_stride = WIDTH,
                                        .key = key.f32,
                                        .value = key.f32,
                                        .stride = WIDTH,
@@ -259,7 +301,7 @@ static void test_differences(void **state) {
             }
         }
         struct lode_attention_f64 a = {
-            LENGTH, HEADS, WIDTH, causal, inputs[0],    inputs[1],    inputs[2],    DIM,
+            LENGTH, HEADS, WIDTH, causal, inputs[0],    DIM,          inputs[1],    inputs[2], DIM,
             output, DIM,   lse,   weight, gradients[0], gradients[1], gradients[2], scratch};
         reference->attention(&a);
         reference->attention_backward(&a);

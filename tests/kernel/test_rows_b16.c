@@ -109,6 +109,12 @@ static void test_sums(void **state) {
             kernels->add(n, x.fast, y.fast);
             plain()->add(n, x.plain, y.plain);
             check_stored(y, "add");
+            kernels->scaled_sum(n, 0.7f, x.fast, y.fast, y.fast);
+            plain()->scaled_sum(n, 0.7f, x.plain, y.plain, y.plain);
+            check_stored(y, "scaled_sum");
+            kernels->scaled_sum(n, 0.7f, y.fast, NULL, y.fast);
+            plain()->scaled_sum(n, 0.7f, y.plain, NULL, y.plain);
+            check_stored(y, "scaled_sum of one");
             kernels->add_wide(n, w.fast, z.fast);
             plain()->add_wide(n, w.plain, z.plain);
             check_wide(z, 0, "add_wide");
@@ -158,31 +164,63 @@ static void test_activation(void **state) {
     }
 }
 
+/// Bit 0 of `way`: with a residual; 1: gradients are added; 2: d_x is dy, unless it is added to.
+static void run_layer_norm(const struct lode_kernels_b16 *kernels, size_t rows, size_t n, int way,
+                           bool front) {
+    const size_t size = rows * n;
+    const bool with = way & 1, add = way & 2, over = way == 4 || way == 5;
+    twin x = twin_make(size, front), r = twin_make(size, front), y = twin_make(size, front);
+    twin dy = twin_make(size, front), d_x = twin_make(size, front), d_r = twin_make(size, front);
+    wide_twin gain = wide_make(n, front), bias = wide_make(n, front);
+    wide_twin statistics = wide_make(2 * rows, front);
+    wide_twin d_gain = wide_make(n, front), d_bias = wide_make(n, front);
+    struct lode_layer_norm_rows_b16 fast = {.rows = rows,
+                                            .n = n,
+                                            .x = x.fast,
+                                            .residual = with ? r.fast : NULL,
+                                            .gain = gain.fast,
+                                            .bias = bias.fast,
+                                            .epsilon = 0.01f,
+                                            .y = y.fast,
+                                            .statistics = statistics.fast,
+                                            .dy = dy.fast,
+                                            .d_x = over ? dy.fast : d_x.fast,
+                                            .d_residual = with ? d_r.fast : NULL,
+                                            .add_x = add,
+                                            .add_residual = !add,
+                                            .d_gain = d_gain.fast,
+                                            .d_bias = d_bias.fast};
+    struct lode_layer_norm_rows_b16 slow = fast;
+    slow.x = x.plain;
+    slow.residual = with ? r.plain : NULL;
+    slow.gain = gain.plain;
+    slow.bias = bias.plain;
+    slow.y = y.plain;
+    slow.statistics = statistics.plain;
+    slow.dy = dy.plain;
+    slow.d_x = over ? dy.plain : d_x.plain;
+    slow.d_residual = with ? d_r.plain : NULL;
+    slow.d_gain = d_gain.plain;
+    slow.d_bias = d_bias.plain;
+    kernels->layer_norm(&fast);
+    plain()->layer_norm(&slow);
+    check_stored(y, "layer_norm");
+    check_wide(statistics, 2e-5, "layer_norm, statistics");
+    kernels->layer_norm_backward(&fast);
+    plain()->layer_norm_backward(&slow);
+    check_stored(over ? dy : d_x, "layer_norm_backward, x");
+    check_stored(d_r, "layer_norm_backward, residual");
+    check_wide(d_gain, 3e-5 * (double)rows, "layer_norm_backward, gain");
+    check_wide(d_bias, 1e-6 * (double)rows, "layer_norm_backward, bias");
+}
+
 static void test_layer_norm(void **state) {
     (void)state;
     EVERY_SIZE(n) {
         if (n == 0) continue;
         EVERY_B16(kernels, front, {
-            for (int with = 0; with < 2; with++) {
-                twin x = twin_make(n, front), r = twin_make(n, front), y = twin_make(n, front);
-                twin dy = twin_make(n, front), ds = twin_make(n, front);
-                wide_twin gain = wide_make(n, front), bias = wide_make(n, front);
-                wide_twin statistics = wide_make(2, front);
-                wide_twin d_gain = wide_make(n, front), d_bias = wide_make(n, front);
-                kernels->layer_norm(n, x.fast, with ? r.fast : NULL, gain.fast, bias.fast, 0.01f,
-                                    y.fast, statistics.fast);
-                plain()->layer_norm(n, x.plain, with ? r.plain : NULL, gain.plain, bias.plain,
-                                    0.01f, y.plain, statistics.plain);
-                check_stored(y, "layer_norm");
-                check_wide(statistics, 2e-5, "layer_norm, statistics");
-                kernels->layer_norm_backward(n, x.fast, with ? r.fast : NULL, dy.fast, gain.fast,
-                                             statistics.fast, ds.fast, d_gain.fast, d_bias.fast);
-                plain()->layer_norm_backward(n, x.plain, with ? r.plain : NULL, dy.plain, gain.plain,
-                                             statistics.plain, ds.plain, d_gain.plain, d_bias.plain);
-                check_stored(ds, "layer_norm_backward");
-                check_wide(d_gain, 3e-5, "layer_norm_backward, gain");
-                check_wide(d_bias, 1e-6, "layer_norm_backward, bias");
-            }
+            for (int i = 0; i < 8; i++)
+                run_layer_norm(kernels, 1 + draw(7), n, i, front);
         })
     }
 }

@@ -23,6 +23,12 @@ static void test_elementwise(void **state) {
         kernels->scale_add(n, 0.3f, x.f32, y.f32);
         reference->scale_add(n, (double)0.3f, x.f64, y.f64);
         check(y, 1e-6, 1e-6, "scale_add");
+        kernels->scaled_sum(n, 0.6f, x.f32, y.f32, x.f32);
+        reference->scaled_sum(n, (double)0.6f, x.f64, y.f64, x.f64);
+        check(x, 1e-6, 1e-6, "scaled_sum");
+        kernels->scaled_sum(n, 0.6f, x.f32, NULL, y.f32);
+        reference->scaled_sum(n, (double)0.6f, x.f64, NULL, y.f64);
+        check(y, 1e-6, 1e-6, "scaled_sum of one");
         kernels->scale(n, -1.7f, y.f32);
         reference->scale(n, (double)-1.7f, y.f64);
         check(y, 1e-6, 1e-6, "scale");
@@ -157,37 +163,106 @@ static void test_column_sum(void **state) {
     })
 }
 
+/// What receives the gradient: written over, added to, or written over the gradient it is made from.
+enum { OVERWRITE, ADD, IN_PLACE, NOWHERE, RECEIVERS };
+
+static void run_layer_norm(const struct lode_kernels_f32 *kernels, size_t rows, size_t n, int with,
+                           int way, bool front) {
+    const struct lode_kernels_f64 *reference = lode__kernels_f64();
+    const size_t size = rows * n;
+    pair x = pair_make(size, 2, front), residual = pair_make(size, 1, front);
+    pair gain = pair_make(n, 1, front), bias = pair_make(n, 1, front);
+    pair y = pair_make(size, 1, front), kept = pair_make(2 * rows, 1, front);
+    for (size_t i = 0; i < size; i++)
+        pair_set(&x, i, x.f32[i] + 3); // a mean that is not small
+    pair_set(&gain, n / 2, 0);         // any gain will do
+    pair dy = pair_make(size, 1, front), d_x = pair_make(size, 1, front);
+    pair d_residual = pair_make(size, 1, front);
+    pair d_gain = pair_make(n, 1, front), d_bias = pair_make(n, 1, front);
+    pair *to = way == IN_PLACE ? &dy : &d_x;
+    struct lode_layer_norm_rows_f32 a = {.rows = rows,
+                                         .n = n,
+                                         .x = x.f32,
+                                         .residual = with ? residual.f32 : NULL,
+                                         .gain = gain.f32,
+                                         .bias = bias.f32,
+                                         .epsilon = 1e-3f,
+                                         .y = y.f32,
+                                         .statistics = kept.f32,
+                                         .dy = dy.f32,
+                                         .d_x = way == NOWHERE ? NULL : to->f32,
+                                         .d_residual = with ? d_residual.f32 : NULL,
+                                         .add_x = way == ADD,
+                                         .add_residual = way != ADD,
+                                         .d_gain = d_gain.f32,
+                                         .d_bias = d_bias.f32};
+    struct lode_layer_norm_rows_f64 b = {.rows = rows,
+                                         .n = n,
+                                         .x = x.f64,
+                                         .residual = with ? residual.f64 : NULL,
+                                         .gain = gain.f64,
+                                         .bias = bias.f64,
+                                         .epsilon = (double)1e-3f,
+                                         .y = y.f64,
+                                         .statistics = kept.f64,
+                                         .dy = dy.f64,
+                                         .d_x = way == NOWHERE ? NULL : to->f64,
+                                         .d_residual = with ? d_residual.f64 : NULL,
+                                         .add_x = way == ADD,
+                                         .add_residual = way != ADD,
+                                         .d_gain = d_gain.f64,
+                                         .d_bias = d_bias.f64};
+    kernels->layer_norm(&a);
+    reference->layer_norm(&b);
+    check(y, 2e-5, 2e-5, "layer_norm");
+    check(kept, 1e-5, 1e-4, "layer_norm statistics");
+    double steepest = 1;
+    for (size_t i = 0; i < 2 * rows; i++) {
+        pair_set(&kept, i, kept.f32[i]);
+        if (i % 2 == 1) steepest = fmax(steepest, kept.f64[i]);
+    }
+    kernels->layer_norm_backward(&a);
+    reference->layer_norm_backward(&b);
+    check(*to, 2e-5 * steepest, 2e-5, "layer_norm d_x");
+    check(d_residual, 2e-5 * steepest, 2e-5, "layer_norm d_residual");
+    check(d_gain, 1e-5 * (double)(rows + 1), 1e-5, "layer_norm d_gain");
+    check(d_bias, 1e-6 * (double)(rows + 1), 1e-6, "layer_norm d_bias");
+}
+
 static void test_layer_norm(void **state) {
     (void)state;
     EVERY_SIZE({
-        if (n == 0) continue;
-        for (int with = 0; with < 2; with++) {
-            pair x = pair_make(n, 2, front), residual = pair_make(n, 1, front);
-            pair gain = pair_make(n, 1, front), bias = pair_make(n, 1, front);
-            pair y = pair_make(n, 1, front), kept = pair_make(2, 1, front);
-            for (size_t i = 0; i < n; i++) {
-                pair_set(&x, i, x.f32[i] + 3); // a mean that is not small
-            }
-            pair_set(&gain, n / 2, 0); // any gain will do
-            kernels->layer_norm(n, x.f32, with ? residual.f32 : NULL, gain.f32, bias.f32, 1e-3f,
-                                y.f32, kept.f32);
-            reference->layer_norm(n, x.f64, with ? residual.f64 : NULL, gain.f64, bias.f64,
-                                  (double)1e-3f, y.f64, kept.f64);
-            check(y, 2e-5, 2e-5, "layer_norm");
-            check(kept, 1e-5, 1e-4, "layer_norm statistics");
-
-            pair_set(&kept, 0, kept.f32[0]);
-            pair_set(&kept, 1, kept.f32[1]);
-            pair dy = pair_make(n, 1, front), ds = pair_make(n, 1, front);
-            pair d_gain = pair_make(n, 1, front), d_bias = pair_make(n, 1, front);
-            kernels->layer_norm_backward(n, x.f32, with ? residual.f32 : NULL, dy.f32, gain.f32,
-                                         kept.f32, ds.f32, d_gain.f32, d_bias.f32);
-            reference->layer_norm_backward(n, x.f64, with ? residual.f64 : NULL, dy.f64, gain.f64,
-                                           kept.f64, ds.f64, d_gain.f64, d_bias.f64);
-            check(ds, 2e-5 * kept.f64[1], 2e-5, "layer_norm ds");
-            check(d_gain, 1e-5, 1e-5, "layer_norm d_gain");
-            check(d_bias, 1e-6, 1e-6, "layer_norm d_bias");
+        (void)reference;
+        for (int i = 0; n > 0 && i < 2 * RECEIVERS; i++) {
+            run_layer_norm(kernels, 1 + draw(9), n, i % 2, i / 2, front);
             guarded_release();
+        }
+    })
+}
+
+/// What a row gives does not depend on how many rows there are, nor on where among them it stands.
+static void test_layer_norm_rows(void **state) {
+    (void)state;
+    enum { ROWS = 11, N = 50 };
+    EVERY_LEVEL(kernels, front, {
+        pair x = pair_make(ROWS * N, 1, front), y = pair_make(ROWS * N, 1, front);
+        pair gain = pair_make(N, 1, front), bias = pair_make(N, 1, front);
+        pair kept = pair_make(2 * ROWS, 1, front), one = pair_make(N, 1, front);
+        struct lode_layer_norm_rows_f32 a = {.rows = ROWS,
+                                             .n = N,
+                                             .x = x.f32,
+                                             .gain = gain.f32,
+                                             .bias = bias.f32,
+                                             .epsilon = 1e-5f,
+                                             .y = y.f32,
+                                             .statistics = kept.f32};
+        kernels->layer_norm(&a);
+        for (size_t row = 0; row < ROWS; row++) {
+            a.rows = 1;
+            a.x = x.f32 + row * N;
+            a.y = one.f32;
+            kernels->layer_norm(&a);
+            assert_memory_equal(one.f32, y.f32 + row * N, N * sizeof(float));
         }
     })
 }
@@ -205,8 +280,20 @@ static void test_layer_norm_differences(void **state) {
         bias[i] = draw_real();
         weight[i] = draw_real();
     }
-    reference->layer_norm(N, x, NULL, gain, bias, 1e-5, y, kept);
-    reference->layer_norm_backward(N, x, NULL, weight, gain, kept, ds, d_gain, d_bias);
+    struct lode_layer_norm_rows_f64 args = {.rows = 1,
+                                            .n = N,
+                                            .x = x,
+                                            .gain = gain,
+                                            .bias = bias,
+                                            .epsilon = 1e-5,
+                                            .y = y,
+                                            .statistics = kept,
+                                            .dy = weight,
+                                            .d_x = ds,
+                                            .d_gain = d_gain,
+                                            .d_bias = d_bias};
+    reference->layer_norm(&args);
+    reference->layer_norm_backward(&args);
     double *const inputs[] = {x, gain, bias};
     const double *const gradients[] = {ds, d_gain, d_bias};
     for (int which = 0; which < 3; which++) {
@@ -215,7 +302,7 @@ static void test_layer_norm_differences(void **state) {
             const double before = inputs[which][i];
             for (int s = 0; s < 2; s++) {
                 inputs[which][i] = before + (s == 0 ? -1e-5 : 1e-5);
-                reference->layer_norm(N, x, NULL, gain, bias, 1e-5, y, kept);
+                reference->layer_norm(&args);
                 side[s] = reference->dot(N, weight, y);
             }
             inputs[which][i] = before;
@@ -306,19 +393,13 @@ static void test_above(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_elementwise),
-        cmocka_unit_test(test_reductions),
-        cmocka_unit_test(test_max_values),
-        cmocka_unit_test(test_exp_accuracy),
-        cmocka_unit_test(test_exp_ends),
-        cmocka_unit_test(test_activation_backward),
-        cmocka_unit_test(test_column_sum),
-        cmocka_unit_test(test_layer_norm),
-        cmocka_unit_test(test_layer_norm_differences),
-        cmocka_unit_test(test_gather_sum),
-        cmocka_unit_test(test_adam),
-        cmocka_unit_test(test_adam_first_step),
-        cmocka_unit_test(test_above),
+        cmocka_unit_test(test_elementwise),     cmocka_unit_test(test_reductions),
+        cmocka_unit_test(test_max_values),      cmocka_unit_test(test_exp_accuracy),
+        cmocka_unit_test(test_exp_ends),        cmocka_unit_test(test_activation_backward),
+        cmocka_unit_test(test_column_sum),      cmocka_unit_test(test_layer_norm),
+        cmocka_unit_test(test_layer_norm_rows), cmocka_unit_test(test_layer_norm_differences),
+        cmocka_unit_test(test_gather_sum),      cmocka_unit_test(test_adam),
+        cmocka_unit_test(test_adam_first_step), cmocka_unit_test(test_above),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,23 +13,6 @@ typedef struct lode_addition {
     bool add[2];
 } lode_addition;
 
-/// y += scale x, or y = scale x.
-static void add_scaled(const lode_kernels *kernels, size_t count, double scale, const stored *x,
-                       stored *y, bool add) {
-    if (scale == 1.0) {
-        if (add) {
-            kernels->add(count, x, y);
-        } else if (x != y) {
-            memcpy(y, x, count * sizeof *y);
-        }
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        const real value = (real)scale * widen(x[i]);
-        y[i] = narrow(add ? widen(y[i]) + value : value);
-    }
-}
-
 static void forward_tile(void *context, size_t task, size_t thread) {
     (void)thread;
     const lode_addition *self = context;
@@ -37,10 +20,9 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const size_t d = self->output->columns;
     const size_t first = task * LODE_TILE;
     const size_t count = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first) * d;
-    stored *y = (stored *)self->output->value + first * d;
-    const stored *x = (const stored *)self->x->value + first * d;
-    add_scaled(kernels, count, self->scale, x, y, false);
-    kernels->add(count, (const stored *)self->z->value + first * d, y);
+    kernels->scaled_sum(count, (real)self->scale, (const stored *)self->x->value + first * d,
+                        (const stored *)self->z->value + first * d,
+                        (stored *)self->output->value + first * d);
 }
 
 static void forward(lode_graph *graph, void *context) {
@@ -57,7 +39,11 @@ static void pass(const lode_addition *self, lode_tensor *input, double scale, bo
     const size_t count = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first) * d;
     const stored *dy = (const stored *)self->output->gradient + first * d;
     stored *dx = (stored *)input->gradient + first * d;
-    add_scaled(kernels, count, scale, dy, dx, add);
+    if (add || scale != 1.0) {
+        kernels->scaled_sum(count, (real)scale, dy, add ? dx : NULL, dx);
+    } else if (dx != dy) {
+        memcpy(dx, dy, count * sizeof *dx);
+    }
 }
 
 static void backward_tile(void *context, size_t task, size_t thread) {
@@ -93,7 +79,7 @@ lode_tensor *lode__add_scaled(lode_graph *graph, lode_tensor *x, double scale, l
     *self = (lode_addition){.graph = graph, .x = x, .z = z, .output = output, .scale = scale};
     lode__graph_reads(graph, x, LODE_FORWARD_ONLY);
     lode__graph_reads(graph, z, LODE_FORWARD_ONLY);
-    if (scale == 1.0 || x != z) lode__graph_value_over(graph, output, x); // else x is read twice
+    lode__graph_value_over(graph, output, x);
     lode__graph_gradient_over(graph, x, output);
     lode__graph_gradient_over(graph, z, output);
     return lode__graph_add(graph, LODE_OP(graph, add), self, output);

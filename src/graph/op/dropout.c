@@ -1,7 +1,7 @@
 /// dropout: y = x * keep / (1 - rate) while training, y = x otherwise (Srivastava et al. 2014).
 ///
-/// keep is a function of (seed, epoch, step, number of the op, element), so it is the same at any thread count and
-/// level and after a resume. Backward reads it again: a bit an element. `rate` counts in 65536ths. Works in place in
+/// keep is a function of (seed, epoch, step, number of the dropout in its graph, element), so it is the same at any
+/// thread count and level and after a resume, whatever other ops there are. Backward reads it again: a bit an element. `rate` counts in 65536ths. Works in place in
 /// both directions.
 #include <string.h>
 
@@ -16,7 +16,7 @@ typedef struct lode_dropout {
     lode_graph *graph;
     lode_tensor *x, *output;
     double rate;
-    uint32_t number; ///< of the op in its graph
+    uint32_t number; ///< among the dropouts of its graph
     bool add;
     void *keep; ///< a bit an element, tile by tile
 } lode_dropout;
@@ -96,7 +96,7 @@ lode_tensor *lode__dropout(lode_graph *graph, lode_tensor *x, double rate) {
         return NULL;
     }
     lode_tensor *output = lode__graph_tensor(graph, x->rows, x->columns, true);
-    *self = (lode_dropout){graph, x, output, rate, (uint32_t)graph->node_count, false, NULL};
+    *self = (lode_dropout){graph, x, output, rate, graph->dropouts++, false, NULL};
     const size_t tiles = (x->rows->capacity + LODE_TILE - 1) / LODE_TILE;
     lode__graph_work(graph, &self->keep, tiles * tile_words(x->columns), sizeof(uint32_t),
                      LODE_INTO_BACKWARD);

@@ -21,20 +21,29 @@ typedef struct lode_layer_norm {
     bool add[2];
 } lode_layer_norm;
 
+/// Rows first .. first + rows - 1, for both directions.
+static lode_layer_norm_rows arguments(const lode_layer_norm *self, size_t first, size_t rows) {
+    const size_t d = self->output->columns;
+    const lode_tensor *residual = self->residual;
+    return (lode_layer_norm_rows){
+        .rows = LODE_MIN(rows, self->output->rows->size - first),
+        .n = d,
+        .x = (const stored *)self->x->value + first * d,
+        .residual = residual != NULL ? (const stored *)residual->value + first * d : NULL,
+        .gain = self->gain->value,
+        .bias = self->bias->value,
+        .epsilon = (real)self->epsilon,
+        .statistics = (real *)self->statistics + 2 * first};
+}
+
 static void forward_tile(void *context, size_t task, size_t thread) {
     (void)thread;
     const lode_layer_norm *self = context;
     const lode_kernels *kernels = self->graph->kernels;
-    const size_t d = self->output->columns;
-    const size_t last = LODE_MIN((task + 1) * LODE_TILE, self->output->rows->size);
-    for (size_t row = task * LODE_TILE; row < last; row++) {
-        const stored *residual =
-            self->residual != NULL ? (const stored *)self->residual->value + row * d : NULL;
-        kernels->layer_norm(d, (const stored *)self->x->value + row * d, residual,
-                            self->gain->value, self->bias->value, (real)self->epsilon,
-                            (stored *)self->output->value + row * d,
-                            (real *)self->statistics + 2 * row);
-    }
+    const size_t first = task * LODE_TILE;
+    lode_layer_norm_rows args = arguments(self, first, LODE_TILE);
+    args.y = (stored *)self->output->value + first * self->output->columns;
+    kernels->layer_norm(&args);
 }
 
 static void forward(lode_graph *graph, void *context) {
@@ -43,35 +52,27 @@ static void forward(lode_graph *graph, void *context) {
                    forward_tile, self);
 }
 
-static void write_row(const lode_kernels *kernels, lode_tensor *input, bool add, size_t row,
-                      const stored *ds) {
-    if (input == NULL || input->gradient == NULL) return;
-    stored *gradient = (stored *)input->gradient + row * input->columns;
-    if (add) {
-        kernels->add(input->columns, ds, gradient);
-    } else {
-        memcpy(gradient, ds, input->columns * sizeof *ds);
-    }
+static stored *gradient_row(const lode_tensor *input, size_t row) {
+    if (input == NULL || input->gradient == NULL) return NULL;
+    return (stored *)input->gradient + row * input->columns;
 }
 
 static void backward_chunk(void *context, size_t task, size_t thread) {
+    (void)thread;
     const lode_layer_norm *self = context;
     const lode_kernels *kernels = self->graph->kernels;
-    const size_t d = self->output->columns;
-    const size_t last = LODE_MIN((task + 1) * CHUNK_ROWS, self->output->rows->size);
-    stored *ds = lode__scratch(self->graph, thread);
+    const size_t d = self->output->columns, first = task * CHUNK_ROWS;
     real *d_gain = (real *)self->partial + task * 2 * d;
     memset(d_gain, 0, 2 * d * sizeof *d_gain);
-    for (size_t row = task * CHUNK_ROWS; row < last; row++) {
-        const stored *residual =
-            self->residual != NULL ? (const stored *)self->residual->value + row * d : NULL;
-        kernels->layer_norm_backward(d, (const stored *)self->x->value + row * d, residual,
-                                     (const stored *)self->output->gradient + row * d,
-                                     self->gain->value, (const real *)self->statistics + 2 * row,
-                                     ds, d_gain, d_gain + d);
-        write_row(kernels, self->x, self->add[0], row, ds);
-        write_row(kernels, self->residual, self->add[1], row, ds);
-    }
+    lode_layer_norm_rows args = arguments(self, first, CHUNK_ROWS);
+    args.dy = (const stored *)self->output->gradient + first * d;
+    args.d_x = gradient_row(self->x, first);
+    args.d_residual = gradient_row(self->residual, first);
+    args.add_x = self->add[0];
+    args.add_residual = self->add[1];
+    args.d_gain = d_gain;
+    args.d_bias = d_gain + d;
+    kernels->layer_norm_backward(&args);
 }
 
 static void add_partials(const lode_layer_norm *self, lode_param *param, size_t chunks,
@@ -118,8 +119,6 @@ lode_tensor *lode__layer_norm(lode_graph *graph, lode_tensor *x, lode_tensor *re
                               .epsilon = epsilon};
     lode__graph_work(graph, &self->statistics, 2 * x->rows->capacity, size, LODE_INTO_BACKWARD);
     lode__graph_work(graph, &self->partial, chunks * 2 * x->columns, size, LODE_BACKWARD_ONLY);
-    if (graph->gradients)
-        lode__graph_scratch(graph, x->columns * lode__stored_size(graph->precision));
     lode__graph_reads(graph, x, LODE_INTO_BACKWARD);
     lode__graph_reads(graph, residual, LODE_INTO_BACKWARD);
     lode__graph_gradient_over(graph, residual, output);

@@ -13,13 +13,8 @@ void LODE_REAL(lode__ref_pack_stored)(size_t k, size_t n, const stored *b, size_
                                       size_t column, stored *packed);
 void LODE_REAL(lode__ref_gemm)(const lode_gemm *args);
 
-void LODE_REAL(lode__ref_layer_norm)(size_t n, const stored *x, const stored *residual,
-                                     const real *gain, const real *bias, real epsilon, stored *y,
-                                     real *statistics);
-void LODE_REAL(lode__ref_layer_norm_backward)(size_t n, const stored *x, const stored *residual,
-                                              const stored *dy, const real *gain,
-                                              const real *statistics, stored *ds, real *d_gain,
-                                              real *d_bias);
+void LODE_REAL(lode__ref_layer_norm)(const lode_layer_norm_rows *args);
+void LODE_REAL(lode__ref_layer_norm_backward)(const lode_layer_norm_rows *args);
 
 void LODE_REAL(lode__ref_attention)(const lode_attention *args);
 void LODE_REAL(lode__ref_attention_backward)(const lode_attention *args);

@@ -37,11 +37,11 @@ static void attend(const lode_attention *args, size_t head, size_t t) {
     const size_t width = args->width, stride = args->stride, column = head * width;
     const size_t visible = visible_to(args, t);
     const real scale = 1 / sqrt((real)width);
+    const stored *query = args->query + t * args->query_stride + column;
     real *probability = args->scratch;
     real top = (real)-INFINITY;
     for (size_t u = 0; u < visible; u++) {
-        probability[u] =
-            scale * dot(width, args->query + t * stride + column, args->key + u * stride + column);
+        probability[u] = scale * dot(width, query, args->key + u * stride + column);
         top = probability[u] > top ? probability[u] : top;
     }
     real sum = 0;
@@ -72,7 +72,7 @@ static void score_backward(const lode_attention *args, size_t head, size_t t, re
     const size_t visible = visible_to(args, t);
     const real scale = 1 / sqrt((real)width);
     const real lse = args->lse[head * args->length + t];
-    const stored *query = args->query + t * stride + column;
+    const stored *query = args->query + t * args->query_stride + column;
     const stored *d_output = args->d_output + t * args->output_stride + column;
     real mean = 0;
     for (size_t u = 0; u < visible; u++) {
@@ -88,6 +88,7 @@ static void score_backward(const lode_attention *args, size_t head, size_t t, re
 
 void LODE_REAL(lode__ref_attention_backward)(const lode_attention *args) {
     const size_t length = args->length, width = args->width, stride = args->stride;
+    const size_t query_stride = args->query_stride;
     real *probability = args->scratch, *d_score = args->scratch + length * length;
     for (size_t head = 0; head < args->heads; head++) {
         const size_t column = head * width;
@@ -97,8 +98,8 @@ void LODE_REAL(lode__ref_attention_backward)(const lode_attention *args) {
         for (size_t t = 0; t < length; t++) {
             const size_t at = t * stride + column, from = args->causal ? t : 0; // who sees t
             mix(width, 0, visible_to(args, t), d_score + t * length, 1, args->key + column, stride,
-                args->d_query + at);
-            mix(width, from, length, d_score + t, length, args->query + column, stride,
+                args->d_query + t * query_stride + column);
+            mix(width, from, length, d_score + t, length, args->query + column, query_stride,
                 args->d_key + at);
             mix(width, from, length, probability + t, length, args->d_output + column,
                 args->output_stride, args->d_value + at);

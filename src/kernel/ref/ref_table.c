@@ -28,6 +28,13 @@ static void add_wide(size_t n, const real *x, real *y) {
     }
 }
 
+static void scaled_sum(size_t n, real scale, const stored *x, const stored *z, stored *y) {
+    for (size_t i = 0; i < n; i++) {
+        const real value = scale * widen(x[i]);
+        y[i] = narrow(z != NULL ? value + widen(z[i]) : value);
+    }
+}
+
 static void scale_add(size_t n, real scale, const stored *x, real *y) {
     for (size_t i = 0; i < n; i++) {
         y[i] += scale * widen(x[i]);
@@ -134,6 +141,7 @@ const lode_kernels LODE_REAL(lode__kernels_ref) = {
     .exp_sum = exp_sum,
     .activation_backward = activation_backward,
     .column_sum = column_sum,
+    .scaled_sum = scaled_sum,
     .layer_norm = LODE_REAL(lode__ref_layer_norm),
     .layer_norm_backward = LODE_REAL(lode__ref_layer_norm_backward),
     .gather_sum = gather_sum,

@@ -210,7 +210,7 @@ LODE_TARGET static void attend(const struct lode_attention_f32 *args, size_t hea
     for (size_t first = 0; first < args->length; first += PANEL) {
         const query_block part = block_of(args, head, first);
         float *output = args->output + part.column;
-        transpose(&part, args->query, args->stride, part.panel);
+        transpose(&part, args->query, args->query_stride, part.panel);
         score(&part, args->key + part.column, part.panel, part.scores);
         soften(&part, 0, inverse);
         if (part.count > LANES) soften(&part, LANES, inverse);
@@ -255,7 +255,7 @@ LODE_INLINE void soften_backward(const query_block *part, size_t at) {
 
 LODE_TARGET static void block_backward(const query_block *part) {
     const struct lode_attention_f32 *args = part->args;
-    const size_t column = part->column, stride = args->stride, output = args->output_stride;
+    const size_t column = part->column, stride = args->query_stride, output = args->output_stride;
     const float *query = args->query + column, *d_output = args->d_output + column;
     transpose(part, args->query, stride, part->panel);
     transpose(part, args->d_output, output, part->d_panel);
@@ -283,12 +283,41 @@ LODE_TARGET static void attend_backward(const struct lode_attention_f32 *args, s
 /// The lists of a batch follow each other in memory. While one is worked on, head by head and so across its rows,
 /// ask for what lies behind it, a share a head: rows of `row` bytes, as many as the list has.
 LODE_INLINE void ask_ahead(size_t length, size_t heads, size_t head, const void *x, size_t row) {
-    if (length > SHORT) return;
     const size_t bytes = length * row, share = bytes / heads + 64;
     const uintptr_t next = (uintptr_t)x + bytes;
     for (size_t at = head * share / 64 * 64; at < LODE_MIN(bytes, (head + 1) * share); at += 64) {
         __builtin_prefetch((const void *)(next + at), 0, 2);
     }
+}
+
+/// Whether `x` lies in the first row, of `row` bytes, of another array: query, key and value may lie side by side.
+LODE_INLINE bool beside(const void *x, const void *other, size_t row) {
+    return (uintptr_t)x - (uintptr_t)other < row;
+}
+
+LODE_INLINE void ask_inputs(const struct LODE_K(lode_attention) * args, size_t head) {
+    const size_t length = args->length, heads = args->heads;
+    const size_t row = args->query_stride * sizeof(stored);
+    ask_ahead(length, heads, head, args->query, row);
+    if (!beside(args->key, args->query, row))
+        ask_ahead(length, heads, head, args->key, args->stride * sizeof(stored));
+}
+
+LODE_INLINE void ask_forward(const struct LODE_K(lode_attention) * args, size_t head) {
+    if (args->length > SHORT) return;
+    ask_inputs(args, head);
+    ask_ahead(args->length, args->heads, head, args->output, args->output_stride * sizeof(stored));
+}
+
+LODE_INLINE void ask_backward(const struct LODE_K(lode_attention) * args, size_t head) {
+    if (args->length > SHORT) return;
+    const size_t length = args->length, heads = args->heads;
+    const size_t row = args->query_stride * sizeof(stored);
+    ask_inputs(args, head);
+    ask_ahead(length, heads, head, args->d_output, args->output_stride * sizeof(stored));
+    ask_ahead(length, heads, head, args->d_query, row);
+    if (!beside(args->d_key, args->d_query, row))
+        ask_ahead(length, heads, head, args->d_key, args->stride * sizeof(stored));
 }
 
 #ifdef LODE_STORED_BF16
@@ -298,7 +327,7 @@ LODE_TARGET static struct lode_attention_f32 widen_head(const struct lode_attent
     const size_t length = args->length, width = args->width, size = length * width;
     const size_t column = head * width;
     float *query = args->scratch, *key = query + size, *value = key + size, *last = value + size;
-    widen_rows(length, width, args->query + column, args->stride, query);
+    widen_rows(length, width, args->query + column, args->query_stride, query);
     widen_rows(length, width, args->key + column, args->stride, key);
     widen_rows(length, width, args->value + column, args->stride, value);
     if (fourth != NULL) widen_rows(length, width, fourth + column, args->output_stride, last);
@@ -307,6 +336,7 @@ LODE_TARGET static struct lode_attention_f32 widen_head(const struct lode_attent
                                        .width = width,
                                        .causal = args->causal,
                                        .query = query,
+                                       .query_stride = width,
                                        .key = key,
                                        .value = value,
                                        .stride = width,
@@ -329,8 +359,7 @@ LODE_INLINE void narrow_rows(size_t rows, size_t count, const float *from, lode_
 LODE_TARGET static void attention(const struct lode_attention_b16 *args) {
     const size_t length = args->length, width = args->width, heads = args->heads;
     for (size_t head = 0; head < heads; head++) {
-        ask_ahead(length, heads, head, args->query, args->stride * sizeof(lode_bf16));
-        ask_ahead(length, heads, head, args->output, args->output_stride * sizeof(lode_bf16));
+        ask_forward(args, head);
         const struct lode_attention_f32 wide = widen_head(args, head, NULL);
         attend(&wide, 0);
         narrow_rows(length, width, wide.output, args->output + head * width, args->output_stride);
@@ -339,15 +368,12 @@ LODE_TARGET static void attention(const struct lode_attention_b16 *args) {
 
 LODE_TARGET static void attention_backward(const struct lode_attention_b16 *args) {
     const size_t length = args->length, width = args->width, heads = args->heads;
-    const size_t row = args->stride * sizeof(lode_bf16);
     for (size_t head = 0; head < heads; head++) {
         const size_t column = head * width;
-        ask_ahead(length, heads, head, args->query, row);
-        ask_ahead(length, heads, head, args->d_output, args->output_stride * sizeof(lode_bf16));
-        ask_ahead(length, heads, head, args->d_query, row);
+        ask_backward(args, head);
         const struct lode_attention_f32 wide = widen_head(args, head, args->d_output);
         attend_backward(&wide, 0);
-        narrow_rows(length, width, wide.d_query, args->d_query + column, args->stride);
+        narrow_rows(length, width, wide.d_query, args->d_query + column, args->query_stride);
         narrow_rows(length, width, wide.d_key, args->d_key + column, args->stride);
         narrow_rows(length, width, wide.d_value, args->d_value + column, args->stride);
     }
@@ -355,19 +381,14 @@ LODE_TARGET static void attention_backward(const struct lode_attention_b16 *args
 #else
 LODE_TARGET static void attention(const struct lode_attention_f32 *args) {
     for (size_t head = 0; head < args->heads; head++) {
-        ask_ahead(args->length, args->heads, head, args->query, args->stride * sizeof(float));
-        ask_ahead(args->length, args->heads, head, args->output, args->output_stride * sizeof(float));
+        ask_forward(args, head);
         attend(args, head);
     }
 }
 
 LODE_TARGET static void attention_backward(const struct lode_attention_f32 *args) {
-    const size_t row = args->stride * sizeof(float);
     for (size_t head = 0; head < args->heads; head++) {
-        ask_ahead(args->length, args->heads, head, args->query, row);
-        ask_ahead(args->length, args->heads, head, args->d_output,
-                  args->output_stride * sizeof(float));
-        ask_ahead(args->length, args->heads, head, args->d_query, row);
+        ask_backward(args, head);
         attend_backward(args, head);
     }
 }

@@ -26,6 +26,7 @@ const struct LODE_K(lode_kernels) LODE_TABLE = {
     .exp_sum = exp_sum,
     .activation_backward = activation_backward,
     .column_sum = column_sum,
+    .scaled_sum = scaled_sum,
     .layer_norm = layer_norm,
     .layer_norm_backward = layer_norm_backward,
     .gather_sum = gather_sum,

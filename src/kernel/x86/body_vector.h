@@ -85,6 +85,16 @@ LODE_TARGET static void add_wide(size_t n, const float *x, float *y) {
     LODE_EACH(i, n, v_put(y + i, left, v_add(v_get(y + i, left), v_get(x + i, left))););
 }
 
+LODE_TARGET static void scaled_sum(size_t n, float scale, const stored *x, const stored *z,
+                                   stored *y) {
+    const vec s = v_set(scale);
+    if (z != NULL) {
+        LODE_EACH(i, n, s_put(y + i, left, v_fma(s, s_get(x + i, left), s_get(z + i, left))););
+    } else {
+        LODE_EACH(i, n, s_put(y + i, left, v_mul(s, s_get(x + i, left))););
+    }
+}
+
 LODE_TARGET static void scale_add(size_t n, float scale, const stored *x, float *y) {
     const vec s = v_set(scale);
     LODE_EACH(i, n, v_put(y + i, left, v_fma(s, s_get(x + i, left), v_get(y + i, left))););
@@ -193,59 +203,131 @@ LODE_TARGET static void column_sum(size_t rows, size_t n, const stored *x, size_
     LODE_EACH(i, n - j, column_sum_block(rows, 1, left, x + j + i, row, out + j + i););
 }
 
-/// x + residual (which may be NULL).
-LODE_INLINE vec summed(const stored *x, const stored *residual, size_t i, size_t left) {
-    const vec s = s_get(x + i, left);
-    return residual != NULL ? v_add(s, s_get(residual + i, left)) : s;
+/// The body for each of up to four rows that are worked on side by side, so that one row's sums across lanes do not
+/// wait for another's. `rows` is constant.
+#define EACH_ROW(rows, ...)                                                                        \
+    do {                                                                                           \
+        {                                                                                          \
+            enum { r = 0 };                                                                        \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+        if ((rows) < 4) break;                                                                     \
+        {                                                                                          \
+            enum { r = 1 };                                                                        \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+        {                                                                                          \
+            enum { r = 2 };                                                                        \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+        {                                                                                          \
+            enum { r = 3 };                                                                        \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    } while (0)
+
+enum { NORM_ROWS = 4 };
+
+/// x + residual of one row (0 past its end).
+LODE_INLINE vec summed(const struct LODE_K(lode_layer_norm_rows) * args, size_t row, size_t i,
+                       size_t left) {
+    const size_t at = row * args->n + i;
+    const vec s = s_get(args->x + at, left);
+    return args->residual != NULL ? v_add(s, s_get(args->residual + at, left)) : s;
 }
 
-LODE_TARGET static void layer_norm(size_t n, const stored *x, const stored *residual,
-                                   const float *gain, const float *bias, float epsilon, stored *y,
-                                   float *statistics) {
-    vec sum = v_set(0), squares = v_set(0);
-    LODE_EACH(i, n, sum = v_add(sum, summed(x, residual, i, left)););
-    statistics[0] = v_sum(sum) / (float)n;
-    const vec mean = v_set(statistics[0]);
-    LODE_EACH(i, n, {
-        const vec off = v_keep(left, v_sub(summed(x, residual, i, left), mean), v_set(0));
-        squares = v_fma(off, off, squares);
+/// Rows row .. row + rows - 1; rows is 1 or NORM_ROWS.
+LODE_INLINE void norm_rows(const struct LODE_K(lode_layer_norm_rows) * args, size_t row, size_t rows) {
+    const size_t n = args->n;
+    float *statistics = args->statistics + 2 * row;
+    vec sum[NORM_ROWS], squares[NORM_ROWS], mean[NORM_ROWS], scale[NORM_ROWS];
+    EACH_ROW(rows, sum[r] = squares[r] = v_set(0););
+    LODE_EACH(i, n, EACH_ROW(rows, sum[r] = v_add(sum[r], summed(args, row + r, i, left));););
+    EACH_ROW(rows, {
+        statistics[2 * r] = v_sum(sum[r]) / (float)n;
+        mean[r] = v_set(statistics[2 * r]);
     });
-    statistics[1] = 1 / sqrtf(v_sum(squares) / (float)n + epsilon);
-    const vec scale = v_set(statistics[1]);
+    LODE_EACH(i, n, EACH_ROW(rows, {
+                  const vec off = v_sub(summed(args, row + r, i, left), mean[r]);
+                  const vec kept = v_keep(left, off, v_set(0));
+                  squares[r] = v_fma(kept, kept, squares[r]);
+              }););
+    EACH_ROW(rows, {
+        statistics[2 * r + 1] = 1 / sqrtf(v_sum(squares[r]) / (float)n + args->epsilon);
+        scale[r] = v_set(statistics[2 * r + 1]);
+    });
     LODE_EACH(i, n, {
-        const vec z = v_mul(v_sub(summed(x, residual, i, left), mean), scale);
-        s_put(y + i, left, v_fma(z, v_get(gain + i, left), v_get(bias + i, left)));
+        const vec gain = v_get(args->gain + i, left);
+        const vec bias = v_get(args->bias + i, left);
+        EACH_ROW(rows, {
+            const vec z = v_mul(v_sub(summed(args, row + r, i, left), mean[r]), scale[r]);
+            s_put(args->y + (row + r) * n + i, left, v_fma(z, gain, bias));
+        });
     });
 }
 
-/// The normalised value again; lanes past the end hold anything finite and meet a gradient of 0.
-LODE_INLINE vec normalised(const stored *x, const stored *residual, size_t i, size_t left, vec mean,
-                           vec scale) {
-    return v_mul(v_sub(summed(x, residual, i, left), mean), scale);
+LODE_TARGET static void layer_norm(const struct LODE_K(lode_layer_norm_rows) * args) {
+    size_t row = 0;
+    for (; row + NORM_ROWS <= args->rows; row += NORM_ROWS)
+        norm_rows(args, row, NORM_ROWS);
+    for (; row < args->rows; row++)
+        norm_rows(args, row, 1);
 }
 
-LODE_TARGET static void layer_norm_backward(size_t n, const stored *x, const stored *residual,
-                                            const stored *dy, const float *gain,
-                                            const float *statistics, stored *ds, float *d_gain,
-                                            float *d_bias) {
-    vec sum = v_set(0), product = v_set(0);
-    const vec mean = v_set(statistics[0]), scale = v_set(statistics[1]);
-    LODE_EACH(i, n, {
-        const vec d = s_get(dy + i, left);
-        const vec z = normalised(x, residual, i, left, mean, scale);
-        const vec g = v_mul(d, v_get(gain + i, left));
-        sum = v_add(sum, g);
-        product = v_fma(g, z, product);
-        v_put(d_gain + i, left, v_fma(d, z, v_get(d_gain + i, left)));
-        v_put(d_bias + i, left, v_add(d, v_get(d_bias + i, left)));
+LODE_INLINE void receive(stored *to, bool add, size_t at, size_t left, vec ds) {
+    if (to != NULL) s_put(to + at, left, add ? v_add(s_get(to + at, left), ds) : ds);
+}
+
+/// As norm_rows. Normalised values past a row's end are anything finite and meet a gradient of 0.
+LODE_INLINE void norm_rows_backward(const struct LODE_K(lode_layer_norm_rows) * args, size_t row,
+                                    size_t rows) {
+    const size_t n = args->n;
+    const float *statistics = args->statistics + 2 * row;
+    const stored *dy = args->dy + row * n;
+    vec sum[NORM_ROWS], product[NORM_ROWS], mean[NORM_ROWS], scale[NORM_ROWS];
+    EACH_ROW(rows, {
+        sum[r] = product[r] = v_set(0);
+        mean[r] = v_set(statistics[2 * r]);
+        scale[r] = v_set(statistics[2 * r + 1]);
     });
-    const vec average = v_set(v_sum(sum) / (float)n);
-    const vec slope = v_set(v_sum(product) / (float)n);
     LODE_EACH(i, n, {
-        const vec z = normalised(x, residual, i, left, mean, scale);
-        const vec g = v_mul(s_get(dy + i, left), v_get(gain + i, left));
-        s_put(ds + i, left, v_mul(scale, v_fnma(z, slope, v_sub(g, average))));
+        const vec gain = v_get(args->gain + i, left);
+        vec d_gain = v_get(args->d_gain + i, left);
+        vec d_bias = v_get(args->d_bias + i, left);
+        EACH_ROW(rows, {
+            const vec d = s_get(dy + r * n + i, left);
+            const vec z = v_mul(v_sub(summed(args, row + r, i, left), mean[r]), scale[r]);
+            const vec g = v_mul(d, gain);
+            sum[r] = v_add(sum[r], g);
+            product[r] = v_fma(g, z, product[r]);
+            d_gain = v_fma(d, z, d_gain);
+            d_bias = v_add(d, d_bias);
+        });
+        v_put(args->d_gain + i, left, d_gain);
+        v_put(args->d_bias + i, left, d_bias);
     });
+    EACH_ROW(rows, {
+        sum[r] = v_set(v_sum(sum[r]) / (float)n);
+        product[r] = v_set(v_sum(product[r]) / (float)n);
+    });
+    LODE_EACH(i, n, {
+        const vec gain = v_get(args->gain + i, left);
+        EACH_ROW(rows, {
+            const vec z = v_mul(v_sub(summed(args, row + r, i, left), mean[r]), scale[r]);
+            const vec g = v_mul(s_get(dy + r * n + i, left), gain);
+            const vec ds = v_mul(scale[r], v_fnma(z, product[r], v_sub(g, sum[r])));
+            receive(args->d_x, args->add_x, (row + r) * n + i, left, ds);
+            receive(args->d_residual, args->add_residual, (row + r) * n + i, left, ds);
+        });
+    });
+}
+
+LODE_TARGET static void layer_norm_backward(const struct LODE_K(lode_layer_norm_rows) * args) {
+    size_t row = 0;
+    for (; row + NORM_ROWS <= args->rows; row += NORM_ROWS)
+        norm_rows_backward(args, row, NORM_ROWS);
+    for (; row < args->rows; row++)
+        norm_rows_backward(args, row, 1);
 }
 
 /// Rows ahead that a gather asks the cache for.

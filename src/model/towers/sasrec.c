@@ -181,16 +181,16 @@ static lode_tensor *norm(const scene *in, lode_tensor *x, lode_tensor *residual,
 static lode_tensor *attend(const scene *in, const lode_sasrec_block *block, lode_tensor *query,
                            lode_tensor *x) {
     const lode_sasrec_config *config = in->self->config;
+    const size_t heads = (size_t)config->heads;
     lode_tensor *y;
     if (config->norm == NORM_QUERY) {
-        const lode_part_of_row parts[] = {
-            {.tensor = linear(in, query, block->query, block->query_bias, LODE_LINEAR)},
-            {.tensor = linear(in, x, block->pair, block->pair_bias, LODE_LINEAR)}};
-        y = lode__concat(in->graph, parts, 2);
+        query = linear(in, query, block->query, block->query_bias, LODE_LINEAR);
+        y = linear(in, x, block->pair, block->pair_bias, LODE_LINEAR);
+        y = lode__attention_of(in->graph, query, y, in->lists, heads, true);
     } else {
         y = linear(in, query, block->projections, block->projections_bias, LODE_LINEAR);
+        y = lode__attention(in->graph, y, in->lists, heads, true);
     }
-    y = lode__attention(in->graph, y, in->lists, (size_t)config->heads, true);
     y = linear(in, y, block->output, block->output_bias, LODE_LINEAR);
     return lode__dropout(in->graph, y, config->dropout);
 }
