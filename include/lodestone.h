@@ -136,8 +136,8 @@ LODE_API LODE_CHECK lode_status lode_config_resolve(const char *yaml, const char
                                                     const char *const *sets, size_t set_count,
                                                     char **resolved, lode_error *error);
 
-/// Find items that belong together (clicked in one session, near by their vectors, sharing a token), in the
-/// training part of a data set, and tell about some of them. Options: the miner, its keys, what to show.
+/// Find items that belong together (clicked in one session, near by titles or vectors, sharing a token), in the
+/// training part of a data set, and tell about some of them. Options: the miners, their keys, what to show.
 /// @param config  configuration text, for its data.split and data.sessions, or NULL for all defaults
 LODE_API LODE_CHECK lode_status lode_mine(const char *data, const char *config, const char *options,
                                           const lode_hooks *hooks, char **report, lode_error *error);

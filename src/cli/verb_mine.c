@@ -5,9 +5,9 @@
 #include <string.h>
 
 typedef struct mine_options {
-    const char *config, *data, *miner, *output, *cache, *memory;
+    const char *config, *data, *output, *cache, *memory;
     size_t k, sample, threads;
-    cli_list show, sets;
+    cli_list miners, show, sets;
     bool json, quiet;
 } mine_options;
 
@@ -98,11 +98,9 @@ static void print_groups(json_t *groups) {
     }
 }
 
-static void print_report(json_t *report) {
-    json_t *shown = json_incref(json_object_get(report, "shown")), *item;
+static void print_shown(json_t *shown) {
     size_t index;
-    (void)json_object_del(report, "shown");
-    cli_report_any(report);
+    json_t *item;
     json_array_foreach(shown, index, item) {
         json_t *partners = json_object_get(item, "partners"),
                *groups = json_object_get(item, "groups");
@@ -111,7 +109,22 @@ static void print_report(json_t *report) {
         if (json_array_size(groups) > 0) print_groups(groups);
         if (json_array_size(partners) + json_array_size(groups) == 0) printf("  nothing found\n");
     }
-    json_decref(shown);
+}
+
+static void print_report(json_t *report) {
+    json_t *miners = json_incref(json_object_get(report, "miners")), *miner;
+    size_t index;
+    (void)json_object_del(report, "miners");
+    cli_report_any(report);
+    json_array_foreach(miners, index, miner) {
+        json_t *shown = json_incref(json_object_get(miner, "shown"));
+        (void)json_object_del(miner, "shown");
+        printf("\n");
+        cli_report_any(miner);
+        print_shown(shown);
+        json_decref(shown);
+    }
+    json_decref(miners);
 }
 
 // Settings with a dot are of the configuration (data.split.type=...), others of the miner; false after a message.
@@ -154,26 +167,26 @@ static void add_number(cli_text *yaml, const char *key, size_t value) {
     if (value > 0) cli_text_add(yaml, "%s: %zu\n", key, value);
 }
 
-// The items as a list; JSON is YAML, too.
-static void add_show(cli_text *yaml, const cli_list *show) {
+// Words as a list; JSON is YAML, too.
+static void add_list(cli_text *yaml, const char *key, const cli_list *words) {
     json_t *list = json_array();
-    for (size_t i = 0; i < show->count; i++)
-        (void)json_array_append_new(list, json_string(show->values[i]));
+    for (size_t i = 0; i < words->count; i++)
+        (void)json_array_append_new(list, json_string(words->values[i]));
     char *text = json_dumps(list, JSON_COMPACT);
-    if (show->count > 0 && text != NULL) cli_text_add(yaml, "show: %s\n", text);
+    if (words->count > 0 && text != NULL) cli_text_add(yaml, "%s: %s\n", key, text);
     free(text);
     json_decref(list);
 }
 
 // The options as YAML; false after a message.
 static bool write_options(const mine_options *o, const cli_list *sets, cli_text *yaml) {
-    cli_yaml(yaml, "miner", o->miner);
+    add_list(yaml, "miner", &o->miners);
     cli_yaml(yaml, "output", o->output);
     cli_yaml(yaml, "cache", o->cache);
     add_number(yaml, "k", o->k);
     add_number(yaml, "sample", o->sample);
     add_number(yaml, "threads", o->threads);
-    add_show(yaml, &o->show);
+    add_list(yaml, "show", &o->show);
     if (!cli_yaml_bytes(yaml, "memory", o->memory)) {
         (void)cli_wrong_usage(
             "mine", "--memory takes a number of bytes such as 512M or 2G, not '%s'", o->memory);
@@ -211,8 +224,9 @@ int cli_mine(int argc, char **argv) {
     mine_options o = {0};
     const cli_option options[] = {
         {0, "data", CLI_TEXT, &o.data, "FILE.lode", "the data set (required)"},
-        {0, "miner", CLI_TEXT, &o.miner,
-         "NAME", "sessions (default), titles, vectors, taxonomy; `lodestone help miner NAME` lists its keys"},
+        {0, "miner", CLI_TEXTS, &o.miners, "NAME",
+         "sessions (default), titles, vectors, taxonomy; may be repeated; `lodestone help miner "
+         "NAME` lists its keys"},
         {'k', "k", CLI_COUNT, &o.k, "N", "partners kept of each item; default: 20"},
         {'c', "config", CLI_TEXT, &o.config, "FILE",
          "configuration or preset, for its data.split and data.sessions"},
@@ -242,5 +256,6 @@ int cli_mine(int argc, char **argv) {
     if (status == CLI_GO) status = mine(&o);
     free(o.sets.values);
     free(o.show.values);
+    free(o.miners.values);
     return status;
 }

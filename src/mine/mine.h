@@ -113,6 +113,9 @@ typedef struct lode_miner_type {
 /// The registry, ended by NULL.
 extern const lode_miner_type *const lode__miners[];
 
+/// A miner by name, or NULL.
+const lode_miner_type *lode__miner_find(const char *name);
+
 /// A miner with its keys read.
 typedef struct lode_miner {
     const lode_miner_type *type;

@@ -26,22 +26,26 @@ const lode_key lode__mine_keys[] = {
      .help = "Bytes for counting. Less takes more walks over the log, and changes no result."},
     {.name = NULL}};
 
-static const lode_miner_type *find(const char *name, lode_error *error) {
+const lode_miner_type *lode__miner_find(const char *name) {
+    for (size_t k = 0; lode__miners[k] != NULL; k++) {
+        if (strcmp(lode__miners[k]->name, name) == 0) return lode__miners[k];
+    }
+    return NULL;
+}
+
+static lode_status unknown_miner(const char *name, lode_error *error) {
     const char *names[16];
     size_t count = 0;
-    for (; lode__miners[count] != NULL; count++) {
+    for (; lode__miners[count] != NULL; count++)
         names[count] = lode__miners[count]->name;
-        if (strcmp(names[count], name) == 0) return lode__miners[count];
-    }
-    (void)lode__fail_unknown(error, LODE_E_CONFIG, "unknown miner", name, names, count);
-    return NULL;
+    return lode__fail_unknown(error, LODE_E_CONFIG, "unknown miner", name, names, count);
 }
 
 lode_status lode__miner_read(lode_miner *miner, const char *name, const lode_node *map,
                              const char *path, const char *const *skip, lode_error *error) {
     *miner = (lode_miner){0};
-    const lode_miner_type *type = miner->type = find(name, error);
-    if (type == NULL) return LODE_E_CONFIG;
+    const lode_miner_type *type = miner->type = lode__miner_find(name);
+    if (type == NULL) return unknown_miner(name, error);
     miner->config = lode__arena_alloc(&miner->arena, 1, type->config_size);
     if (miner->config == NULL) return lode__fail_memory(error);
     return lode__config_read(&miner->arena, map, path, type->keys, skip, miner->config, error);

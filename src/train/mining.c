@@ -1,4 +1,4 @@
-/// lode_mine: what a miner finds in the training part of a data set, as an objective would see it.
+/// lode_mine: what miners find in the training part of a data set, as objectives would see it.
 #include "train/mining.h"
 #include "base/clock.h"
 
@@ -7,11 +7,11 @@
 #define AT(member) .offset = offsetof(lode_mining_options, member)
 const lode_key lode__mining_keys[] = {
     {.name = "miner",
-     .type = LODE_KEY_TEXT,
-     AT(miner),
-     .fallback = "sessions",
-     .help =
-         "What is mined; `lodestone help miner` lists the miners, `help miner NAME` their keys."},
+     .type = LODE_KEY_TEXTS,
+     AT(miners),
+     .fallback = "[]",
+     .help = "What is mined, one or several, one after the other; `lodestone help miner` lists the "
+             "miners, `help miner NAME` their keys. Default: sessions."},
     {.name = "show", .type = LODE_KEY_TEXTS, AT(show), .fallback = "[]", .help = "Items to tell about."},
     {.name = "sample",
      .type = LODE_KEY_INT,
@@ -49,38 +49,93 @@ const lode_key lode__mining_keys[] = {
     {0}};
 #undef AT
 
-/// Names of the keys of several tables, ended by NULL.
-static const char **names_of(lode_arena *arena, const lode_key *const *tables, size_t count) {
-    size_t total = 0;
-    for (size_t t = 0; t < count; t++)
-        for (const lode_key *key = tables[t]; key->name != NULL; key++)
-            total++;
-    const char **names = lode__arena_alloc(arena, total + 1, sizeof *names);
-    total = 0;
-    for (size_t t = 0; names != NULL && t < count; t++)
-        for (const lode_key *key = tables[t]; key->name != NULL; key++)
-            names[total++] = key->name;
+/// Add the names of a table's keys; `names` holds them all, ended by NULL.
+static void add_names(const char **names, const lode_key *keys) {
+    while (*names != NULL)
+        names++;
+    for (; keys->name != NULL; keys++)
+        *names++ = keys->name;
+}
+
+/// The names of keys that the options may have and that the miner `own` does not read.
+static const char **others_of(lode_mining *mining, const lode_miner_type *own) {
+    size_t most = 64;
+    for (size_t k = 0; lode__miners[k] != NULL; k++)
+        for (const lode_key *key = lode__miners[k]->keys; key->name != NULL; key++)
+            most++;
+    const char **names = lode__arena_alloc(&mining->arena, most, sizeof *names);
+    if (names == NULL) return NULL;
+    add_names(names, lode__mining_keys);
+    add_names(names, lode__mine_keys);
+    const lode_texts *asked = &mining->options.miners;
+    for (size_t k = 0; own != NULL && k < asked->count; k++) {
+        const lode_miner_type *type = lode__miner_find(asked->values[k]);
+        bool again = type == NULL || type == own;
+        for (size_t before = 0; before < k; before++)
+            again = again || strcmp(asked->values[before], asked->values[k]) == 0;
+        if (!again) add_names(names, type->keys);
+    }
     return names;
 }
 
 static lode_status read_options(lode_mining *mining, const char *options, lode_error *error) {
     lode_arena *arena = &mining->arena;
-    lode_node *root = NULL;
-    LODE_TRY(lode__yaml_parse(arena, options, strlen(options), "options", &root, error));
-    const lode_node *node = lode__node_get(root, "miner");
-    const char *name = node != NULL && node->kind == LODE_NODE_SCALAR ? node->text : "sessions";
-    const lode_key *const tables[] = {lode__mining_keys, lode__mine_keys};
-    const char **others = names_of(arena, tables, 2);
-    if (others == NULL) return lode__fail_memory(error);
-    LODE_TRY(lode__miner_read(&mining->miner, name, root, "", others, error));
-    const lode_key *const all[] = {lode__mining_keys, lode__mine_keys, mining->miner.type->keys};
-    others = names_of(arena, all, 3);
-    if (others == NULL) return lode__fail_memory(error);
-    LODE_TRY(lode__config_read(arena, root, "", lode__mining_keys, others, &mining->options, error));
-    return lode__config_read(arena, root, "", lode__mine_keys, others, &mining->where, error);
+    LODE_TRY(lode__yaml_parse(arena, options, strlen(options), "options", &mining->root, error));
+    size_t most = 1, filled = 0; // keys of miners are read by them, and so are those that nobody knows
+    for (const lode_node *node = mining->root->child; node != NULL; node = node->next)
+        most++;
+    const char **all = lode__arena_alloc(arena, most, sizeof *all);
+    if (all == NULL) return lode__fail_memory(error);
+    for (const lode_node *node = mining->root->child; node != NULL; node = node->next)
+        all[filled++] = node->key;
+    LODE_TRY(lode__config_read(arena, mining->root, "", lode__mining_keys, all, &mining->options,
+                               error));
+    return lode__config_read(arena, mining->root, "", lode__mine_keys, all, &mining->where, error);
 }
 
-static lode_status run(lode_mining *mining, const char *data, lode_error *error) {
+// ------------------------------------------------------------------------------------------------
+// Which miners
+// ------------------------------------------------------------------------------------------------
+
+/// Show what this miner finds, too.
+/// @param keys   a map
+/// @param skip   names of keys in it that someone else reads, or NULL
+/// @param label  who asks; lives as long as `mining`
+static lode_status add_part(lode_mining *mining, const char *label, const char *name,
+                            const lode_node *keys, const char *const *skip, lode_error *error) {
+    if (mining->part_count == LODE_MINING_PARTS) {
+        return lode__fail(error, LODE_E_CONFIG, "more than %d miners at once", LODE_MINING_PARTS);
+    }
+    lode_mining_part *part = &mining->parts[mining->part_count++];
+    part->label = label;
+    return lode__miner_read(&part->miner, name, keys, "", skip, error);
+}
+
+/// A miner that the options name, with those of their keys that it has.
+static lode_status add_named(lode_mining *mining, const char *name, lode_error *error) {
+    const char **others = others_of(mining, lode__miner_find(name));
+    if (others == NULL) return lode__fail_memory(error);
+    return add_part(mining, name, name, mining->root, others, error);
+}
+
+static lode_status add_parts(lode_mining *mining, lode_error *error) {
+    const lode_texts *asked = &mining->options.miners;
+    for (size_t k = 0; k < asked->count; k++)
+        LODE_TRY(add_named(mining, asked->values[k], error));
+    if (mining->part_count == 0) LODE_TRY(add_named(mining, "sessions", error));
+    if (mining->options.output != NULL && mining->part_count > 1) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "output takes the pairs of one miner, not of %zu; name one (miner)",
+                          mining->part_count);
+    }
+    return LODE_OK;
+}
+
+// ------------------------------------------------------------------------------------------------
+// Mining
+// ------------------------------------------------------------------------------------------------
+
+static lode_status open_data(lode_mining *mining, const char *data, lode_error *error) {
     const lode_data_config *config = &mining->config.data;
     const int64_t asked = mining->options.threads;
     const size_t threads = asked > 0 ? (size_t)asked : lode__processor_count();
@@ -88,14 +143,18 @@ static lode_status run(lode_mining *mining, const char *data, lode_error *error)
     LODE_TRY(lode__dataset_open(&mining->data, data, false, error));
     LODE_TRY(lode__split_new(&mining->split, mining->data, &config->split, error));
     if (config->split.refit) lode__split_refit(mining->split);
+    return LODE_OK;
+}
+
+static lode_status run(lode_mining *mining, lode_mining_part *part, lode_error *error) {
     const lode_mine_input input = {.data = mining->data,
                                    .split = mining->split,
-                                   .sessions = &config->sessions,
+                                   .sessions = &mining->config.data.sessions,
                                    .pool = mining->pool,
                                    .hooks = mining->hooks};
     const double begin = lode__clock();
-    LODE_TRY(lode__mine(&mining->mined, &mining->miner, &mining->where, input, error));
-    mining->seconds = lode__clock() - begin;
+    LODE_TRY(lode__mine(&part->mined, &part->miner, &mining->where, input, error));
+    part->seconds = lode__clock() - begin;
     return LODE_OK;
 }
 
@@ -106,16 +165,21 @@ lode_status lode_mine(const char *data, const char *config, const char *options,
     lode_status status;
     LODE_GOTO(status, read_options(&mining, options != NULL ? options : "", error), done);
     LODE_GOTO(status, lode__config_load(&mining.config, config, NULL, NULL, 0, error), done);
-    LODE_GOTO(status, run(&mining, data, error), done);
+    LODE_GOTO(status, open_data(&mining, data, error), done);
+    LODE_GOTO(status, add_parts(&mining, error), done);
+    for (size_t k = 0; k < mining.part_count; k++)
+        LODE_GOTO(status, run(&mining, &mining.parts[k], error), done);
     LODE_GOTO(status, lode__mining_choose(&mining, error), done);
     if (mining.options.output != NULL) LODE_GOTO(status, lode__mining_export(&mining, error), done);
     if (report != NULL) status = lode__mining_report(&mining, report, error);
 done:
-    lode__mined_free(&mining.mined);
+    for (size_t k = 0; k < mining.part_count; k++) {
+        lode__mined_free(&mining.parts[k].mined);
+        lode__miner_release(&mining.parts[k].miner);
+    }
     lode__split_free(&mining.split);
     lode__dataset_free(&mining.data);
     lode__pool_free(&mining.pool);
-    lode__miner_release(&mining.miner);
     lode__config_release(&mining.config);
     lode__arena_release(&mining.arena);
     return status;

@@ -12,6 +12,13 @@ static uint64_t list_length(const lode_mined *mined, uint32_t item) {
     return starts[item + 1] - starts[item];
 }
 
+static bool has_something(const lode_mining *mining, uint32_t item) {
+    for (size_t k = 0; k < mining->part_count; k++) {
+        if (list_length(mining->parts[k].mined, item) > 0) return true;
+    }
+    return false;
+}
+
 static const char *title_of(const lode_dataset *data, uint32_t item) {
     const lode_column *column = lode__title_column(data);
     const char *title = column != NULL ? column->bytes + column->starts[item] : "";
@@ -66,7 +73,7 @@ lode_status lode__mining_choose(lode_mining *mining, lode_error *error) {
     for (uint32_t at = 0; at < items && mining->shown_count < options->show.count + sample; at++) {
         const uint32_t item =
             (uint32_t)lode__permute(at, items, (uint64_t)options->seed, LODE_PURPOSE_SAMPLE, 0);
-        if (list_length(mining->mined, item) > 0) mining->shown[mining->shown_count++] = item;
+        if (has_something(mining, item)) mining->shown[mining->shown_count++] = item;
     }
     return LODE_OK;
 }
@@ -118,8 +125,7 @@ static json_t *describe_item(const lode_mining *mining, uint32_t item) {
     return map;
 }
 
-static json_t *describe_partners(const lode_mining *mining, uint32_t item) {
-    const lode_mined *mined = mining->mined;
+static json_t *describe_partners(const lode_mining *mining, const lode_mined *mined, uint32_t item) {
     json_t *list = json_array();
     const uint64_t begin = mined->starts[item];
     const uint64_t end = LODE_MIN(mined->starts[item + 1], begin + (uint64_t)mining->options.shown);
@@ -137,16 +143,17 @@ static json_t *describe_partners(const lode_mining *mining, uint32_t item) {
 }
 
 /// The tokens of group numbers.
-static const lode_tokens *group_tokens(const lode_mining *mining) {
-    const lode_miner_type *type = mining->miner.type;
+static const lode_tokens *group_tokens(const lode_mining *mining, const lode_miner *miner) {
+    const lode_miner_type *type = miner->type;
     const lode_column *column =
-        type->column != NULL ? type->column(mining->miner.config, mining->data) : NULL;
+        type->column != NULL ? type->column(miner->config, mining->data) : NULL;
     return column != NULL ? &column->tokens : NULL;
 }
 
-static json_t *describe_groups(const lode_mining *mining, uint32_t item) {
-    const lode_mined *mined = mining->mined;
-    const lode_tokens *tokens = group_tokens(mining);
+static json_t *describe_groups(const lode_mining *mining, const lode_mining_part *part,
+                               uint32_t item) {
+    const lode_mined *mined = part->mined;
+    const lode_tokens *tokens = group_tokens(mining, &part->miner);
     json_t *list = json_array();
     for (uint64_t at = mined->item_starts[item]; at < mined->item_starts[item + 1]; at++) {
         const uint32_t group = mined->item_groups[at];
@@ -166,16 +173,17 @@ static json_t *describe_groups(const lode_mining *mining, uint32_t item) {
     return list;
 }
 
-static json_t *describe_shown(const lode_mining *mining) {
+static json_t *describe_shown(const lode_mining *mining, const lode_mining_part *part) {
     json_t *list = json_array();
-    const bool groups = mining->mined->kind == LODE_MINED_GROUPS;
+    const bool groups = part->mined->kind == LODE_MINED_GROUPS;
     for (size_t k = 0; k < mining->shown_count; k++) {
         const uint32_t item = mining->shown[k];
         json_t *map = describe_item(mining, item);
         json_t *tokens = describe_tokens(mining->data, item, item);
         if (tokens != NULL) json_object_set_new(map, "tokens", tokens);
         json_object_set_new(map, groups ? "groups" : "partners",
-                            groups ? describe_groups(mining, item) : describe_partners(mining, item));
+                            groups ? describe_groups(mining, part, item)
+                                   : describe_partners(mining, part->mined, item));
         json_array_append_new(list, map);
     }
     return list;
@@ -201,15 +209,12 @@ static void describe_membership(const lode_mined *mined, json_t *out) {
     json_object_set_new(out, "membership", map);
 }
 
-static void describe_found(const lode_mining *mining, json_t *out) {
-    const lode_mined *mined = mining->mined;
+static void describe_found(const lode_mined *mined, json_t *out) {
     uint64_t covered = 0, total = 0, groups = 0;
     for (uint32_t item = 0; item < mined->items; item++) {
         covered += list_length(mined, item) > 0;
         total += list_length(mined, item);
     }
-    set_count(out, "items", mined->items);
-    set_count(out, "train_items", mining->split->train_items);
     set_count(out, "covered", covered);
     const double mean = covered > 0 ? (double)total / (double)covered : 0;
     if (mined->kind == LODE_MINED_GROUPS) {
@@ -230,19 +235,31 @@ static void describe_found(const lode_mining *mining, json_t *out) {
     if (mined->filter != NULL || mined->related_starts != NULL) describe_membership(mined, out);
 }
 
-lode_status lode__mining_report(const lode_mining *mining, char **report, lode_error *error) {
-    const lode_mined *mined = mining->mined;
+static json_t *describe_part(const lode_mining *mining, const lode_mining_part *part) {
+    const lode_mined *mined = part->mined;
     json_t *out = json_object();
-    json_object_set_new(out, "miner", json_string(mining->miner.type->name));
-    set_count(out, "train_clicks", mining->split->train_clicks);
-    describe_found(mining, out);
+    json_object_set_new(out, "miner", json_string(part->miner.type->name));
+    if (strcmp(part->label, part->miner.type->name) != 0)
+        json_object_set_new(out, "label", json_string(part->label));
+    describe_found(mined, out);
     json_object_set_new(out, "cached", json_boolean(mined->cached));
     json_object_set_new(out, "cache", mined->stored ? json_string(mined->cache_path) : json_null());
-    json_object_set_new(out, "seconds", json_real(mining->seconds));
+    json_object_set_new(out, "seconds", json_real(part->seconds));
     if (!mined->cached) set_count(out, "memory_bytes", mined->memory);
     if (mined->passes > 0) set_count(out, "passes", mined->passes);
+    if (mining->shown_count > 0) json_object_set_new(out, "shown", describe_shown(mining, part));
+    return out;
+}
+
+lode_status lode__mining_report(const lode_mining *mining, char **report, lode_error *error) {
+    json_t *out = json_object(), *miners = json_array();
+    set_count(out, "train_clicks", mining->split->train_clicks);
+    set_count(out, "items", mining->data->items.count);
+    set_count(out, "train_items", mining->split->train_items);
     set_count(out, "peak_rss_bytes", lode__peak_resident());
-    if (mining->shown_count > 0) json_object_set_new(out, "shown", describe_shown(mining));
+    for (size_t k = 0; k < mining->part_count; k++)
+        json_array_append_new(miners, describe_part(mining, &mining->parts[k]));
+    json_object_set_new(out, "miners", miners);
     char *text = json_dumps(out, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
     json_decref(out);
     *report = text != NULL ? lode__strdup(text) : NULL;
@@ -267,11 +284,11 @@ static void add_escaped(lode_text *text, const char *token) {
 }
 
 static void add_line(const lode_mining *mining, lode_text *text, uint32_t item, uint64_t at) {
-    const lode_mined *mined = mining->mined;
+    const lode_mined *mined = mining->parts[0].mined;
     add_escaped(text, lode__token(&mining->data->items, item));
     lode__text_add(text, "\t");
     if (mined->kind == LODE_MINED_GROUPS) {
-        const lode_tokens *tokens = group_tokens(mining);
+        const lode_tokens *tokens = group_tokens(mining, &mining->parts[0].miner);
         const uint32_t group = mined->item_groups[at];
         if (tokens != NULL) add_escaped(text, lode__token(tokens, group));
         lode__text_printf(
@@ -287,7 +304,7 @@ static void add_line(const lode_mining *mining, lode_text *text, uint32_t item, 
 }
 
 lode_status lode__mining_export(const lode_mining *mining, lode_error *error) {
-    const lode_mined *mined = mining->mined;
+    const lode_mined *mined = mining->parts[0].mined;
     const uint64_t *starts = mined->kind == LODE_MINED_GROUPS ? mined->item_starts : mined->starts;
     lode_writer writer;
     lode_text text = {0};
