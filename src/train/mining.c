@@ -11,7 +11,8 @@ const lode_key lode__mining_keys[] = {
      AT(miners),
      .fallback = "[]",
      .help = "What is mined, one or several, one after the other; `lodestone help miner` lists the "
-             "miners, `help miner NAME` their keys. Default: sessions."},
+             "miners, `help miner NAME` their keys. Default: what the "
+             "configuration's objectives ask, else sessions."},
     {.name = "show", .type = LODE_KEY_TEXTS, AT(show), .fallback = "[]", .help = "Items to tell about."},
     {.name = "sample",
      .type = LODE_KEY_INT,
@@ -118,10 +119,46 @@ static lode_status add_named(lode_mining *mining, const char *name, lode_error *
     return add_part(mining, name, name, mining->root, others, error);
 }
 
+/// What the configuration's objectives ask, each with the keys that it gives.
+static lode_status add_asked(lode_mining *mining, lode_error *error) {
+    for (size_t i = 0; i < mining->config.objective_count; i++) {
+        const lode_objective *objective = &mining->config.objectives[i];
+        const char *name = NULL;
+        lode_node *keys = NULL;
+        if (objective->type->miner == NULL) continue;
+        LODE_TRY(objective->type->miner(objective->config, mining->data, &mining->arena, &name,
+                                        &keys, error));
+        if (name != NULL)
+            LODE_TRY(add_part(mining, objective->type->name, name, keys, NULL, error));
+    }
+    return LODE_OK;
+}
+
+/// Options that are keys of a miner want a miner to be named.
+static lode_status check_plain(const lode_mining *mining, lode_error *error) {
+    const lode_key *const tables[] = {lode__mining_keys, lode__mine_keys};
+    for (const lode_node *node = mining->root->child; node != NULL; node = node->next) {
+        bool known = false;
+        for (size_t t = 0; t < 2; t++)
+            for (const lode_key *key = tables[t]; key->name != NULL; key++)
+                known = known || strcmp(key->name, node->key) == 0;
+        if (known) continue;
+        return lode__fail(error, LODE_E_CONFIG,
+                          "%s is a key of a miner: name the miner, or set the key of the objective "
+                          "that asks it in the configuration",
+                          node->key);
+    }
+    return LODE_OK;
+}
+
 static lode_status add_parts(lode_mining *mining, lode_error *error) {
     const lode_texts *asked = &mining->options.miners;
     for (size_t k = 0; k < asked->count; k++)
         LODE_TRY(add_named(mining, asked->values[k], error));
+    if (mining->part_count == 0) {
+        LODE_TRY(add_asked(mining, error));
+        if (mining->part_count > 0) LODE_TRY(check_plain(mining, error));
+    }
     if (mining->part_count == 0) LODE_TRY(add_named(mining, "sessions", error));
     if (mining->options.output != NULL && mining->part_count > 1) {
         return lode__fail(error, LODE_E_CONFIG,

@@ -21,4 +21,14 @@ a, b = ([shown["item"] for shown in m["shown"]] for m in r["miners"])
 print(a == b, a[0], len(a), [sorted(m["shown"][0]["partners"][0])[2:4] for m in r["miners"]])
 print([len(m["shown"][0]["partners"]) for m in r["miners"]])'
 lodestone mine -q --data "$SHOP/shop.lode" --cache none --miner titles --miner sessions -k 2 --show i1 | grep '^miner\|^i1\|similarity\|sessions  '
+# what a configuration's objectives ask, each under its name
+cat >tasks.yaml <<'EOF'
+objectives: [{type: in_batch}, {type: micrec.semantic, k: 4}, {type: micrec.session, k: 3, miner: {min_count: 2}}]
+mine: {cache: none}
+EOF
+lodestone mine -q -c tasks.yaml --data "$SHOP/shop.lode" --cache none --show i1 | grep '^miner\|^label\|^i1'
+lodestone mine -q -c tasks.yaml --data "$SHOP/shop.lode" --cache none --json --show i1 | /usr/bin/python3 -c '
+import json, sys
+print([len(m["shown"][0]["partners"]) for m in json.load(sys.stdin)["miners"]])'
+lodestone mine -q -c tasks.yaml --data "$SHOP/shop.lode" --cache none -k 3 2>&1 || echo "exit $?"
 ls cache | sed 's/-.*\././'
