@@ -124,7 +124,7 @@ static void test_matrix(void **state) {
             for (size_t i = 0; lode__towers[i] != NULL; i++) {
                 const lode_tower_type *item = lode__towers[i];
                 if (item->side != LODE_SIDE_ITEM) continue;
-                if (LOOKING_FOR_RACES && (o + u + i) % 3 != 0) continue;
+                if (LOOKING_FOR_RACES && (3 * o + u + 2 * i) % 11 != 0) continue;
                 const bool plain = strcmp(item->name, "mlp") == 0 || strcmp(item->name, "id") == 0;
                 if (users[u].keys[0] != 0 && !plain) continue;
                 const bool fits = run_cell(self, lode__objectives[o], &users[u], item);
