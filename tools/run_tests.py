@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Run groups of tests and count them: run_tests.py --build build unit levels fuzz cli examples style
 
-Groups: `unit` are the cmocka programs (one process each, counted test by test; a build that looks for races leaves out
-those of kernels, which run on one thread and know no other), `levels` those of graphs, search and training
-again at each lower instruction level that this machine has (tests of kernels see all of them in one run), `fuzz` replays the corpus of
+Groups: `unit` are the cmocka programs (one process each, counted test by test; a build that looks for races leaves
+some out), `levels` those of graphs, search and training again at each lower instruction level that this machine has (tests of kernels see all of them in one run), `fuzz` replays the corpus of
 every fuzz target, `cli` are the cases of tests/cli, `examples` runs the programs of examples/ in an empty folder,
 `style` are the scripts that check the rules of the house. Each thing that runs prints one line with its time; what
 failed is shown with its output. The last line is "N passed, N failed, N skipped"; the exit status is 1 if any failed.
@@ -26,6 +25,8 @@ SKIPPED = 77  # exit status of a test that could not run here
 LEVELS = ["scalar", "avx2", "avx512", "avx512bf16", "amx"]
 AT_LEVELS = ["tests/graph/test_*.c", "tests/search/test_*.c"]
 AT_FAST_LEVELS = ["tests/train/test_train.c", "tests/train/test_precision.c"]  # minutes in plain C
+# What a build that looks for races leaves out: tests that run on one thread or repeat one thing thousands of times.
+WITHOUT_RACES = ["/kernel/", "/oom/", "/base/test_safetensors", "/data/test_dataset", "/bench/test_cases"]
 STYLE = [
     ["tools/check_layers.py"],
     ["tools/check_style.py"],
@@ -171,7 +172,7 @@ def jobs_of(group, build, timeout, prefix):
     if group == "unit":
         racing = "tsan" in os.path.basename(build)
         return [lambda b=b: unit(b, build, timeout, prefix) for b in built("tests/*/test_*.c")
-                if not (racing and "/kernel/" in b)]
+                if not (racing and any(part in b for part in WITHOUT_RACES))]
     if group == "levels":
         return [lambda b=b, v=v: unit(b, build, timeout, prefix, v)
                 for v in lower_levels(build)
