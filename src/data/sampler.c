@@ -14,6 +14,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+const char *const lode__sampler_names[] = {"uniform", "log_uniform", "popularity", NULL};
+
 static int key_compare(const void *a, const void *b) {
     const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return (x < y) - (x > y); // falling

@@ -11,6 +11,9 @@ typedef enum lode_sampler_type {
     LODE_SAMPLER_POPULARITY ///< proportional to count^alpha (alias table, Walker 1977; Vose 1991)
 } lode_sampler_type;
 
+/// Names of lode_sampler_type in order, ended by NULL.
+extern const char *const lode__sampler_names[];
+
 typedef struct lode_sampler {
     lode_sampler_type type;
     uint32_t count;  ///< items that can be drawn: those with a training click

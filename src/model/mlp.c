@@ -4,6 +4,12 @@
 
 const char *const lode__activations[] = {"relu", "tanh", NULL};
 
+lode_status lode__mlp_check(lode_ints layers, const char *side, lode_error *error) {
+    if (layers.count >= 1 && layers.count <= LODE_MLP_LAYERS) return LODE_OK;
+    return lode__fail(error, LODE_E_CONFIG, "model.%s.layers needs 1 to %d widths, not %zu", side,
+                      LODE_MLP_LAYERS, layers.count);
+}
+
 void lode__mlp_declare(lode_mlp *mlp, lode_params *params, const char *prefix, size_t inputs,
                        lode_ints layers, lode_activation activation) {
     assert(layers.count >= 1 && layers.count <= LODE_MLP_LAYERS);

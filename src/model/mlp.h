@@ -13,6 +13,8 @@ typedef struct lode_mlp {
     lode_activation activation;
 } lode_mlp;
 
+/// LODE_E_CONFIG unless there are 1 .. LODE_MLP_LAYERS widths. @param side  "user" or "item"
+LODE_CHECK lode_status lode__mlp_check(lode_ints layers, const char *side, lode_error *error);
 /// Declare "PREFIX.0.weight", "PREFIX.0.bias", ...; `layers` are the output widths (1 .. LODE_MLP_LAYERS of them).
 void lode__mlp_declare(lode_mlp *mlp, lode_params *params, const char *prefix, size_t inputs,
                        lode_ints layers, lode_activation activation);

@@ -25,8 +25,6 @@ typedef struct lode_in_batch {
     double total; ///< training clicks
 } lode_in_batch;
 
-static const char *const denominators[] = {"all", "negatives", NULL};
-
 static const lode_key keys[] = {
     LODE_TEMPERATURE_KEY(lode_in_batch_options),
     {.name = "log_q",
@@ -35,13 +33,7 @@ static const lode_key keys[] = {
      .fallback = "true",
      .help = "Subtract the logarithm of the item's share of training clicks from its scores."},
     LODE_MASK_KEY(lode_in_batch_options),
-    {.name = "denominator",
-     .type = LODE_KEY_CHOICE,
-     .offset = offsetof(lode_in_batch_options, denominator),
-     .fallback = "all",
-     .choices = denominators,
-     .help =
-         "all: the positive is in the denominator; negatives: it is not, as some papers print."},
+    LODE_DENOMINATOR_KEY(lode_in_batch_options),
     {0}};
 
 static lode_status prepare(void *state, const void *config, const lode_training *training,

@@ -9,10 +9,8 @@ enum { MOST_REDRAWS = 100, TASK_ANCHORS = 64, WORD = 64 };
 
 const char *const lode__item_similarities[] = {"dot", "cosine", NULL};
 const char *const lode__item_anchors[] = {"batch", "catalogue", NULL};
-const char *const lode__item_denominators[] = {"all", "negatives", NULL};
 
 static const char *const scopes[] = {"batch", "anchor", NULL};
-static const char *const sources[] = {"uniform", "log_uniform", "popularity", NULL};
 
 #define AT(member) .offset = offsetof(lode_item_negatives, member)
 const lode_key lode__item_negative_keys[] = {
@@ -34,7 +32,7 @@ const lode_key lode__item_negative_keys[] = {
      .type = LODE_KEY_CHOICE,
      AT(from),
      .fallback = "uniform",
-     .choices = sources,
+     .choices = lode__sampler_names,
      .help = "uniform over training items (in-batch negatives would push popular items too hard, "
              "MicRec 3.3); log_uniform; popularity: clicks^alpha."},
     {.name = "alpha",

@@ -15,7 +15,7 @@
 #define LODE_OBJECTIVE_ITEM_TASK_H
 
 #include "mine/mine.h"
-#include "objective/objective.h"
+#include "objective/negatives.h"
 
 typedef struct lode_item_negatives {
     int64_t count;
@@ -35,8 +35,7 @@ typedef struct lode_item_options {
 } lode_item_options;
 
 extern const lode_key lode__item_negative_keys[];
-extern const char *const lode__item_similarities[], *const lode__item_anchors[],
-                                                        *const lode__item_denominators[];
+extern const char *const lode__item_similarities[], *const lode__item_anchors[];
 
 /// State of every task; the first member of its state.
 typedef struct lode_item_task {
@@ -109,7 +108,7 @@ void lode__item_task_release(void *state);
          .type = LODE_KEY_CHOICE,                                                                  \
          .offset = offsetof(owner, item.denominator),                                              \
          .fallback = "all",                                                                        \
-         .choices = lode__item_denominators,                                                       \
+         .choices = lode__denominators,                                                            \
          .help =                                                                                   \
              "all: the positive is in the denominator; negatives: it is not, as MicRec prints."},  \
     {                                                                                              \

@@ -86,36 +86,51 @@ static const lode_key session_keys[] = {
 
 // --- which miner ----------------------------------------------------------------------------------------
 
-static const lode_column *column_of(const lode_dataset *data, const char *name,
-                                    lode_column_type type, lode_column_type other) {
+/// What a column says of meaning, by its type; 0: nothing.
+static int kind_of_column(const lode_column *column) {
+    switch (column->type) {
+    case LODE_COLUMN_TEXT:
+        return TITLE;
+    case LODE_COLUMN_FLOATS:
+        return CONTENT;
+    case LODE_COLUMN_TOKEN:
+    case LODE_COLUMN_TOKENS:
+        return TAXONOMY;
+    default:
+        return 0;
+    }
+}
+
+/// The item column of a kind that `auto` takes: the title, else the first one.
+static const lode_column *first_of(const lode_dataset *data, int kind) {
+    if (kind == TITLE && lode__title_column(data) != NULL) return lode__title_column(data);
     for (size_t i = 0; i < data->item_column_count; i++) {
-        const lode_column *column = &data->item_columns[i];
-        if (name != NULL ? strcmp(column->name, name) == 0
-                         : column->type == type || column->type == other)
-            return column;
+        if (kind_of_column(&data->item_columns[i]) == kind) return &data->item_columns[i];
     }
     return NULL;
 }
 
 /// What `auto` comes to with this data; 0 where it has nothing that says what items mean.
 static int kind_of(const related_config *config, const lode_dataset *data) {
+    static const int order[] = {TITLE, CONTENT, TAXONOMY};
     if (config->positives != 0) return config->positives;
     if (config->file != NULL) return CONTENT;
     if (config->column != NULL) {
         const lode_column *column =
-            column_of(data, config->column, LODE_COLUMN_TEXT, LODE_COLUMN_TEXT);
-        if (column == NULL || column->type == LODE_COLUMN_TEXT) return TITLE;
-        return column->type == LODE_COLUMN_FLOATS ? CONTENT : TAXONOMY;
+            lode__column_find(data->item_columns, data->item_column_count, config->column);
+        return column != NULL ? kind_of_column(column) : TITLE; // whose miner says what there is
     }
-    if (column_of(data, NULL, LODE_COLUMN_TEXT, LODE_COLUMN_TEXT) != NULL) return TITLE;
-    if (column_of(data, NULL, LODE_COLUMN_FLOATS, LODE_COLUMN_FLOATS) != NULL) return CONTENT;
-    return column_of(data, NULL, LODE_COLUMN_TOKEN, LODE_COLUMN_TOKENS) != NULL ? TAXONOMY : 0;
+    for (size_t i = 0; i < 3; i++) {
+        if (first_of(data, order[i]) != NULL) return order[i];
+    }
+    return 0;
 }
 
-/// Of several token columns `auto` takes the first: a choice that the keys override.
+/// Of several columns `auto` takes the first: a choice that the keys override.
 static const char *column_for(const related_config *config, const lode_dataset *data, int kind) {
-    if (config->column != NULL || kind != TAXONOMY || config->positives != 0) return config->column;
-    return column_of(data, NULL, LODE_COLUMN_TOKEN, LODE_COLUMN_TOKENS)->name;
+    if (config->column != NULL || config->positives != 0 || config->file != NULL)
+        return config->column;
+    return first_of(data, kind)->name;
 }
 
 static lode_status add_key(lode_arena *arena, lode_node *map, const char *key, const char *value,

@@ -6,10 +6,10 @@
 enum { MOST_REDRAWS = 100 };
 
 const char *const lode__masks[] = {"same_item", "user_items", "none", NULL};
+const char *const lode__denominators[] = {"all", "negatives", NULL};
 
 static const char *const scopes[] = {"batch", "example", NULL};
 static const char *const avoidances[] = {"none", "user_items", NULL};
-static const char *const sources[] = {"uniform", "log_uniform", "popularity", NULL};
 
 const lode_key lode__negative_keys[] = {
     {.name = "count",
@@ -30,7 +30,7 @@ const lode_key lode__negative_keys[] = {
      .type = LODE_KEY_CHOICE,
      .offset = offsetof(lode_negative_options, from),
      .fallback = "uniform",
-     .choices = sources,
+     .choices = lode__sampler_names,
      .help = "uniform over training items; log_uniform by falling frequency (TensorFlow's "
              "candidate sampler); "
              "popularity: clicks^alpha."},

@@ -9,7 +9,7 @@ typedef enum lode_mask { LODE_MASK_SAME_ITEM, LODE_MASK_USER_ITEMS, LODE_MASK_NO
 /// Masked places kept of one example: more of a user's own items among the negatives of one step than this stay in.
 #define LODE_MASKED 256
 
-extern const char *const lode__masks[];
+extern const char *const lode__masks[], *const lode__denominators[];
 
 /// Which places of the negative list a query must not see.
 typedef struct lode_masker {
@@ -86,6 +86,14 @@ lode_status lode__sampled_build(lode_sampled *self, lode_contrast_kind kind,
         .name = "temperature", .type = LODE_KEY_REAL,                                              \
         .offset = offsetof(struct_name, temperature), .fallback = "1", .low = 1e-4, .high = 1e4,   \
         .help = "Scores are divided by it; cosine wants about 0.05 to 0.2."                        \
+    }
+#define LODE_DENOMINATOR_KEY(struct_name)                                                          \
+    {                                                                                              \
+        .name = "denominator", .type = LODE_KEY_CHOICE,                                            \
+        .offset = offsetof(struct_name, denominator), .fallback = "all",                           \
+        .choices = lode__denominators,                                                             \
+        .help =                                                                                    \
+            "all: the positive is in the denominator; negatives: it is not, as some papers print." \
     }
 #define LODE_MASK_KEY(struct_name)                                                                 \
     {                                                                                              \

@@ -3,8 +3,6 @@
 /// makes the expected gradient that of the full softmax.
 #include "objective/negatives.h"
 
-static const char *const denominators[] = {"all", "negatives", NULL};
-
 static const lode_key keys[] = {
     LODE_NEGATIVES_KEY,
     LODE_TEMPERATURE_KEY(lode_sampled_options),
@@ -14,13 +12,7 @@ static const lode_key keys[] = {
      .fallback = "true",
      .help = "Subtract log q(item) from the scores; without effect for uniform negatives."},
     LODE_MASK_KEY(lode_sampled_options),
-    {.name = "denominator",
-     .type = LODE_KEY_CHOICE,
-     .offset = offsetof(lode_sampled_options, denominator),
-     .fallback = "all",
-     .choices = denominators,
-     .help =
-         "all: the positive is in the denominator; negatives: it is not, as some papers print."},
+    LODE_DENOMINATOR_KEY(lode_sampled_options),
     {0}};
 
 static lode_status build(void *state, const lode_scene *scene, double weight, lode_error *error) {

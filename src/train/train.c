@@ -36,12 +36,13 @@ typedef struct lode_run {
     lode_arena arena;
 } lode_run;
 
-/// The text without the line of train.threads, which changes no result.
-static char *without_threads(lode_arena *arena, const char *text) {
+/// The text without the lines of keys that change no result: train.threads, mine.cache, mine.memory.
+static char *without_idle_keys(lode_arena *arena, const char *text) {
+    static const char *const lines[] = {"\n  threads:", "\n  cache:", "\n  memory:"};
     char *copy = lode__arena_strdup(arena, text);
-    char *line = copy != NULL ? strstr(copy, "\n  threads:") : NULL;
-    if (line != NULL) {
-        const char *end = strchr(line + 1, '\n');
+    for (size_t i = 0; i < sizeof lines / sizeof *lines && copy != NULL; i++) {
+        char *line = strstr(copy, lines[i]);
+        const char *end = line != NULL ? strchr(line + 1, '\n') : NULL;
         if (end != NULL) memmove(line, end, strlen(end) + 1);
     }
     return copy;
@@ -64,8 +65,8 @@ static lode_status compare_config(lode_run *run, lode_error *error) {
     char *text = NULL;
     size_t length;
     LODE_TRY(lode__file_read(path, LARGEST_CONFIG, &text, &length, error));
-    const char *before = without_threads(&run->arena, text);
-    const char *after = without_threads(&run->arena, run->resolved);
+    const char *before = without_idle_keys(&run->arena, text);
+    const char *after = without_idle_keys(&run->arena, run->resolved);
     lode_status status = LODE_OK;
     if (before == NULL || after == NULL) {
         status = lode__fail_memory(error);

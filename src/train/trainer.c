@@ -1,5 +1,6 @@
 #include "train/trainer.h"
 #include "base/clock.h"
+#include "graph/packed.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -517,6 +518,7 @@ lode_memory lode__trainer_memory(const lode_trainer *trainer) {
     size_t state;
     memory.parameters += lode__params_bytes(trainer->heads, &state);
     memory.optimiser += state;
+    memory.graphs += lode__packed_bytes(trainer->heads);
     for (size_t i = 0; i < trainer->stages; i++)
         memory.graphs += lode__graph_bytes(trainer->scenes[i].graph);
     return memory;

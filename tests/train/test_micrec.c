@@ -4,6 +4,8 @@
 
 #include "micrec.h"
 
+#include <sys/stat.h>
+
 enum { MOST_WIDTH = 512 };
 
 // --- the equations --------------------------------------------------------------------------------------
@@ -207,7 +209,9 @@ static void test_resume(void **state) {
     stopper stop = {0, 5};
     const lode_hooks hooks = {.progress = stop_at, .cookie = &stop};
     assert_int_equal(train_small(self, "halves", sets, NULL, &hooks, &error), LODE_E_STOPPED);
-    check(train_small(self, "halves", sets, "resume: true", NULL, &error), &error);
+    const char *const elsewhere[] = {
+        ALL, "train.epochs=2", "mine.cache=none", "mine.memory=1000000", "train.threads=1", NULL};
+    check(train_small(self, "halves", elsewhere, "resume: true", NULL, &error), &error);
     check_same_run(self, "whole", "halves");
 }
 
@@ -250,6 +254,44 @@ static void test_left_out(void **state) {
     assert_non_null(strstr(notices, "micrec.session is left out"));
 }
 
+/// Items of one title but for some that have none, and a second title: alike are all that have a title.
+static void test_one_title(void **state) {
+    fixture self = *(const fixture *)*state;
+    lode_error error = {0};
+    char folder[PATH_ROOM], path[2 * PATH_ROOM];
+    path_in(&self, "alike", folder);
+    assert_int_equal(mkdir(folder, 0755), 0);
+    for (int table = 0; table < 2; table++) {
+        (void)snprintf(path, sizeof path, "%s/alike.%s", folder, table == 0 ? "inter" : "item");
+        FILE *file = fopen(path, "wb");
+        assert_non_null(file);
+        (void)fprintf(file, "%s\n",
+                      table == 0 ? "user_id:token\titem_id:token\ttimestamp:float"
+                                 : "item_id:token\titem_title:token_seq\tshort_name:token_seq");
+        for (int i = 0; i < 30 && table == 1; i++)
+            (void)fprintf(file, "i%d\t%s\tsome note\n", i, i % 5 == 0 ? "" : "the same words");
+        for (int i = 0; i < 300 && table == 0; i++)
+            (void)fprintf(file, "u%d\ti%d\t%d\n", i / 6, (i * 7 + i / 6) % 30, 1500000000 + 60 * i);
+        assert_int_equal(fclose(file), 0);
+    }
+    path_in(&self, "alike.lode", self.data);
+    check(lode_import(folder, self.data, NULL, NULL, NULL, &error), &error);
+    check_loss(&self, "  - {type: micrec.semantic, k: 100}\n");
+    opened it;
+    check(open_trainer(&it, &self, "  - {type: micrec.semantic, k: 100}\n", NULL, &error), &error);
+    (void)step(&it);
+    const lode_item_task *task = task_of(&it);
+    for (size_t anchor = 0; anchor < task->anchors->dim->size; anchor++) {
+        // nothing but the items without a title is left to contrast with
+        for (size_t j = 0; j < 50; j++) {
+            const uint32_t item = it.trainer->binding->item_of[task->negative_rows[j]];
+            const long number = strtol(lode__token(&it.trainer->data->items, item) + 1, NULL, 10);
+            assert_int_equal(is_masked(task, anchor, j), number % 5 != 0);
+        }
+    }
+    close_trainer(&it);
+}
+
 static void check_refused(const fixture *self, const char *objective, const char *fragment) {
     opened it;
     lode_error error = {0};
@@ -282,6 +324,7 @@ int main(void) {
         cmocka_unit_test(test_threads_and_resume),
         cmocka_unit_test(test_resume),
         cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_one_title),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_more_than_there_is),
     };

@@ -111,10 +111,7 @@ static lode_status declare_deepfm(void *state, const void *config, const lode_to
     self->config = config;
     const lode_vocabulary *vocabulary = setting->vocabulary;
     const lode_ints layers = self->config->layers;
-    if (layers.count < 1 || layers.count > LODE_MLP_LAYERS) {
-        return lode__fail(error, LODE_E_CONFIG, "model.%s.layers needs 1 to %d widths, not %zu",
-                          setting->prefix, LODE_MLP_LAYERS, layers.count);
-    }
+    LODE_TRY(lode__mlp_check(layers, setting->prefix, error));
     size_t count;
     LODE_TRY(lode__equal_parts(setting, "deepfm", &count, error));
     self->item_table = vocabulary->fields[vocabulary->item_id].table;

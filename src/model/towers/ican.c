@@ -179,10 +179,7 @@ static lode_status declare(void *state, const void *config, const lode_tower_set
                           "divide them",
                           self->heads, d);
     }
-    if (self->config->layers.count < 1 || self->config->layers.count > LODE_MLP_LAYERS) {
-        return lode__fail(error, LODE_E_CONFIG, "model.user.layers needs 1 to %d widths, not %zu",
-                          LODE_MLP_LAYERS, self->config->layers.count);
-    }
+    LODE_TRY(lode__mlp_check(self->config->layers, setting->prefix, error));
     self->item_table = item->table;
     size_t inputs;
     LODE_TRY(declare_rows(self, setting, &inputs, error));

@@ -45,10 +45,7 @@ static lode_status declare_mlp(void *state, const void *config, const lode_tower
     lode_item_tower *self = state;
     self->config = config;
     const lode_ints layers = self->config->layers;
-    if (layers.count < 1 || layers.count > LODE_MLP_LAYERS) {
-        return lode__fail(error, LODE_E_CONFIG, "model.item.layers needs 1 to %d widths, not %zu",
-                          LODE_MLP_LAYERS, layers.count);
-    }
+    LODE_TRY(lode__mlp_check(layers, setting->prefix, error));
     lode__mlp_declare(&self->mlp, setting->params, "item.mlp",
                       lode__field_width(setting->vocabulary, LODE_SIDE_ITEM), layers,
                       (lode_activation)(self->config->activation + LODE_RELU));

@@ -63,10 +63,7 @@ static lode_status declare(lode_pooled *self, const lode_pooled_config *config, 
             "the dssm tower has no input: the data set has no user fields that are used; set "
             "model.user.history: true, or fields.user: [id]");
     }
-    if (config->layers.count < 1 || config->layers.count > LODE_MLP_LAYERS) {
-        return lode__fail(error, LODE_E_CONFIG, "model.user.layers needs 1 to %d widths, not %zu",
-                          LODE_MLP_LAYERS, config->layers.count);
-    }
+    LODE_TRY(lode__mlp_check(config->layers, setting->prefix, error));
     lode__mlp_declare(&self->mlp, setting->params, "user.mlp", fields + (history ? item->dim : 0),
                       config->layers, (lode_activation)(config->activation + LODE_RELU));
     *width = (size_t)config->layers.values[config->layers.count - 1];
