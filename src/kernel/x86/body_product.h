@@ -11,15 +11,18 @@
 //
 // A tile reads A in one of two ways: by rows (elements of a row are neighbours, `a_step` from row
 // to row) or by columns (elements of a column are neighbours, `a_step` from column to column).
-// Packed A is read by columns, with a_step = rows of the tile.
+// Packed A is read by columns, with a_step = rows of the tile. Rows that crowd few cache sets are
+// copied to where they do not, and read by rows.
 
 enum {
     PANEL = 2 * LANES,
-    BLOCK_K = 256,       // k of one block
-    BLOCK_B = 64 * 1024, // elements of B in one block: 256 KiB
-    BLOCK_C = 32 * 1024, // elements of C in one block where k has several blocks
-    ALIASING_STEP = 512, // rows of A that lie a multiple of 2 KiB apart crowd few cache sets
-    TILE_WAYS = 6        // one partial, two partial or two full vectors; by rows or columns
+    BLOCK_K = 256,              // k of one block
+    BLOCK_B = 64 * 1024,        // elements of B in one block: 256 KiB
+    BLOCK_C = 32 * 1024,        // elements of C in one block where k has several blocks
+    ALIASING_STEP = 512,        // rows of A that lie a multiple of 2 KiB apart crowd few cache sets
+    COPIED_STEP = BLOCK_K + 16, // between rows that were copied: a line more than such a multiple
+    LINE = 16,                  // elements
+    TILE_WAYS = 6               // one partial, two partial or two full vectors; by rows or columns
 };
 
 typedef struct tile_task {
@@ -34,8 +37,10 @@ typedef struct tile_task {
     bool accumulate;   // start from C instead of from 0
     const float *bias; // added at the end, or NULL
     bool relu;
-    const float *next; // what to prefetch while k runs, or NULL
-    size_t next_step;  // how many elements further at each step
+    const float *next; // what to prefetch while k runs, or NULL: a line a step,
+    size_t next_step;  // so many elements further at each,
+    size_t lines;      // and after so many of them
+    size_t next_row;   // so many elements further
 } tile_task;
 
 #define LODE_TILE_EACH_ROW(X)                                                                      \
@@ -79,6 +84,8 @@ LODE_INLINE void tile(const tile_task *t, const size_t rows, const size_t vector
 
     const size_t b_row = t->b_row, next_step = t->next_step * sizeof(float);
     const float *b = t->b;
+    const size_t lines = t->lines, next_row = t->next_row * sizeof(float);
+    size_t fetched = 0;
     uintptr_t next = (uintptr_t)(t->next != NULL ? t->next : t->b);
     const float *a0 = t->a, *a3 = a0 + 3 * a_step, *a6 = a3 + 3 * a_step;
     const float *a9 = a6 + 3 * a_step, *a12 = a9 + 3 * a_step;
@@ -88,6 +95,10 @@ LODE_INLINE void tile(const tile_task *t, const size_t rows, const size_t vector
         b += b_row;
         __builtin_prefetch((const void *)next);
         next += next_step;
+        if (++fetched == lines) {
+            fetched = 0;
+            next += next_row;
+        }
 #define STEP(i, base, offset)                                                                      \
     if (rows > i) {                                                                                \
         const vec a = v_set(by_rows ? a##base[offset * a_step] : a0[i]);                           \
@@ -250,14 +261,14 @@ typedef struct block {
     size_t i0, i1, j0, j1, p0, p1;
 } block;
 
-/// How the product reads A: in place, or packed into scratch block by block.
-typedef enum reading { BY_ROWS, BY_COLUMNS, PACKED } reading;
+/// How the product reads A: in place, or copied or packed into scratch tile by tile.
+typedef enum reading { BY_ROWS, BY_COLUMNS, COPIED, PACKED } reading;
 
 LODE_INLINE reading choose_reading(const struct lode_gemm_f32 *g) {
     const bool wide = g->n > PANEL && g->scratch != NULL;
     if (g->a_column == 1) {
         const bool crowded = g->a_row % ALIASING_STEP == 0 && g->k > 1;
-        return crowded && wide ? PACKED : BY_ROWS;
+        return crowded && wide ? COPIED : BY_ROWS;
     }
     if (g->a_row == 1) return wide ? PACKED : BY_COLUMNS;
     return PACKED;
@@ -287,6 +298,36 @@ LODE_TARGET static void pack_rows(size_t k, size_t rows, const float *a, size_t 
     }
 }
 
+LODE_TARGET static void copy_rows(size_t k, size_t rows, const float *a, size_t a_row, float *to) {
+    for (size_t i = 0; i < rows; i++, a += a_row, to += COPIED_STEP) {
+        LODE_EACH(p, k, v_put(to + p, left, v_get(a + p, left)););
+    }
+}
+
+/// The operand A of rows i .. i + rows.
+LODE_INLINE void take_rows(tile_task *t, const struct lode_gemm_f32 *g, const block *at,
+                           reading how, size_t i, size_t rows) {
+    const float *a = g->a + i * g->a_row + at->p0 * g->a_column;
+    t->a = a;
+    t->a_step = how == BY_ROWS ? g->a_row : g->a_column;
+    if (how == COPIED) {
+        copy_rows(t->k, rows, a, g->a_row, g->scratch);
+        t->a = g->scratch;
+        t->a_step = COPIED_STEP;
+    } else if (how == PACKED) {
+        pack_rows(t->k, rows, a, g->a_row, g->a_column, g->scratch);
+        t->a = g->scratch;
+        t->a_step = rows;
+    }
+    // The first panel fetches the next tile's rows, where they follow each other in memory or are copied.
+    const bool dense = how == BY_ROWS && g->a_row < g->k + LINE && g->k <= BLOCK_K;
+    const bool more = (dense || how == COPIED) && i + rows < at->i1;
+    t->next = more ? a + rows * g->a_row : NULL;
+    t->next_step = more ? LINE : 0;
+    t->lines = dense ? 0 : (t->k + LINE - 1) / LINE;
+    t->next_row = dense || !more ? 0 : g->a_row - t->lines * LINE;
+}
+
 /// The operands of columns j .. of a block.
 LODE_INLINE void aim(tile_task *t, const struct lode_gemm_f32 *g, const block *at, size_t i,
                      size_t j) {
@@ -298,7 +339,6 @@ LODE_INLINE void aim(tile_task *t, const struct lode_gemm_f32 *g, const block *a
 
 LODE_TARGET static void run_block(const struct lode_gemm_f32 *g, const block *at, reading how) {
     const bool final = at->p1 == g->k;
-    const bool dense = how == BY_ROWS && g->a_row < g->k + 16 && g->k <= BLOCK_K;
     tile_task t = {
         .k = at->p1 - at->p0,
         .b_row = g->b_packed ? PANEL : g->b_row,
@@ -308,20 +348,10 @@ LODE_TARGET static void run_block(const struct lode_gemm_f32 *g, const block *at
     };
     for (size_t i = at->i0; i < at->i1;) {
         const size_t rows = tile_rows(at->i1 - i);
-        t.a = g->a + i * g->a_row + at->p0 * g->a_column;
-        t.a_step = how == BY_ROWS ? g->a_row : g->a_column;
-        if (how == PACKED) {
-            pack_rows(t.k, rows, t.a, g->a_row, g->a_column, g->scratch);
-            t.a = g->scratch;
-            t.a_step = rows;
-        }
-        // where rows follow each other in memory, the first panel fetches the next tile's
-        const bool more = dense && i + rows < at->i1;
-        t.next_step = more ? 16 : 0;
-        t.next = more ? t.a + rows * g->a_row : NULL;
-        for (size_t j = at->j0; j < at->j1; j += PANEL, t.next_step = 0) {
+        take_rows(&t, g, at, how, i, rows);
+        for (size_t j = at->j0; j < at->j1; j += PANEL, t.next_step = t.next_row = 0) {
             aim(&t, g, at, i, j);
-            tile_run(&t, rows, how == BY_ROWS);
+            tile_run(&t, rows, how == BY_ROWS || how == COPIED);
         }
         for (size_t r = i; final && g->activation == LODE_TANH && r < i + rows; r++) {
             float *c = (g->wide != NULL ? g->wide : g->c) + r * g->c_row + at->j0;
