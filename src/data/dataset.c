@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { LARGE_LOG = 1 << 24 }; // rows: some hundreds of megabytes of file
+
 /// Opening one data set.
 typedef struct opening {
     lode_dataset *data;
@@ -94,6 +96,16 @@ static lode_status open_sorted(const opening *o, const char *name, lode_tokens *
     return LODE_OK;
 }
 
+void lode__dataset_forget(const lode_dataset *data) {
+    if (data->interactions < LARGE_LOG) return;
+    lode__mapping_forget(&data->file.mapping, data->file.mapping.data, data->file.mapping.size);
+}
+
+/// In a loop over all rows: give back what the last stretch read.
+static void walked_to(const lode_dataset *data, uint64_t row) {
+    if (row % LARGE_LOG == LARGE_LOG - 1) lode__dataset_forget(data);
+}
+
 static lode_status check_log(const opening *o) {
     lode_dataset *const data = o->data;
     const uint64_t n = data->interactions;
@@ -111,6 +123,7 @@ static lode_status check_log(const opening *o) {
             return damaged(o, "log.part", "holds a wrong part");
         if (data->label && isinf(data->label[k]))
             return damaged(o, "log.label", "holds an infinite label");
+        walked_to(data, k);
     }
     for (uint32_t u = 0; data->time && u < data->users.count; ++u)
         for (uint64_t k = data->offsets[u]; k < data->offsets[u + 1]; ++k) {
@@ -118,7 +131,9 @@ static lode_status check_log(const opening *o) {
                 return damaged(o, "log.time", "holds a time out of range");
             if (k > data->offsets[u] && data->time[k] < data->time[k - 1])
                 return damaged(o, "log.time", "is out of order");
+            walked_to(data, k);
         }
+    lode__dataset_forget(data);
     return LODE_OK;
 }
 
@@ -129,6 +144,7 @@ static lode_status count_active(const opening *o) {
     for (uint64_t k = 0; k < data->interactions; ++k) {
         data->active_items += !seen[data->item[k]];
         seen[data->item[k]] = true;
+        walked_to(data, k);
     }
     lode__free(seen);
     for (uint32_t u = 0; u < data->users.count; ++u)

@@ -110,6 +110,9 @@ typedef struct lode_dataset {
 LODE_CHECK lode_status lode__dataset_open(lode_dataset **out, const char *path, bool verify,
                                           lode_error *error);
 void lode__dataset_free(lode_dataset **data);
+/// Give the pages of a large log (tens of millions of rows) back after a walk over it: they are file, and what is read
+/// again comes from there. Of a smaller one all stay.
+void lode__dataset_forget(const lode_dataset *data);
 
 const char *lode__token(const lode_tokens *tokens, uint32_t index);
 /// Index of a token in a sorted list, or LODE_CODE_NONE.

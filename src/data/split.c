@@ -480,8 +480,11 @@ static lode_status split_build(lode_split *split, const lode_split_options *opti
     if (!split->item_count) {
         return lode__fail_memory(error);
     }
+    lode__dataset_forget(split->data);
     LODE_TRY(positions_make(split, options, error));
+    lode__dataset_forget(split->data);
     counts_make(split);
+    lode__dataset_forget(split->data);
     return split_look(split, options, error);
 }
 

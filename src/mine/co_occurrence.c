@@ -175,20 +175,6 @@ static void walk_task(void *context, size_t task, size_t thread) {
     atomic_fetch_add_explicit(&c->too_long, too_long, memory_order_relaxed);
 }
 
-/// Give the pages of a stretch of the log back, where the log is mapped and larger than the memory budget.
-static void forget(const counting *c, uint64_t begin, uint64_t end) {
-    const lode_dataset *data = c->input->data;
-    if (data->interactions * sizeof(uint32_t) < c->input->memory || c->input->split->log.row)
-        return;
-    const uint64_t count = end - begin;
-    lode__mapping_forget(&data->file.mapping, data->item + begin, count * sizeof *data->item);
-    if (data->time != NULL)
-        lode__mapping_forget(&data->file.mapping, data->time + begin, count * sizeof *data->time);
-    if (data->session != NULL)
-        lode__mapping_forget(&data->file.mapping, data->session + begin,
-                             count * sizeof *data->session);
-}
-
 static lode_status walk(counting *c, double share, double shares, lode_error *error) {
     const lode_log *log = &c->input->split->log;
     const size_t tasks = ((size_t)log->users + USERS - 1) / USERS;
@@ -197,7 +183,7 @@ static lode_status walk(counting *c, double share, double shares, lode_error *er
         const size_t count = LODE_MIN(tasks - c->base, (size_t)STEP);
         lode__pool_run(c->input->pool, count, walk_task, c);
         const uint64_t users = LODE_MIN((uint64_t)log->users, (c->base + count) * USERS);
-        forget(c, log->offsets[c->base * USERS], log->offsets[users]);
+        lode__dataset_forget(c->input->data);
         if (hooks == NULL || hooks->progress == NULL) continue;
         const lode_progress progress = {
             .task = "mine",
