@@ -2,12 +2,16 @@
 
 enum { PUSHED, STEPS, COUNTS };
 
-lode_status lode__queue_new(lode_queue *queue, size_t capacity, uint32_t items, lode_arena *arena,
-                            lode_error *error) {
-    *queue = (lode_queue){.capacity = capacity, .items = items};
+lode_status lode__queue_new(lode_queue *queue, size_t capacity, uint32_t items, size_t width,
+                            lode_arena *arena, lode_error *error) {
+    *queue = (lode_queue){.capacity = capacity, .items = items, .width = width};
     queue->counts = lode__arena_alloc(arena, COUNTS, sizeof *queue->counts);
     queue->rows = lode__arena_alloc(arena, capacity, sizeof *queue->rows);
     queue->born = lode__arena_alloc(arena, capacity, sizeof *queue->born);
+    size_t numbers = 0;
+    if (!lode__size_mul(capacity, width, &numbers)) return lode__fail_memory(error);
+    if (width > 0) queue->vectors = lode__arena_alloc(arena, numbers, sizeof *queue->vectors);
+    if (width > 0 && queue->vectors == NULL) return lode__fail_memory(error);
     if (queue->counts == NULL || queue->rows == NULL || queue->born == NULL)
         return lode__fail_memory(error);
     return LODE_OK;
@@ -17,10 +21,11 @@ void lode__queue_step(lode_queue *queue) {
     queue->counts[STEPS]++;
 }
 
-void lode__queue_push(lode_queue *queue, uint32_t row) {
+size_t lode__queue_push(lode_queue *queue, uint32_t row) {
     const size_t place = (size_t)(queue->counts[PUSHED]++ % queue->capacity);
     queue->rows[place] = row;
     queue->born[place] = queue->counts[STEPS];
+    return place;
 }
 
 size_t lode__queue_length(const lode_queue *queue) {
@@ -46,7 +51,10 @@ size_t lode__queue_arrays(const lode_queue *queue, lode_state_array *arrays) {
     arrays[0] = (lode_state_array){"queue.counts", queue->counts, COUNTS * sizeof *queue->counts};
     arrays[1] = (lode_state_array){"queue.rows", queue->rows, queue->capacity * sizeof *queue->rows};
     arrays[2] = (lode_state_array){"queue.born", queue->born, queue->capacity * sizeof *queue->born};
-    return 3;
+    if (queue->width == 0) return 3;
+    arrays[3] = (lode_state_array){"queue.vectors", queue->vectors,
+                                   queue->capacity * queue->width * sizeof *queue->vectors};
+    return 4;
 }
 
 lode_status lode__queue_check(const lode_queue *queue, lode_error *error) {

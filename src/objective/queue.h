@@ -10,15 +10,17 @@ typedef struct lode_queue {
     uint64_t *counts; ///< [2] keys that ever came in; steps
     uint32_t *rows;   ///< [capacity] key number n stands at n % capacity
     uint64_t *born;   ///< [capacity] the step in which it came
+    size_t width;     ///< of vectors; 0 = none are kept
+    float *vectors;   ///< [capacity, width] or NULL
 } lode_queue;
 
 /// An empty one; memory comes from `arena`.
 LODE_CHECK lode_status lode__queue_new(lode_queue *queue, size_t capacity, uint32_t items,
-                                       lode_arena *arena, lode_error *error);
+                                       size_t width, lode_arena *arena, lode_error *error);
 /// A new step: what is pushed from now on has age 0.
 void lode__queue_step(lode_queue *queue);
-/// One more key; the oldest makes room.
-void lode__queue_push(lode_queue *queue, uint32_t row);
+/// One more key; the oldest makes room. Returns its place, whose vector the caller fills.
+size_t lode__queue_push(lode_queue *queue, uint32_t row);
 size_t lode__queue_length(const lode_queue *queue);
 /// Place of key number `index`, 0 = the oldest that is left.
 size_t lode__queue_place(const lode_queue *queue, size_t index);
