@@ -63,6 +63,11 @@ lode_tensor *lode__last(lode_graph *graph, lode_tensor *x, lode_lists *lists);
 /// Rows of a tensor: x [n, d], ids [m] -> [m, d]. No id may stand there twice in a run.
 lode_tensor *lode__gather(lode_graph *graph, lode_tensor *x, lode_ids *ids);
 
+/// Rows of an array that needs no gradient [n, columns] (n: size of `above`) above those of x [m, columns] or NULL: a
+/// tensor [n + m, columns]. The array is read when the graph runs.
+lode_tensor *lode__stack(lode_graph *graph, lode_dim *above, const float *constants, size_t columns,
+                         lode_tensor *x);
+
 /// Each element is 0 with probability `rate`, else x: a function of (seed, epoch, step, purpose, ids[row], column), in
 /// every graph and not in training alone. ids [m] stand beside the rows of x [m, d]. rate 0 returns x.
 lode_tensor *lode__mask(lode_graph *graph, lode_tensor *x, lode_ids *ids, double rate,

@@ -70,8 +70,11 @@ static void param_release(lode_param *param, lode_precision precision) {
 void lode__params_free(lode_params **params) {
     if (*params == NULL) return;
     for (size_t i = 0; i < (*params)->count; i++) {
+        if ((*params)->borrowed != NULL && (*params)->borrowed[i]) continue;
+        if ((*params)->borrowed != NULL) (*params)->list[i]->value = NULL; // part of the block
         param_release((*params)->list[i], (*params)->precision);
     }
+    lode__huge_free((*params)->block, (*params)->block_count, lode__real_size((*params)->precision));
     lode__free((*params)->list);
     lode__arena_release(&(*params)->arena);
     (void)pthread_mutex_destroy(&(*params)->lock);
@@ -191,6 +194,7 @@ lode_status lode__params_trainable(lode_params *params, lode_error *error) {
 }
 
 lode_param *lode__param(const lode_params *params, size_t number) {
+    if (params->asked != NULL) params->asked[number] = true;
     return params->list[number];
 }
 

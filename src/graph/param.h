@@ -52,6 +52,10 @@ typedef struct lode_params {
     bool trainable;       ///< gradients and moments exist
     uint64_t version;     ///< of the values: whoever changes them of a set that graphs use adds 1
     pthread_mutex_t lock; ///< of packed copies
+    bool *borrowed;       ///< [count] a shadow: which are another set's; NULL = none
+    void *block;          ///< a shadow: the values of those that are not, side by side
+    size_t block_count;   ///< numbers in it
+    bool *asked;          ///< [count] or NULL: lode__param marks what it is asked for
 } lode_params;
 
 LODE_CHECK lode_status lode__params_new(lode_params **out, lode_precision precision,
@@ -75,6 +79,12 @@ lode_param *lode__param_find(const lode_params *params, const char *name);
 /// A set of the same layout and values, without optimiser state, possibly in the other precision.
 LODE_CHECK lode_status lode__params_clone(lode_params **out, const lode_params *params,
                                           lode_precision precision, lode_error *error);
+/// A shadow of `params`: the same layout, whose members are those of `params` themselves, but for dense weights i with
+/// own[i], which are copies (own NULL: none). `params` outlives its use, not its freeing.
+LODE_CHECK lode_status lode__params_shadow(lode_params **out, const lode_params *params,
+                                           const bool *own, lode_error *error);
+/// Its own weights become momentum x what they are + (1 - momentum) x those of `params` (CLRec Eq. 5).
+void lode__params_follow(lode_params *shadow, const lode_params *params, double momentum);
 void lode__params_copy(lode_params *to, const lode_params *from);
 
 /// Bytes of a number as it is computed with (bf16: 4), and as activations are stored (bf16: 2).

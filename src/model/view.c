@@ -61,6 +61,18 @@ lode_item_view *lode__item_view_augmented(lode_graph *graph, const lode_model_co
     return item_view_new(graph, model, params, capacity, augment, raw_only);
 }
 
+lode_item_view *lode__item_view_slots(lode_graph *graph, const lode_model_core *model,
+                                      size_t capacity) {
+    lode_item_view *view = lode__graph_alloc(graph, 1, sizeof *view);
+    if (view == NULL) return NULL;
+    view->model = model;
+    view->graph = graph;
+    view->inputs.rows = lode__graph_dim(graph, "items", capacity);
+    view->rows = lode__graph_alloc(graph, capacity, sizeof *view->rows);
+    view->slot = lode__graph_alloc(graph, (size_t)model->vocabulary->items + 1, sizeof *view->slot);
+    return graph->failed ? NULL : view;
+}
+
 void lode__item_view_begin(lode_item_view *view) {
     view->count = 0;
 }

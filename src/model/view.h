@@ -36,6 +36,9 @@ lode_item_view *lode__item_view_new(lode_graph *graph, const lode_model_core *mo
 lode_item_view *lode__item_view_augmented(lode_graph *graph, const lode_model_core *model,
                                           const lode_params *params, size_t capacity,
                                           const lode_augment *augment, bool raw_only);
+/// A view without a tower: slots alone are handed out.
+lode_item_view *lode__item_view_slots(lode_graph *graph, const lode_model_core *model,
+                                      size_t capacity);
 /// Forget all slots.
 void lode__item_view_begin(lode_item_view *view);
 /// Slot of an item row, given one when it has none; at most `capacity` distinct rows.

@@ -55,7 +55,8 @@ const lode_key lode__negative_keys[] = {
 
 void lode__masker_build(lode_masker *masker, const lode_scene *scene, size_t negatives) {
     if (masker->mask == LODE_MASK_NONE) return;
-    const size_t most = LODE_MIN(masker->shared ? negatives : masker->width, (size_t)LODE_MASKED);
+    const size_t room = masker->most > 0 ? masker->most : (size_t)LODE_MASKED;
+    const size_t most = LODE_MIN(masker->shared ? negatives : masker->width, room);
     lode_graph *graph = scene->graph;
     lode_dim *positions = lode__graph_dim(graph, "masked", scene->most * most);
     masker->items = scene->items;

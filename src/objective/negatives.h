@@ -16,6 +16,7 @@ typedef struct lode_masker {
     lode_mask mask;
     bool shared;
     size_t width; ///< of an example's own negatives
+    size_t most;  ///< places masked of one query; 0 = LODE_MASKED
     const lode_training *training;
     lode_item_view *items;
     lode_lists *lists; ///< rows = queries

@@ -40,6 +40,7 @@ typedef struct lode_training {
     const lode_mine_options *mining;
     lode_pool *pool; ///< also for draws
     const lode_hooks *hooks;
+    size_t queries; ///< most of a step
 } lode_training;
 
 /// Where a stage is built.
@@ -74,6 +75,12 @@ typedef struct lode_state_array {
     size_t bytes;
 } lode_state_array;
 
+/// A number for metrics.jsonl.
+typedef struct lode_figure {
+    const char *name;
+    double value;
+} lode_figure;
+
 typedef struct lode_stage {
     lode_status (*build)(void *state, const lode_scene *scene, double weight, lode_error *error);
     lode_status (*draw)(void *state, const lode_batch *batch, lode_error *error);
@@ -101,6 +108,10 @@ typedef struct lode_objective_type {
     void (*after_step)(void *state, const lode_params *params);               ///< or NULL
     size_t (*arrays)(void *state, lode_state_array *arrays, size_t capacity); ///< or NULL
     void (*release)(void *state);                                             ///< or NULL
+    /// The arrays were filled from a checkpoint: check what they hold (LODE_E_MISMATCH), derive what follows. NULL = nothing.
+    lode_status (*restored)(void *state, lode_error *error);
+    /// What is to be said of the epoch that ends, which then begins anew; names are constants. NULL = nothing.
+    size_t (*figures)(void *state, lode_figure *figures, size_t capacity);
 } lode_objective_type;
 
 typedef struct lode_objective {

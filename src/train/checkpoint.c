@@ -125,6 +125,9 @@ static lode_status take_arrays(lode_trainer *trainer, const lode_safetensors *fi
             }
             memcpy(arrays[a].data, found->data, found->bytes);
         }
+        const lode_objective *objective = &trainer->objectives[i];
+        if (objective->type->restored == NULL) continue;
+        LODE_TRY(objective->type->restored(objective->state, error));
     }
     return LODE_OK;
 }

@@ -74,7 +74,8 @@ static lode_status prepare_objectives(lode_trainer *trainer, size_t *items, lode
                                     .sessions = &trainer->config->data.sessions,
                                     .mining = &trainer->config->mine,
                                     .pool = trainer->pool,
-                                    .hooks = trainer->hooks};
+                                    .hooks = trainer->hooks,
+                                    .queries = trainer->batcher.most};
     LODE_TRY(lode__params_new(&trainer->heads, LODE_F32, error));
     const size_t queries = trainer->batcher.most;
     *items = queries;
@@ -439,6 +440,27 @@ static lode_status write_manifest(const lode_trainer *trainer, bool finished, lo
     return lode__manifest_write(&manifest, trainer->run, error);
 }
 
+/// What objectives say of the epoch: a list with an entry each, when one of them says anything.
+static void log_figures(const lode_trainer *trainer, lode_text *line) {
+    enum { MOST = 8 };
+    bool any = false;
+    for (size_t i = 0; i < trainer->objective_count; i++)
+        any = any || trainer->objectives[i].type->figures != NULL;
+    for (size_t i = 0; i < trainer->objective_count && any; i++) {
+        const lode_objective *objective = &trainer->objectives[i];
+        lode_figure figures[MOST];
+        const size_t count = objective->type->figures == NULL
+                                 ? 0
+                                 : objective->type->figures(objective->state, figures, MOST);
+        lode__text_printf(line, "%s{\"type\": \"%s\"", i == 0 ? ", \"objectives\": [" : ", ",
+                          objective->type->name);
+        for (size_t f = 0; f < count; f++)
+            lode__text_printf(line, ", \"%s\": %.9g", figures[f].name, figures[f].value);
+        lode__text_add(line, "}");
+    }
+    if (any) lode__text_add(line, "]");
+}
+
 static lode_status log_epoch(lode_trainer *trainer, lode_error *error) {
     lode_counters *counters = &trainer->counters;
     lode_text line = {0};
@@ -449,6 +471,7 @@ static lode_status log_epoch(lode_trainer *trainer, lode_error *error) {
         lode__text_printf(&line, ", \"valid\": {\"%s\": %.9g}", trainer->config->eval.valid,
                           trainer->validation);
     }
+    log_figures(trainer, &line);
     lode__text_add(&line, "}\n");
     const char *path = lode__path_join(&trainer->arena, trainer->run, LODE_METRICS_FILE);
     lode_status status = line.failed || path == NULL ? lode__fail_memory(error) : LODE_OK;

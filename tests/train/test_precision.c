@@ -26,8 +26,8 @@ static const char *narrow_layers(const lode_tower_type *tower, int width, char r
     return room;
 }
 
-static char *cell_config(const lode_objective_type *objective, const variant *of_users,
-                         const lode_tower_type *item, const char *precision) {
+static char *cell_config(const lode_objective_type *objective, const char *keys,
+                         const variant *of_users, const lode_tower_type *item, const char *precision) {
     const lode_tower_type *user = of_users->tower;
     char text[1024], layers[2][32], *resolved = NULL;
     lode_error error = {0};
@@ -36,10 +36,10 @@ static char *cell_config(const lode_objective_type *objective, const variant *of
     (void)snprintf(
         text, sizeof text,
         "data: {history: 6}\nmodel:\n  dim: 16\n  user: {tower: %s%s%s}\n  item: {tower: %s%s}\n"
-        "objectives:\n  - {type: %s}\n"
+        "objectives:\n  - {type: %s%s}\n"
         "train: {batch: 64, epochs: 10, learning_rate: 0.01, precision: %s}\n",
         user->name, narrow_layers(user, width, layers[0]), of_users->keys, item->name,
-        narrow_layers(item, width, layers[1]), objective->name, precision);
+        narrow_layers(item, width, layers[1]), objective->name, keys, precision);
     check(lode_config_resolve(text, NULL, NULL, 0, &resolved, &error), &error);
     return resolved;
 }
@@ -75,12 +75,12 @@ static bool train_cell(const fixture *self, const char *text, double *before, do
 }
 
 /// One cell in both precisions: the loss falls in each, and by about as much (the way there is not the same).
-static bool run_cell(const fixture *self, const lode_objective_type *objective, const variant *user,
-                     const lode_tower_type *item) {
+static bool run_cell(const fixture *self, const lode_objective_type *objective, const char *keys,
+                     const variant *user, const lode_tower_type *item) {
     double fallen[2];
     for (size_t p = 0; p < 2; p++) {
         double before, after;
-        char *text = cell_config(objective, user, item, precisions[p]);
+        char *text = cell_config(objective, keys, user, item, precisions[p]);
         const bool legal = train_cell(self, text, &before, &after);
         lode_text_free(&text);
         if (!legal || (before == 0 && after == 0))
@@ -127,13 +127,43 @@ static void test_matrix(void **state) {
                 if (LOOKING_FOR_RACES && (3 * o + u + 2 * i) % 11 != 0) continue;
                 const bool plain = strcmp(item->name, "mlp") == 0 || strcmp(item->name, "id") == 0;
                 if (users[u].keys[0] != 0 && !plain) continue;
-                const bool fits = run_cell(self, lode__objectives[o], &users[u], item);
+                const bool fits = run_cell(self, lode__objectives[o], "", &users[u], item);
                 *(fits ? &legal : &refused) += 1;
             }
         }
     }
     printf("%zu combinations in each precision, %zu refused\n", legal, refused);
     assert_true(legal >= (LOOKING_FOR_RACES ? 4 : 4 * 3 * 2));
+}
+
+/// Forms of an objective that are graphs of their own, with every user tower.
+static void test_forms(void **state) {
+    static const char *const forms[] = {
+        ", temperature: 1, buffer: inter, capacity: 64",
+        ", temperature: 1, buffer: moco, capacity: 64",
+        ", temperature: 1, buffer: moco, capacity: 64, moco: strict"};
+    const fixture *self = *state;
+    const lode_objective_type *contrast = NULL;
+    variant users[32];
+    const size_t user_count = list_users(users, 32);
+    for (size_t o = 0; lode__objectives[o] != NULL; o++) {
+        if (strcmp(lode__objectives[o]->name, "clrec.contrast") == 0)
+            contrast = lode__objectives[o];
+    }
+    assert_non_null(contrast);
+    size_t legal = 0;
+    for (size_t form = 0; form < sizeof forms / sizeof *forms; form++) {
+        for (size_t u = 0; u < user_count; u++) {
+            if (LOOKING_FOR_RACES && (form + u) % 7 != 0) continue;
+            for (size_t i = 0; lode__towers[i] != NULL; i++) {
+                const lode_tower_type *item = lode__towers[i];
+                if (item->side != LODE_SIDE_ITEM || users[u].keys[0] != 0) continue;
+                legal += run_cell(self, contrast, forms[form], &users[u], item);
+            }
+        }
+    }
+    printf("%zu combinations with a queue in each precision\n", legal);
+    assert_true(LOOKING_FOR_RACES || legal >= 10);
 }
 
 /// Best validation hit@50 of a finished run, and the mean loss of its first epoch.
@@ -230,8 +260,8 @@ static void test_resume(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matrix), cmocka_unit_test(test_quality),
-                                       cmocka_unit_test(test_same_bits),
-                                       cmocka_unit_test(test_resume)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_matrix), cmocka_unit_test(test_forms), cmocka_unit_test(test_quality),
+        cmocka_unit_test(test_same_bits), cmocka_unit_test(test_resume)};
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

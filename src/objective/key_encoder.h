@@ -1,0 +1,30 @@
+/// The key encoder of CLRec-moco: the item tower with weights that follow the trained ones (Eq. 5), forward only.
+///
+/// Tables are the model's own; what has a momentum copy are the other weights that the item tower reads. With momentum 0, or
+/// where there are none, the key encoder is the item tower as it stands: a memory bank.
+#ifndef LODE_OBJECTIVE_KEY_ENCODER_H
+#define LODE_OBJECTIVE_KEY_ENCODER_H
+
+#include "objective/objective.h"
+
+typedef struct lode_key_encoder {
+    const lode_model_core *model;
+    double momentum;
+    lode_params *keys; ///< theta_k; its block is state for checkpoints
+    lode_graph *graph;
+    lode_item_view *view;
+} lode_key_encoder;
+
+/// @param strict  LODE_E_CONFIG, naming it, when the item tower reads a weight that the user tower does not
+LODE_CHECK lode_status lode__key_encoder_prepare(lode_key_encoder *self, const lode_model_core *model,
+                                                 double momentum, bool strict, lode_error *error);
+/// Its own graph, for `capacity` distinct items.
+LODE_CHECK lode_status lode__key_encoder_build(lode_key_encoder *self, const lode_graph *like,
+                                               size_t capacity, lode_error *error);
+/// Encode item rows, repeats allowed; then the vector [d] of one of them.
+void lode__key_encoder_run(lode_key_encoder *self, const uint32_t *rows, size_t count);
+void lode__key_encoder_vector(const lode_key_encoder *self, uint32_t row, float *vector);
+void lode__key_encoder_follow(lode_key_encoder *self, const lode_params *params);
+void lode__key_encoder_release(lode_key_encoder *self);
+
+#endif

@@ -1,0 +1,33 @@
+/// The buffer of CLRec (3.1): keys of the latest steps, first in, first out; a ring of item rows.
+#ifndef LODE_OBJECTIVE_QUEUE_H
+#define LODE_OBJECTIVE_QUEUE_H
+
+#include "objective/objective.h"
+
+typedef struct lode_queue {
+    size_t capacity;  ///< keys
+    uint32_t items;   ///< rows are 1 .. items
+    uint64_t *counts; ///< [2] keys that ever came in; steps
+    uint32_t *rows;   ///< [capacity] key number n stands at n % capacity
+    uint64_t *born;   ///< [capacity] the step in which it came
+    size_t width;     ///< of vectors; 0 = none are kept
+    float *vectors;   ///< [capacity, width] or NULL
+} lode_queue;
+
+/// An empty one; memory comes from `arena`.
+LODE_CHECK lode_status lode__queue_new(lode_queue *queue, size_t capacity, uint32_t items,
+                                       size_t width, lode_arena *arena, lode_error *error);
+/// A new step: what is pushed from now on has age 0.
+void lode__queue_step(lode_queue *queue);
+/// One more key; the oldest makes room. Returns its place, whose vector the caller fills.
+size_t lode__queue_push(lode_queue *queue, uint32_t row);
+size_t lode__queue_length(const lode_queue *queue);
+/// Place of key number `index`, 0 = the oldest that is left.
+size_t lode__queue_place(const lode_queue *queue, size_t index);
+/// Ages in steps: 0 = of the latest.
+void lode__queue_ages(const lode_queue *queue, double *mean, double *oldest);
+size_t lode__queue_arrays(const lode_queue *queue, lode_state_array *arrays);
+/// After arrays came from a file: LODE_E_MISMATCH unless they are a queue of this capacity.
+LODE_CHECK lode_status lode__queue_check(const lode_queue *queue, lode_error *error);
+
+#endif
