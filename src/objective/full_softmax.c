@@ -28,7 +28,8 @@ static bool masks(const lode_full_softmax *self) {
     return self->options->mask != 0 || self->options->denominator != 0;
 }
 
-void lode__full_softmax_build(lode_full_softmax *self, const lode_scene *scene, double weight) {
+void lode__full_softmax_build(lode_full_softmax *self, const lode_scene *scene,
+                              lode_vector *query_weight, double weight) {
     lode_graph *graph = scene->graph;
     const size_t items = self->training.model->vocabulary->items;
     const size_t most = self->options->mask != 0 ? LODE_MIN(items, (size_t)LODE_MASKED) : 1;
@@ -51,6 +52,7 @@ void lode__full_softmax_build(lode_full_softmax *self, const lode_scene *scene, 
                                                .shared = true,
                                                .masked = self->masked,
                                                .masked_ids = self->places,
+                                               .weight = query_weight,
                                                .scale = 1.0 / self->options->temperature,
                                                .positive_in_denominator =
                                                    masks(self) && self->options->denominator == 0});
@@ -108,7 +110,7 @@ static lode_status prepare(void *state, const void *config, const lode_training 
 
 static lode_status build(void *state, const lode_scene *scene, double weight, lode_error *error) {
     (void)error;
-    lode__full_softmax_build(state, scene, weight);
+    lode__full_softmax_build(state, scene, NULL, weight);
     return LODE_OK;
 }
 

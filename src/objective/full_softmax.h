@@ -36,8 +36,9 @@ LODE_CHECK lode_status lode__full_softmax_prepare(lode_full_softmax *self,
                                                   const lode_training *training, lode_arena *arena,
                                                   lode_error *error);
 size_t lode__full_softmax_items(const void *state, size_t queries);
-/// A failure shows in graph->failed.
-void lode__full_softmax_build(lode_full_softmax *self, const lode_scene *scene, double weight);
+/// A failure shows in graph->failed. @param query_weight  [queries] of each query's loss, or NULL
+void lode__full_softmax_build(lode_full_softmax *self, const lode_scene *scene,
+                              lode_vector *query_weight, double weight);
 void lode__full_softmax_draw(lode_full_softmax *self, const lode_batch *batch);
 
 #define LODE_FULL_MASK_KEY                                                                         \
