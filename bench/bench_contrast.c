@@ -49,6 +49,7 @@ static const workload workloads[] = {
     {"own 50", LODE_CONTRAST_SOFTMAX, 4096, 208896, 50, 64, true, 5.0},
     {"positions bce", LODE_CONTRAST_BCE, 100000, 3400, 1, 64, true, 1.0},
     {"positions bpr", LODE_CONTRAST_BPR, 100000, 3400, 1, 64, true, 1.0},
+    {"catalogue", LODE_CONTRAST_SOFTMAX, 2560, 54542, 54542, 50, false, 1.0},
 };
 
 typedef struct scene {

@@ -99,6 +99,7 @@ typedef struct lode_contrast {
     lode_vector *negative_shift; ///< [r] (shared) or [m * w]; or NULL
     lode_lists *masked;   ///< rows m: places in the negative list that do not count for the query;
     lode_ids *masked_ids; ///< [positions] those places. NULL = none
+    lode_vector *weight;  ///< [m] finite, >= 0: the value is sum_i weight_i l_i / m; NULL = all 1
     double scale;         ///< 1 / temperature
     bool positive_in_denominator; ///< softmax only
 } lode_contrast;

@@ -4,7 +4,8 @@
 
 extern const lode_objective_type lode__objective_sampled_softmax, lode__objective_in_batch,
     lode__objective_bce, lode__objective_bpr, lode__objective_micrec_feature,
-    lode__objective_micrec_semantic, lode__objective_micrec_session, lode__objective_clrec_contrast;
+    lode__objective_micrec_semantic, lode__objective_micrec_session, lode__objective_full_softmax,
+    lode__objective_clrec_contrast, lode__objective_clrec_ipw;
 
 const lode_objective_type *const lode__objectives[] = {&lode__objective_sampled_softmax,
                                                        &lode__objective_in_batch,
@@ -13,7 +14,9 @@ const lode_objective_type *const lode__objectives[] = {&lode__objective_sampled_
                                                        &lode__objective_micrec_feature,
                                                        &lode__objective_micrec_semantic,
                                                        &lode__objective_micrec_session,
+                                                       &lode__objective_full_softmax,
                                                        &lode__objective_clrec_contrast,
+                                                       &lode__objective_clrec_ipw,
                                                        NULL};
 
 typedef struct lode_common {

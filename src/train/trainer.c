@@ -92,9 +92,11 @@ static lode_status prepare_objectives(lode_trainer *trainer, size_t *items, lode
     LODE_TRY(lode__params_trainable(trainer->heads, error));
     *items = LODE_MIN(*items, (size_t)trainer->model->vocabulary->items + 1);
     if (*items > MOST_ITEMS) {
-        return lode__fail(
-            error, LODE_E_CONFIG,
-            "a step would encode up to %zu items: lower train.batch or negatives.count", *items);
+        return lode__fail(error, LODE_E_CONFIG,
+                          "a step would encode up to %zu items: lower train.batch or "
+                          "negatives.count (full_softmax "
+                          "and clrec.ipw encode all there are)",
+                          *items);
     }
     return LODE_OK;
 }

@@ -21,7 +21,7 @@ typedef enum masks {
 typedef struct contrast_options {
     lode_contrast_kind kind;
     size_t m, n, r; ///< queries, keys, negatives (of each query when `own`)
-    bool own, shifts;
+    bool own, shifts, weights;
     masks masks;
     bool without_positive; ///< the positive is not in the denominator
     double scale;          ///< 0 = 1
@@ -98,6 +98,11 @@ static void build(gradcheck *check, const void *context) {
         spec->positive_shift = shifts(check, rows);
         spec->negative_shift = shifts(check, all);
     }
+    if (options->weights) {
+        spec->weight = shifts(check, rows);
+        for (size_t i = 0; i < rows->size; i++) // one of them 0
+            spec->weight->data[i] = i == 1 ? 0.0F : fabsf(spec->weight->data[i]) + 0.5F;
+    }
     if (options->masks != MASK_NONE) add_masks(check, options, spec);
     parts->loss = lode__contrast(check->graph, spec);
     lode__graph_loss(check->graph, parts->loss, 1.3);
@@ -150,7 +155,8 @@ static void verify(const gradcheck *check, const void *context) {
     const contrast_parts *parts = check->data;
     double sum = 0.0;
     for (size_t i = 0; i < options->m; i++) {
-        sum += loss_of_query(check, options, &parts->spec, i);
+        const double weight = options->weights ? (double)parts->spec.weight->data[i] : 1.0;
+        sum += weight * loss_of_query(check, options, &parts->spec, i);
     }
     gradcheck_near(lode__tensor_get(check->graph, parts->loss, 0, 0), sum / (double)options->m,
                    1e-12, 1e-12, "loss");
@@ -173,41 +179,51 @@ static void verify(const gradcheck *check, const void *context) {
     }
 
 /// What every kind of loss is tried with.
-#define EACH_KIND(kind_name, kind_value, ...)                                                      \
-    CASE(kind_name ", shared", .kind = kind_value, .m = 5, .n = 9, .r = 7, __VA_ARGS__),           \
-        CASE(kind_name ", own", .kind = kind_value, .m = 5, .n = 9, .r = 4, .own = true,           \
-             __VA_ARGS__),                                                                         \
-        CASE(kind_name ", shared, shifts, scale", .kind = kind_value, .m = 5, .n = 9, .r = 7,      \
-             .shifts = true, .scale = 2.5, __VA_ARGS__),                                           \
-        CASE(kind_name ", own, shifts, scale", .kind = kind_value, .m = 5, .n = 9, .r = 4,         \
-             .own = true, .shifts = true, .scale = 0.3, __VA_ARGS__),                              \
-        CASE(kind_name ", shared, some masked, shifts", .kind = kind_value, .m = 6, .n = 9,        \
-             .r = 7, .masks = MASK_SOME, .shifts = true, __VA_ARGS__),                             \
-        CASE(kind_name ", own, some masked, shifts", .kind = kind_value, .m = 6, .n = 9, .r = 4,   \
-             .own = true, .masks = MASK_SOME, .shifts = true, __VA_ARGS__),                        \
-        CASE(kind_name ", shared, a query without negatives", .kind = kind_value, .m = 4, .n = 6,  \
-             .r = 5, .masks = MASK_ONE_QUERY, __VA_ARGS__),                                        \
-        CASE(kind_name ", own, a query without negatives", .kind = kind_value, .m = 4, .n = 6,     \
-             .r = 3, .own = true, .masks = MASK_ONE_QUERY, __VA_ARGS__),                           \
-        CASE(kind_name ", shared, repeated negatives", .kind = kind_value, .m = 4, .n = 2, .r = 9, \
-             __VA_ARGS__),                                                                         \
-        CASE(kind_name ", own, repeated negatives", .kind = kind_value, .m = 4, .n = 2, .r = 9,    \
-             .own = true, __VA_ARGS__),                                                            \
-        CASE(kind_name ", shared, queries are keys", .kind = kind_value, .m = 6, .r = 5,           \
-             .same = true, __VA_ARGS__),                                                           \
-        CASE(kind_name ", own, queries are keys", .kind = kind_value, .m = 6, .r = 5, .own = true, \
-             .same = true, __VA_ARGS__),                                                           \
-        CASE(kind_name ", one query, one negative", .kind = kind_value, .m = 1, .n = 2, .r = 1,    \
-             __VA_ARGS__),                                                                         \
-        CASE(kind_name ", several tiles, shifts", .kind = kind_value, .m = 70, .n = 25, .r = 261,  \
-             .shifts = true, __VA_ARGS__),                                                         \
-        CASE(kind_name ", several tiles, own", .kind = kind_value, .m = 141, .n = 25, .r = 5,      \
-             .own = true, .shifts = true, .masks = MASK_SOME, __VA_ARGS__),                        \
-        CASE(kind_name ", several tiles, some masked", .kind = kind_value, .m = 66, .n = 20,       \
-             .r = 300, .masks = MASK_SOME, __VA_ARGS__),                                           \
-        CASE(kind_name ", several tiles both ways, masked twice", .kind = kind_value, .m = 141,    \
-             .n = 11, .r = 133, .masks = MASK_TWICE, .shifts = true, .scale = 1.5, __VA_ARGS__),   \
-        CASE(kind_name ", own, masked twice", .kind = kind_value, .m = 5, .n = 9, .r = 6,          \
+#define EACH_KIND(kind_name, kind_value, ...)                                                        \
+    CASE(kind_name ", shared", .kind = kind_value, .m = 5, .n = 9, .r = 7, __VA_ARGS__),             \
+        CASE(kind_name ", own", .kind = kind_value, .m = 5, .n = 9, .r = 4, .own = true,             \
+             __VA_ARGS__),                                                                           \
+        CASE(kind_name ", shared, shifts, scale", .kind = kind_value, .m = 5, .n = 9, .r = 7,        \
+             .shifts = true, .scale = 2.5, __VA_ARGS__),                                             \
+        CASE(kind_name ", own, shifts, scale", .kind = kind_value, .m = 5, .n = 9, .r = 4,           \
+             .own = true, .shifts = true, .scale = 0.3, __VA_ARGS__),                                \
+        CASE(kind_name ", shared, some masked, shifts", .kind = kind_value, .m = 6, .n = 9,          \
+             .r = 7, .masks = MASK_SOME, .shifts = true, __VA_ARGS__),                               \
+        CASE(kind_name ", own, some masked, shifts", .kind = kind_value, .m = 6, .n = 9, .r = 4,     \
+             .own = true, .masks = MASK_SOME, .shifts = true, __VA_ARGS__),                          \
+        CASE(kind_name ", shared, a query without negatives", .kind = kind_value, .m = 4, .n = 6,    \
+             .r = 5, .masks = MASK_ONE_QUERY, __VA_ARGS__),                                          \
+        CASE(kind_name ", own, a query without negatives", .kind = kind_value, .m = 4, .n = 6,       \
+             .r = 3, .own = true, .masks = MASK_ONE_QUERY, __VA_ARGS__),                             \
+        CASE(kind_name ", shared, repeated negatives", .kind = kind_value, .m = 4, .n = 2, .r = 9,   \
+             __VA_ARGS__),                                                                           \
+        CASE(kind_name ", own, repeated negatives", .kind = kind_value, .m = 4, .n = 2, .r = 9,      \
+             .own = true, __VA_ARGS__),                                                              \
+        CASE(kind_name ", shared, queries are keys", .kind = kind_value, .m = 6, .r = 5,             \
+             .same = true, __VA_ARGS__),                                                             \
+        CASE(kind_name ", own, queries are keys", .kind = kind_value, .m = 6, .r = 5, .own = true,   \
+             .same = true, __VA_ARGS__),                                                             \
+        CASE(kind_name ", one query, one negative", .kind = kind_value, .m = 1, .n = 2, .r = 1,      \
+             __VA_ARGS__),                                                                           \
+        CASE(kind_name ", several tiles, shifts", .kind = kind_value, .m = 70, .n = 25, .r = 261,    \
+             .shifts = true, __VA_ARGS__),                                                           \
+        CASE(kind_name ", several tiles, own", .kind = kind_value, .m = 141, .n = 25, .r = 5,        \
+             .own = true, .shifts = true, .masks = MASK_SOME, __VA_ARGS__),                          \
+        CASE(kind_name ", several tiles, some masked", .kind = kind_value, .m = 66, .n = 20,         \
+             .r = 300, .masks = MASK_SOME, __VA_ARGS__),                                             \
+        CASE(kind_name ", several tiles both ways, masked twice", .kind = kind_value, .m = 141,      \
+             .n = 11, .r = 133, .masks = MASK_TWICE, .shifts = true, .scale = 1.5, __VA_ARGS__),     \
+        CASE(kind_name ", shared, weights, some masked, shifts", .kind = kind_value, .m = 6,         \
+             .n = 9, .r = 7, .weights = true, .masks = MASK_SOME, .shifts = true, __VA_ARGS__),      \
+        CASE(kind_name ", own, weights, some masked, shifts", .kind = kind_value, .m = 6, .n = 9,    \
+             .r = 4, .own = true, .weights = true, .masks = MASK_SOME, .shifts = true, __VA_ARGS__), \
+        CASE(kind_name ", shared, weights, a query without negatives", .kind = kind_value, .m = 4,   \
+             .n = 6, .r = 5, .weights = true, .masks = MASK_ONE_QUERY, __VA_ARGS__),                 \
+        CASE(kind_name ", several tiles both ways, weights", .kind = kind_value, .m = 141,           \
+             .n = 11, .r = 133, .weights = true, .scale = 1.5, __VA_ARGS__),                         \
+        CASE(kind_name ", own, weights, several tiles", .kind = kind_value, .m = 141, .n = 25,       \
+             .r = 5, .own = true, .weights = true, __VA_ARGS__),                                     \
+        CASE(kind_name ", own, masked twice", .kind = kind_value, .m = 5, .n = 9, .r = 6,            \
              .own = true, .masks = MASK_TWICE, __VA_ARGS__)
 
 static const gradcase cases[] = {

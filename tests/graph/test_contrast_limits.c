@@ -15,6 +15,7 @@ typedef struct layout {
     lode_contrast_kind kind;
     bool own;
     size_t m, n, r, d, threads;
+    float weight; ///< of every query; 0 = they have none
 } layout;
 
 typedef struct scene {
@@ -58,6 +59,12 @@ static void open_scene(scene *s, const layout *setup) {
         spec->positive->data[i] = (int32_t)(i % setup->n);
     for (size_t j = 0; j < (setup->own ? setup->m : 1) * setup->r; j++)
         spec->negative->data[j] = (int32_t)((j * 7 + 1) % setup->n);
+    if (setup->weight > 0) {
+        spec->weight = lode__graph_vector(s->graph, rows);
+        assert_non_null(spec->weight);
+        for (size_t i = 0; i < setup->m; i++)
+            spec->weight->data[i] = setup->weight;
+    }
     s->loss = lode__contrast(s->graph, spec);
     lode__graph_loss(s->graph, s->loss, 1.0);
     lode__graph_keep_gradient(s->graph, spec->query);
@@ -95,7 +102,7 @@ static const lode_precision precisions[] = {LODE_F32, LODE_F64, LODE_BF16};
 static void test_threads(void **state) {
     (void)state;
     EVERY_KIND({
-        layout how = {precision, kind, own, 301, 40, own ? 3 : 290, 19, 1};
+        layout how = {precision, kind, own, 301, 40, own ? 3 : 290, 19, 1, 0.0F};
         scene one;
         open_scene(&one, &how);
         const double loss = run_scene(&one);
@@ -116,6 +123,33 @@ static void test_threads(void **state) {
     })
 }
 
+/// Weights of 1 change no bit; weights of 4, a power of two, make loss and gradients four times as large, to the bit.
+static void test_weights(void **state) {
+    (void)state;
+    EVERY_KIND({
+        layout how = {precision, kind, own, 301, 40, own ? 3 : 290, 19, 2, 0.0F};
+        scene plain;
+        open_scene(&plain, &how);
+        const double loss = run_scene(&plain);
+        for (how.weight = 1.0F; how.weight <= 4.0F; how.weight *= 4.0F) {
+            const double weight = (double)how.weight;
+            scene weighted;
+            open_scene(&weighted, &how);
+            assert_true(run_scene(&weighted) == weight * loss);
+            const lode_tensor *pairs[][2] = {{plain.spec.query, weighted.spec.query},
+                                             {plain.spec.key, weighted.spec.key}};
+            for (int i = 0; i < 2; i++) {
+                const lode_tensor *a = pairs[i][0], *b = pairs[i][1];
+                for (size_t at = 0; at < a->rows->size * a->columns; at++)
+                    assert_true(lode__real_get(b->elements, b->gradient, at) ==
+                                weight * lode__real_get(a->elements, a->gradient, at));
+            }
+            close_scene(&weighted);
+        }
+        close_scene(&plain);
+    })
+}
+
 /// One dimension, so that logits are what is written here: query 1, keys +-10000, 9999 and 0.
 static void test_extreme(void **state) {
     (void)state;
@@ -123,7 +157,7 @@ static void test_extreme(void **state) {
     EVERY_KIND({
         for (int positive = 0; positive < 4; positive++) {
             scene s;
-            open_scene(&s, &(layout){precision, kind, own, 1, 4, 4, 1, 1});
+            open_scene(&s, &(layout){precision, kind, own, 1, 4, 4, 1, 1, 0.0F});
             lode__real_set(s.spec.query->elements, s.spec.query->value, 0, 1.0);
             double exps = 0.0, pushes = 0.0, pairs = 0.0;
             for (int j = 0; j < 4; j++) {
@@ -162,7 +196,7 @@ static void test_nan(void **state) {
     EVERY_KIND({
         for (int where = 0; where < 4; where++) {
             scene s;
-            open_scene(&s, &(layout){precision, kind, own, 150, 40, own ? 3 : 140, 5, 1});
+            open_scene(&s, &(layout){precision, kind, own, 150, 40, own ? 3 : 140, 5, 1, 0.0F});
             lode_tensor *tensor = where < 2 ? s.spec.query : s.spec.key;
             const double bad = where % 2 == 0 ? (double)NAN : (double)INFINITY;
             for (size_t c = 0; where % 2 != 0 && c < 5; c++) { // +infinity as a logit for some
@@ -178,6 +212,7 @@ static void test_nan(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_weights),
         cmocka_unit_test(test_extreme),
         cmocka_unit_test(test_nan),
     };

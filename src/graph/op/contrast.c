@@ -10,7 +10,8 @@
 ///     bpr       l_i = mean over unmasked j of softplus(z_ij - z+_i)
 ///               dl/dz_ij = s(z_ij - z+_i) / count_i  dl/dz+_i = -sum_j dl/dz_ij
 ///
-/// The value is the mean of l_i over the m queries. The gradients are
+/// The value is the mean of l_i over the m queries, of w_i l_i where they have weights (divided by m, not by the sum of
+/// weights: CLRec Eq. 8). A weight multiplies a query's loss and all its dl/dz. The gradients are
 ///
 ///     dq_i = each (dl/dz+_i k_pos(i) + sum_j dl/dz_ij k_neg(j)),  each = scale dL / m,    and dk likewise.
 ///
@@ -75,7 +76,8 @@ real LODE_REAL(lode__contrast_finish)(const lode_contrast_op *self, size_t query
     real factor = 1;
     switch (self->spec.kind) {
     case LODE_CONTRAST_SOFTMAX:
-        return finish_softmax(self, query, sums);
+        factor = finish_softmax(self, query, sums);
+        break;
     case LODE_CONTRAST_BCE:
         *loss = (real)(softplus(-positive) + (double)sums->loss);
         *derivative = (real)(-1.0 / (1.0 + exp(positive)));
@@ -87,7 +89,11 @@ real LODE_REAL(lode__contrast_finish)(const lode_contrast_op *self, size_t query
         ((real *)self->share)[query] = factor;
         break;
     }
-    return factor;
+    if (self->spec.weight == NULL) return factor;
+    const real weight = (real)self->spec.weight->data[query];
+    *loss *= weight;
+    *derivative *= weight;
+    return factor * weight;
 }
 
 real LODE_REAL(lode__contrast_each)(const lode_contrast_op *self) {

@@ -40,14 +40,22 @@ static void take_logits(const lode_contrast_op *self, size_t first, size_t rows,
 }
 
 /// bce: softplus is all there is to every logit, once that of the positive is turned round.
-static void finish_bce(const lode_contrast_op *self, size_t first, size_t rows, real *z) {
+static void finish_bce(const lode_contrast_op *self, size_t first, size_t rows, real *z,
+                       real *scratch) {
     const lode_kernels *kernels = self->graph->kernels;
     const size_t columns = columns_of(self);
     for (size_t i = 0; i < rows; i++)
         z[i * columns] = -z[i * columns];
     real sum = 0;
-    kernels->contrast_logistic(&(lode_contrast_tile){
-        .rows = 1, .columns = rows * columns, .z = z, .scale = 1, .loss = &sum});
+    for (size_t at = 0; self->spec.weight != NULL && at < rows * columns; at++)
+        scratch[at] = (real)self->spec.weight->data[first + at / columns];
+    kernels->contrast_logistic(
+        &(lode_contrast_tile){.rows = 1,
+                              .columns = rows * columns,
+                              .z = z,
+                              .scale = 1,
+                              .column_factor = self->spec.weight != NULL ? scratch : NULL,
+                              .loss = &sum});
     for (size_t i = 0; i < rows; i++) {
         z[i * columns] = -z[i * columns];
         ((real *)self->loss)[first + i] = 0;
@@ -64,11 +72,12 @@ static void finish_bpr(const lode_contrast_op *self, size_t first, size_t rows, 
     for (size_t i = 0; i < rows; i++) {
         real *row = z + i * columns;
         size_t counted = 0;
+        const real weight = self->spec.weight != NULL ? (real)self->spec.weight->data[first + i] : 1;
         for (size_t j = 1; j < columns; j++)
             counted += row[j] != -(real)INFINITY;
         for (size_t j = 0; j < columns; j++) {
             shift[i * columns + j] = row[0];
-            share[i * columns + j] = counted > 0 ? 1 / (real)counted : 0;
+            share[i * columns + j] = counted > 0 ? weight / (real)counted : 0;
         }
         row[0] = -(real)INFINITY;
         shift[i * columns] = 0;
@@ -122,7 +131,7 @@ static void forward_tile(void *context, size_t task, size_t thread) {
         finish_softmax(self, first, rows, z);
         break;
     case LODE_CONTRAST_BCE:
-        finish_bce(self, first, rows, z);
+        finish_bce(self, first, rows, z, lode__scratch(self->graph, thread));
         break;
     case LODE_CONTRAST_BPR:
         finish_bpr(self, first, rows, z, lode__scratch(self->graph, thread));

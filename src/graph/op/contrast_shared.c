@@ -53,15 +53,16 @@ static size_t along_size(const lode_contrast_op *self) {
     return lode__graph_packed(self->graph, COLUMNS, self->spec.query->columns);
 }
 
-/// Pack rows [columns, d] as block `block`.
+/// Pack rows [columns, d] as block `block`; `summed`: the same rows, as they go into sums.
 static void pack_block(const lode_contrast_op *self, const lode_contrast_packed *packed,
-                       size_t block, size_t columns, const stored *rows) {
+                       size_t block, size_t columns, const stored *rows, const stored *summed) {
     const lode_kernels *kernels = self->graph->kernels;
     const size_t d = self->spec.query->columns;
     kernels->pack_stored(d, columns, rows, 1, d,
                          (stored *)packed->across + block * across_size(self));
     if (packed->along == NULL) return;
-    kernels->pack_stored(columns, d, rows, d, 1, (stored *)packed->along + block * along_size(self));
+    kernels->pack_stored(columns, d, summed, d, 1,
+                         (stored *)packed->along + block * along_size(self));
 }
 
 static void gather_keys(const lode_contrast_op *self, size_t first, size_t count, stored *rows) {
@@ -79,18 +80,26 @@ static void pack_keys(void *context, size_t task, size_t thread) {
     const size_t columns = LODE_MIN((size_t)COLUMNS, self->spec.negative->dim->size - first);
     stored *rows = (stored *)scratch_rows(self, thread);
     gather_keys(self, first, columns, rows);
-    pack_block(self, &self->packed_keys, task, columns, rows);
+    pack_block(self, &self->packed_keys, task, columns, rows, rows);
     for (size_t j = first; self->shift != NULL && j < first + columns; j++)
         ((real *)self->shift)[j] = (real)self->spec.negative_shift->data[j];
 }
 
+/// Queries go into the sums of keys times their weights.
 static void pack_queries(void *context, size_t task, size_t thread) {
-    (void)thread;
     const lode_contrast_op *self = context;
-    const size_t first = task * COLUMNS;
+    const size_t first = task * COLUMNS, d = self->spec.query->columns;
     const size_t columns = LODE_MIN((size_t)COLUMNS, self->spec.query->rows->size - first);
-    pack_block(self, &self->packed_queries, task, columns,
-               (const stored *)self->spec.query->value + first * self->spec.query->columns);
+    const stored *rows = (const stored *)self->spec.query->value + first * d, *summed = rows;
+    if (self->spec.weight != NULL) {
+        stored *weighted = (stored *)scratch_rows(self, thread);
+        for (size_t at = 0; at < columns * d; at++) {
+            const real weight = (real)self->spec.weight->data[first + at / d];
+            weighted[at] = narrow(weight * widen(rows[at]));
+        }
+        summed = weighted;
+    }
+    pack_block(self, &self->packed_queries, task, columns, rows, summed);
 }
 
 /// A tile of rows on its way through the columns.
