@@ -96,7 +96,8 @@ static const char *read_fields(cli_request *request, json_t *fields, const char 
 }
 
 static const char *read_members(cli_request *request, json_t *root) {
-    static const char *const known[] = {"id", "user", "history", "times", "exclude", "fields"};
+    static const char *const known[] = {"id",  "user",    "history", "times",
+                                        "now", "exclude", "fields"};
     const char *key;
     json_t *value;
     json_object_foreach(root, key, value) {
@@ -104,7 +105,8 @@ static const char *read_members(cli_request *request, json_t *root) {
         for (size_t i = 0; i < sizeof known / sizeof *known; i++)
             found |= strcmp(key, known[i]) == 0;
         if (!found)
-            return "a request has only the members id, user, history, times, exclude and fields";
+            return "a request has only the members id, user, history, times, now, exclude and "
+                   "fields";
     }
     json_t *history = json_is_array(root) ? root : json_object_get(root, "history");
     json_t *exclude = json_object_get(root, "exclude"), *fields = json_object_get(root, "fields");
@@ -126,6 +128,10 @@ static const char *read_members(cli_request *request, json_t *root) {
     if (query->user == NULL && history == NULL)
         return "neither \"user\" nor \"history\" (both hold texts)";
     const char *problem = read_times(request, json_object_get(root, "times"));
+    const json_t *now = json_object_get(root, "now");
+    if (now != NULL && !json_is_integer(now))
+        return "\"now\" must be a whole number (milliseconds since 1970)";
+    query->now = json_integer_value(now);
     return problem != NULL ? problem : read_fields(request, fields, request->texts + count);
 }
 

@@ -60,6 +60,18 @@ lode_tensor *lode__unfold(lode_graph *graph, lode_tensor *x, lode_lists *lists);
 /// Last row of every list: x [s, d] packed -> [m, d]; empty lists give zeros.
 lode_tensor *lode__last(lode_graph *graph, lode_tensor *x, lode_lists *lists);
 
+/// The rows of each list pooled by H heads: scores [s, H], a softmax over the list a head; values [s, d] -> [m, H d].
+/// Empty lists give zeros.
+lode_tensor *lode__pool_heads(lode_graph *graph, lode_tensor *scores, lode_tensor *values,
+                              lode_lists *lists);
+
+typedef enum lode_merge_kind {
+    LODE_MERGE_WHA, ///< weighted head aggregation: softmax over the heads' products with their mean (CLRec Eq. 15)
+    LODE_MERGE_MEAN
+} lode_merge_kind;
+/// The heads of a row made one: x [m, H d] -> [m, d].
+lode_tensor *lode__merge_heads(lode_graph *graph, lode_tensor *x, size_t heads, lode_merge_kind kind);
+
 /// Rows of a tensor: x [n, d], ids [m] -> [m, d]. No id may stand there twice in a run.
 lode_tensor *lode__gather(lode_graph *graph, lode_tensor *x, lode_ids *ids);
 

@@ -114,6 +114,12 @@ void lode__tower_apply(const lode_model_core *model, lode_side side, lode_graph 
     }
 }
 
+lode_click_wants lode__model_click_wants(const lode_model_core *model) {
+    const lode_tower *user = &model->user;
+    return user->type->click_wants != NULL ? user->type->click_wants(user->state)
+                                           : (lode_click_wants){0};
+}
+
 lode_tensor *lode__tower_states(const lode_model_core *model, lode_graph *graph,
                                 const lode_tower_outputs *outputs) {
     if (model->options.scorer != LODE_SCORER_COSINE) return outputs->positions;

@@ -37,6 +37,8 @@ void lode__model_core_free(lode_model_core **model);
 void lode__tower_apply(const lode_model_core *model, lode_side side, lode_graph *graph,
                        const lode_params *params, const lode_tower_inputs *inputs,
                        lode_tower_outputs *outputs);
+/// What the user tower wants to know of clicks; all zeros for nothing.
+lode_click_wants lode__model_click_wants(const lode_model_core *model);
 /// The positions of a user tower as the scorer wants its vector.
 lode_tensor *lode__tower_states(const lode_model_core *model, lode_graph *graph,
                                 const lode_tower_outputs *outputs);

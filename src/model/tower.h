@@ -29,6 +29,9 @@ typedef struct lode_tower_inputs {
     double mask;   ///< share of the elements of field embeddings that are 0 (lode__mask); 0 = none
     uint32_t purpose;   ///< of that draw
     lode_ids *entities; ///< [rows] whose mask it is; NULL when mask is 0
+    lode_lists *aged; ///< a list a position: its bucket of age, or none (click_ages.h); NULL unless wanted
+    lode_ids *ages;        ///< those buckets
+    lode_ids *from_oldest; ///< [positions] 0 = oldest of the list; NULL unless wanted
 } lode_tower_inputs;
 
 /// What a tower gives; members that it does not give are NULL / 0.
@@ -60,6 +63,13 @@ typedef struct lode_tower_setting {
 
 typedef struct lode_click_fields lode_click_fields; ///< click_fields.h
 
+/// What a user tower wants to know of clicks besides items, places and fields.
+typedef struct lode_click_wants {
+    bool ages;
+    lode_ints age_edges; ///< minutes, rising: bounds of the buckets
+    bool from_oldest;
+} lode_click_wants;
+
 typedef struct lode_tower_type {
     const char *name, *help;
     lode_side side;
@@ -77,6 +87,8 @@ typedef struct lode_tower_type {
                   const lode_tower_inputs *inputs, lode_tower_outputs *outputs);
     /// User towers: item fields of clicks that it wants, after declare; NULL = none.
     const lode_click_fields *(*click_fields)(const void *state);
+    /// User towers, after declare; NULL = nothing.
+    lode_click_wants (*click_wants)(const void *state);
 } lode_tower_type;
 
 /// A tower with its configuration and parameter numbers.

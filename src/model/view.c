@@ -1,6 +1,7 @@
 #include "model/view.h"
 
 #include "base/random.h"
+#include "model/click_ages.h"
 #include "model/click_fields.h"
 
 /// Inputs of all fields of a side; user views take context fields too. With `lists` single values are lists as well.
@@ -218,6 +219,20 @@ static void build_clicked(lode_graph *graph, const lode_model_core *model, lode_
     }
 }
 
+/// Inputs of what else the tower wants of clicks.
+static void build_wanted(lode_graph *graph, lode_user_view *view) {
+    lode_tower_inputs *inputs = &view->inputs;
+    lode_dim *positions = inputs->history->positions;
+    view->wants = lode__model_click_wants(view->model);
+    if (view->wants.from_oldest) inputs->from_oldest = lode__graph_ids(graph, positions, 1);
+    if (!view->wants.ages) return;
+    lode_dim *ages = lode__graph_dim(graph, "ages", positions->capacity);
+    view->ages = lode__graph_alloc(graph, inputs->history->limit, sizeof *view->ages);
+    if (ages == NULL) return;
+    inputs->aged = lode__graph_lists(graph, positions, ages, 1);
+    inputs->ages = lode__graph_ids(graph, ages, 1);
+}
+
 lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *model,
                                     const lode_params *params, size_t capacity) {
     lode_user_view *view = lode__graph_alloc(graph, 1, sizeof *view);
@@ -234,6 +249,7 @@ lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *mo
     if (inputs->history == NULL) return NULL;
     build_fields(graph, model, LODE_SIDE_USER, false, inputs);
     build_clicked(graph, model, inputs);
+    build_wanted(graph, view);
     if (graph->failed) return NULL;
     lode__tower_apply(model, LODE_SIDE_USER, graph, params, inputs, &view->outputs);
     return graph->failed ? NULL : view;
@@ -269,6 +285,39 @@ static void fill_clicked(const lode_tower_inputs *inputs, const lode_field_input
     input->ids->dim->size = at;
 }
 
+static void fill_from_oldest(const lode_tower_inputs *inputs) {
+    const int32_t *offsets = inputs->history->offsets, *places = inputs->places->data;
+    for (size_t user = 0; user < inputs->rows->size; user++) {
+        for (int32_t at = offsets[user]; at < offsets[user + 1]; at++)
+            inputs->from_oldest->data[at] = offsets[user + 1] - offsets[user] - 1 - places[at];
+    }
+}
+
+/// Buckets of ages, at the place of the click that the source means.
+static void fill_ages(const lode_user_view *view, const lode_user_source *source) {
+    const lode_tower_inputs *inputs = &view->inputs;
+    const int32_t *offsets = inputs->history->offsets;
+    size_t count = 0;
+    for (size_t user = 0; user < inputs->rows->size; user++) {
+        const size_t length = (size_t)(offsets[user + 1] - offsets[user]);
+        const size_t given =
+            source->ages != NULL && length > 0
+                ? source->ages(source->self, user, inputs->history->limit, view->ages)
+                : 0;
+        assert(source->ages == NULL || given == length);
+        for (size_t i = 0; i < length; i++) {
+            const size_t at = (size_t)offsets[user] + i;
+            const size_t place = (size_t)inputs->places->data[at];
+            if (place < given && view->ages[place] >= 0) {
+                inputs->ages->data[count++] =
+                    (int32_t)lode__age_bucket(view->wants.age_edges, view->ages[place]);
+            }
+            inputs->aged->offsets[at + 1] = (int32_t)count;
+        }
+    }
+    inputs->ages->dim->size = count;
+}
+
 static void reverse(uint32_t *values, size_t count) {
     for (size_t i = 0; i < count / 2; i++) {
         const uint32_t value = values[i];
@@ -299,6 +348,8 @@ void lode__user_view_fill(lode_user_view *view, const lode_user_source *source, 
     }
     for (size_t i = 0; i < inputs->clicked_count; i++)
         fill_clicked(inputs, &inputs->clicked[i]);
+    if (inputs->from_oldest != NULL) fill_from_oldest(inputs);
+    if (inputs->ages != NULL) fill_ages(view, source);
 }
 
 static size_t log_history(void *context, size_t index, size_t limit, uint32_t *rows) {
@@ -340,6 +391,10 @@ static size_t log_values(void *context, size_t index, size_t number, size_t limi
     return count;
 }
 
+static size_t log_ages(void *context, size_t index, size_t limit, int64_t *ages) {
+    return lode__log_ages(context, index, LODE_MOMENT_UNKNOWN, limit, ages);
+}
+
 lode_user_source lode__log_source(lode_log_source *self) {
-    return (lode_user_source){self, log_history, log_values};
+    return (lode_user_source){self, log_history, log_values, log_ages};
 }

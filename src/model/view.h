@@ -58,6 +58,8 @@ typedef struct lode_user_source {
     size_t (*history)(void *self, size_t index, size_t limit, uint32_t *rows);
     /// Rows of field `field` (number in the vocabulary), at most `limit`; a single-valued field gives one.
     size_t (*values)(void *self, size_t index, size_t field, size_t limit, uint32_t *rows);
+    /// Ages in ms of the clicks that `history` gives, in its order, LODE_AGE_UNKNOWN among them; NULL = none is known.
+    size_t (*ages)(void *self, size_t index, size_t limit, int64_t *ages);
 } lode_user_source;
 
 typedef struct lode_user_view {
@@ -65,6 +67,8 @@ typedef struct lode_user_view {
     bool oldest_first; ///< as the tower wants histories
     lode_tower_inputs inputs;
     lode_tower_outputs outputs;
+    lode_click_wants wants;
+    int64_t *ages; ///< [history] of one user
 } lode_user_view;
 
 lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *model,

@@ -1,5 +1,7 @@
 #include "retrieve/model.h"
 
+#include "model/click_ages.h"
+
 #include <string.h>
 
 enum { OPEN_BATCH = 512, MOST_QUERIES = 4096, MOST_CANDIDATES = 10000 };
@@ -222,6 +224,24 @@ static size_t query_values(void *context, size_t index, size_t number, size_t li
     return 1;
 }
 
+/// Without times of the request a history of its own has no ages.
+static size_t query_ages(void *context, size_t index, size_t limit, int64_t *ages) {
+    lode_query_source *self = context;
+    const lode_query *query = &self->queries[index];
+    int64_t moment = query->now != 0 ? query->now : LODE_MOMENT_UNKNOWN;
+    if (!has_own_history(query)) return lode__log_ages(&self->known, index, moment, limit, ages);
+    const lode_vocabulary *vocabulary = self->session->model->bundle->model->vocabulary;
+    for (size_t i = 0; i < query->history_count && query->times != NULL && query->now == 0; i++)
+        moment = LODE_MAX(moment, query->times[i]);
+    size_t count = 0;
+    for (size_t at = query->history_count; at-- > 0 && count < limit;) {
+        if (lode__item_row(vocabulary, query->history[at]) == 0) continue;
+        ages[count++] =
+            query->times != NULL ? lode__age_between(moment, query->times[at]) : LODE_AGE_UNKNOWN;
+    }
+    return count;
+}
+
 static lode_status find_users(lode_session *session, const lode_query *queries, size_t count,
                               lode_error *error) {
     const lode_model *model = session->model;
@@ -257,7 +277,7 @@ lode_status lode_session_encode(lode_session *session, const lode_query *queries
         self.known = (lode_log_source){session->model->binding, &session->model->split->log,
                                        session->states, false};
     }
-    const lode_user_source source = {&self, query_history, query_values};
+    const lode_user_source source = {&self, query_history, query_values, query_ages};
     lode__encode_users(session->encoder, &source, count, vectors);
     return LODE_OK;
 }

@@ -13,6 +13,7 @@ typedef struct lode_rows {
 typedef struct lode_gathered {
     lode_batcher batcher;
     lode_rows history, fields[LODE_FIELDS]; ///< fields: of users and contexts
+    int64_t *ages; ///< of clicks, as `history`; NULL unless the tower wants them
     uint64_t epoch, step;
     bool valid;
 } lode_gathered;
@@ -47,6 +48,8 @@ static void gather(const lode_ahead *ahead, lode_gathered *set, uint64_t epoch, 
         history->count[i] = (uint32_t)source.history(source.self, i, history->each,
                                                      history->rows + i * history->each);
     }
+    for (size_t i = 0; i < batcher->example_count && set->ages != NULL; i++)
+        (void)source.ages(source.self, i, history->each, set->ages + i * history->each);
     for (size_t f = 0; f < batcher->binding->vocabulary->count; f++) {
         lode_rows *field = &set->fields[f];
         for (size_t i = 0; i < batcher->example_count && field->each > 0; i++) {
@@ -75,8 +78,17 @@ static size_t values(void *self, size_t index, size_t field, size_t limit, uint3
     return copy_rows(&ahead->sets[ahead->current].fields[field], index, limit, rows);
 }
 
+static size_t ages(void *self, size_t index, size_t limit, int64_t *out) {
+    const lode_ahead *ahead = self;
+    const lode_gathered *set = &ahead->sets[ahead->current];
+    const size_t count = LODE_MIN((size_t)set->history.count[index], limit);
+    memcpy(out, set->ages + index * set->history.each, count * sizeof *out);
+    return count;
+}
+
 lode_user_source lode__ahead_source(lode_ahead *ahead) {
-    return (lode_user_source){ahead, history, values};
+    const bool aged = ahead->sets[0].ages != NULL;
+    return (lode_user_source){ahead, history, values, aged ? ages : NULL};
 }
 
 // --- the thread -------------------------------------------------------------------------------------------
@@ -145,6 +157,10 @@ static lode_status set_new(lode_gathered *set, const lode_batcher *pattern, size
                                pattern->history, arena, error));
     const lode_vocabulary *vocabulary = pattern->binding->vocabulary;
     bool good = rows_new(&set->history, pattern->batch, history_length, arena);
+    if (pattern->ages) {
+        set->ages = lode__arena_alloc(arena, pattern->batch, history_length * sizeof *set->ages);
+        good = good && set->ages != NULL;
+    }
     for (size_t f = 0; f < vocabulary->count && good; f++) {
         const lode_field *field = &vocabulary->fields[f];
         if (field->side == LODE_SIDE_ITEM) continue;

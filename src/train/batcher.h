@@ -9,9 +9,10 @@
 typedef struct lode_batcher {
     const lode_examples *examples;
     const lode_binding *binding;
-    bool positions;            ///< all_positions: queries are positions of windows
-    size_t batch, history;     ///< most examples; longest window
-    size_t most;               ///< most queries
+    bool positions;        ///< all_positions: queries are positions of windows
+    size_t batch, history; ///< most examples; longest window
+    size_t most;           ///< most queries
+    bool ages; ///< of clicks are gathered ahead, for a tower that wants them; set by the owner
     size_t example_count;      ///< of the current step
     size_t count;              ///< queries of the current step
     lode_state *example_state; ///< [batch]

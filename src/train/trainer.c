@@ -49,9 +49,16 @@ static lode_status prepare_model(lode_trainer *trainer, lode_error *error) {
                                   vocabulary, (uint64_t)config->train.seed, error));
     LODE_TRY(lode__params_trainable(trainer->model->params, error));
     LODE_TRY(lode__binding_new(&trainer->binding, trainer->model->vocabulary, trainer->data, error));
-    return lode__batcher_new(&trainer->batcher, &trainer->examples, trainer->binding,
-                             (size_t)config->train.batch, (size_t)config->data.history,
-                             &trainer->arena, error);
+    LODE_TRY(lode__batcher_new(&trainer->batcher, &trainer->examples, trainer->binding,
+                               (size_t)config->train.batch, (size_t)config->data.history,
+                               &trainer->arena, error));
+    trainer->batcher.ages = lode__model_click_wants(trainer->model).ages;
+    if (trainer->batcher.ages && trainer->data->time_kind != LODE_TIME_REAL) {
+        lode__notice(trainer->hooks,
+                     "the data has no times in seconds or milliseconds: clicks have no age, and "
+                     "model.user.time_buckets does nothing");
+    }
+    return LODE_OK;
 }
 
 /// What data.examples needs of the user tower, and objectives of the positions that it trains on.

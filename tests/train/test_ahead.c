@@ -27,6 +27,12 @@ static void expect_rows(const lode_user_source *one, const lode_user_source *oth
                        other->history(other->self, user, 6, rows[1])};
     assert_int_equal(count[0], count[1]);
     assert_memory_equal(rows[0], rows[1], count[0] * sizeof *rows[0]);
+    if (other->ages != NULL) {
+        int64_t ages[2][64];
+        assert_int_equal(one->ages(one->self, user, 6, ages[0]), count[0]);
+        assert_int_equal(other->ages(other->self, user, 6, ages[1]), count[0]);
+        assert_memory_equal(ages[0], ages[1], count[0] * sizeof *ages[0]);
+    }
     for (size_t f = 0; f < vocabulary->count; f++) {
         const lode_field *field = &vocabulary->fields[f];
         if (field->side == LODE_SIDE_ITEM) continue;

@@ -74,6 +74,8 @@ static void test_towers(void **state) {
             "[{type: sampled_softmax, temperature: 0.1}]");
     compare(self, "ican, dropout: 0.2, history_fields: auto", "id", all_objectives);
     compare(self, "ican, dropout: 0.2, rows: fields", "mlp", all_objectives);
+    compare(self, "wha, history_fields: auto, values: plain", "projected", all_objectives);
+    compare(self, "wha, merge: concat, position: forward, time_buckets: []", "mlp", all_objectives);
 }
 
 int main(void) {
