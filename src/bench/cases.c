@@ -203,6 +203,8 @@ RUN(above, c->count = c->kernels->above(c->n, c->u, (real)0.999, c->index))
 RUN(widen, c->kernels->widen(c->n, c->x, c->u))
 RUN(narrow, c->kernels->narrow(c->n, c->u, c->x))
 RUN(activation_backward, c->kernels->activation_backward(c->n, LODE_RELU, c->x, c->y))
+RUN(gelu, c->kernels->gelu(c->n, c->x, c->y))
+RUN(gelu_backward, c->kernels->gelu_backward(c->n, c->x, c->y))
 RUN(column_sum, c->kernels->column_sum(c->n / WIDTH, WIDTH, c->x, WIDTH, c->u))
 
 static void run_noise(void *context) {
@@ -279,6 +281,8 @@ static const struct vector {
     {"widen", run_widen, 0, 1, 0, 0, 1, false, false},
     {"narrow", run_narrow, 0, 0, 1, 1, 0, false, false},
     {"activation_backward", run_activation_backward, 1, 2, 0, 1, 0, true, false},
+    {"gelu", run_gelu, LODE_BENCH_EXP + 6, 1, 0, 1, 0, false, false},
+    {"gelu_backward", run_gelu_backward, LODE_BENCH_EXP + 12, 2, 0, 1, 0, true, false},
     {"column_sum rows of 64", run_column_sum, 1, 1, 0, 0, 0, false, false},
     {"layer_norm rows of 64", run_layer_norm, 8, 2, 0, 1, 0, false, false},
     {"layer_norm_backward rows of 64", run_layer_norm_backward, 14, 2, 0, 1, 0, false, false},

@@ -15,7 +15,8 @@
 
 #include "base/error.h"
 
-typedef enum lode_activation { LODE_LINEAR, LODE_RELU, LODE_TANH } lode_activation;
+/// Products apply those up to LODE_TANH; GELU has kernels of its own, as its slope is no function of its output.
+typedef enum lode_activation { LODE_LINEAR, LODE_RELU, LODE_TANH, LODE_GELU } lode_activation;
 
 /// Elements of scratch memory that a matrix product may use (lode_gemm.scratch).
 #define LODE_GEMM_SCRATCH (64 * 1024)

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-const char *const lode__activations[] = {"relu", "tanh", NULL};
+const char *const lode__activations[] = {"relu", "tanh", "gelu", NULL};
 
 lode_status lode__mlp_check(lode_ints layers, const char *side, lode_error *error) {
     if (layers.count >= 1 && layers.count <= LODE_MLP_LAYERS) return LODE_OK;

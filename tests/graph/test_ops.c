@@ -135,6 +135,8 @@ static double activate(lode_activation activation, double x) {
         return x > 0.0 ? x : 0.0;
     case LODE_TANH:
         return tanh(x);
+    case LODE_GELU:
+        return 0.5 * x * (1.0 + tanh(sqrt(2.0 / acos(-1.0)) * (x + 0.044715 * x * x * x)));
     }
     return (double)NAN;
 }
@@ -552,6 +554,8 @@ static const gradcase cases[] = {
     LINEAR("no bias, relu", .m = 5, .k = 4, .n = 3, .activation = LODE_RELU),
     LINEAR("bias, tanh", .m = 5, .k = 4, .n = 3, .bias = true, .activation = LODE_TANH),
     LINEAR("one by one", .m = 1, .k = 1, .n = 1, .bias = true),
+    LINEAR("bias, gelu", .m = 5, .k = 4, .n = 3, .bias = true, .activation = LODE_GELU),
+    LINEAR("gelu, several tiles", .m = 150, .k = 3, .n = 5, .shared = true, .activation = LODE_GELU),
     LINEAR("wider than a panel", .m = 3, .k = 19, .n = 37, .bias = true, .activation = LODE_TANH),
     LINEAR("several tiles", .m = 150, .k = 3, .n = 5, .bias = true, .activation = LODE_TANH),
     LINEAR("several chunks", .m = 1100, .k = 1, .n = 2, .bias = true, .activation = LODE_TANH),

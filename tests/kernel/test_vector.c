@@ -146,6 +146,28 @@ static void test_activation_backward(void **state) {
     })
 }
 
+/// Far from 0, where gelu is x or 0 and its slope 1 or 0, NaN, and everything between.
+static void test_gelu(void **state) {
+    (void)state;
+    static const float far[] = {0, NAN, 9.9f, -9.9f, 10.1f, -10.1f, 1e20f, -1e20f, 3e-5f};
+    EVERY_SIZE({
+        pair x = pair_make(n, 1, front);
+        pair y = pair_make(n, 1, front);
+        for (size_t i = 0; i < n; i++)
+            pair_set(&x, i, i < 9 && n > 20 ? far[i] : 4 * x.f32[i]);
+        kernels->gelu(n, x.f32, y.f32);
+        reference->gelu(n, x.f64, y.f64);
+        check(y, 1e-6, 1e-6, "gelu");
+        if (n > 20) {
+            assert_true(y.f32[6] == 1e20f && fabsf(y.f32[5]) < 1e-30f && y.f32[4] == 10.1f);
+            assert_true(isnan(y.f32[1]));
+        }
+        kernels->gelu_backward(n, x.f32, y.f32);
+        reference->gelu_backward(n, x.f64, y.f64);
+        check(y, 1e-6, 1e-6, "gelu_backward");
+    })
+}
+
 static void test_column_sum(void **state) {
     (void)state;
     static const size_t rows[] = {0, 1, 2, 127, 128, 129, 300};
@@ -393,13 +415,21 @@ static void test_above(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_elementwise),     cmocka_unit_test(test_reductions),
-        cmocka_unit_test(test_max_values),      cmocka_unit_test(test_exp_accuracy),
-        cmocka_unit_test(test_exp_ends),        cmocka_unit_test(test_activation_backward),
-        cmocka_unit_test(test_column_sum),      cmocka_unit_test(test_layer_norm),
-        cmocka_unit_test(test_layer_norm_rows), cmocka_unit_test(test_layer_norm_differences),
-        cmocka_unit_test(test_gather_sum),      cmocka_unit_test(test_adam),
-        cmocka_unit_test(test_adam_first_step), cmocka_unit_test(test_above),
+        cmocka_unit_test(test_elementwise),
+        cmocka_unit_test(test_reductions),
+        cmocka_unit_test(test_max_values),
+        cmocka_unit_test(test_exp_accuracy),
+        cmocka_unit_test(test_exp_ends),
+        cmocka_unit_test(test_activation_backward),
+        cmocka_unit_test(test_gelu),
+        cmocka_unit_test(test_column_sum),
+        cmocka_unit_test(test_layer_norm),
+        cmocka_unit_test(test_layer_norm_rows),
+        cmocka_unit_test(test_layer_norm_differences),
+        cmocka_unit_test(test_gather_sum),
+        cmocka_unit_test(test_adam),
+        cmocka_unit_test(test_adam_first_step),
+        cmocka_unit_test(test_above),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /// linear: y = act(x W + b), with x [m, k], W [k, n], b [n], y [m, n].
 ///
-///     dz = dy * act'(y)      in place in dy
+///     dz = dy * act'(y)      in place in dy; gelu: act'(x W + b), which is kept for it
 ///     dx = dz W^T
 ///     dW = x^T dz            summed over chunks of rows, each with a buffer of its own, then in chunk order
 ///     db = column sums of dz, the same way
@@ -23,6 +23,7 @@ typedef struct lode_linear {
     lode_activation activation;
     lode_packed *packed, *packed_back; ///< W, and W^T of graphs with gradients
     void *partial;                     ///< [CHUNKS, k * n + n]
+    void *before;                      ///< gelu: x W + b [m, n]; else NULL
     size_t chunk_rows, chunks;         ///< of the current run
     bool add;
 } lode_linear;
@@ -32,7 +33,11 @@ static void forward_tile(void *context, size_t task, size_t thread) {
     const lode_kernels *kernels = self->graph->kernels;
     const size_t k = self->x->columns, n = self->output->columns;
     const size_t first = task * LODE_TILE;
-    kernels->gemm(&(lode_gemm){.m = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first),
+    const size_t rows = LODE_MIN((size_t)LODE_TILE, self->output->rows->size - first);
+    const bool gelu = self->activation == LODE_GELU;
+    stored *y = (stored *)self->output->value + first * n;
+    stored *z = gelu ? (stored *)self->before + first * n : y;
+    kernels->gemm(&(lode_gemm){.m = rows,
                                .n = n,
                                .k = k,
                                .a = (const stored *)self->x->value + first * k,
@@ -40,11 +45,12 @@ static void forward_tile(void *context, size_t task, size_t thread) {
                                .a_column = 1,
                                .b = self->packed->data,
                                .b_packed = true,
-                               .c = (stored *)self->output->value + first * n,
+                               .c = z,
                                .c_row = n,
                                .bias = self->bias != NULL ? self->bias->value : NULL,
-                               .activation = self->activation,
+                               .activation = gelu ? LODE_LINEAR : self->activation,
                                .scratch = lode__scratch(self->graph, thread)});
+    if (gelu) kernels->gelu(rows * n, z, y); // while the tile is in the cache
 }
 
 static void forward(lode_graph *graph, void *context) {
@@ -61,7 +67,9 @@ static void backward_tile(const lode_linear *self, size_t first, size_t rows, bo
     const size_t k = self->x->columns, n = self->output->columns;
     const stored *x = (const stored *)self->x->value + first * k;
     stored *dz = (stored *)self->output->gradient + first * n;
-    if (self->activation != LODE_LINEAR) {
+    if (self->activation == LODE_GELU) {
+        kernels->gelu_backward(rows * n, (const stored *)self->before + first * n, dz);
+    } else if (self->activation != LODE_LINEAR) {
         kernels->activation_backward(rows * n, self->activation,
                                      (const stored *)self->output->value + first * n, dz);
     }
@@ -156,7 +164,12 @@ lode_tensor *lode__linear(lode_graph *graph, lode_tensor *x, lode_param *weight,
     const size_t chunks = LODE_MIN((size_t)CHUNKS, (x->rows->capacity + CHUNK_ROWS - 1) / CHUNK_ROWS);
     lode__graph_work(graph, &self->partial, chunks * (k + 1) * n, size, LODE_BACKWARD_ONLY);
     lode__graph_reads(graph, x, LODE_INTO_BACKWARD);
-    if (activation != LODE_LINEAR) lode__graph_reads(graph, output, LODE_BACKWARD_ONLY);
+    if (activation == LODE_GELU) {
+        const lode_life life = graph->gradients ? LODE_INTO_BACKWARD : LODE_FORWARD_ONLY;
+        lode__graph_work(graph, &self->before, x->rows->capacity * n, size, life);
+    } else if (activation != LODE_LINEAR) {
+        lode__graph_reads(graph, output, LODE_BACKWARD_ONLY);
+    }
     lode__graph_scratch(graph, LODE_GEMM_SCRATCH * size);
     return lode__graph_add(graph, LODE_OP(graph, linear), self, output);
 }

@@ -38,6 +38,7 @@ static real activate(lode_activation activation, real x) {
         return x < 0 ? 0 : x; // NaN stays NaN
     case LODE_TANH:
         return tanh(x);
+    case LODE_GELU: // has kernels of its own
     case LODE_LINEAR:
         break;
     }

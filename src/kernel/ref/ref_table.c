@@ -83,6 +83,30 @@ static void activation_backward(size_t n, lode_activation activation, const stor
     }
 }
 
+/// t of gelu for an x within -10 .. 10.
+static real gelu_inner(real x) {
+    return (real)0.79788456080286535588 * (x + (real)0.044715 * x * x * x);
+}
+
+static real within_ten(real x) {
+    return x < -10 ? -10 : x > 10 ? 10 : x; // NaN stays NaN
+}
+
+static void gelu(size_t n, const stored *x, stored *y) {
+    for (size_t i = 0; i < n; i++) {
+        const real t = gelu_inner(within_ten(widen(x[i])));
+        y[i] = narrow(widen(x[i]) / (1 + exp(-2 * t)));
+    }
+}
+
+static void gelu_backward(size_t n, const stored *x, stored *d) {
+    for (size_t i = 0; i < n; i++) {
+        const real c = within_ten(widen(x[i])), share = 1 / (1 + exp(-2 * gelu_inner(c)));
+        const real rise = (real)0.79788456080286535588 * (1 + 3 * (real)0.044715 * c * c);
+        d[i] = narrow(widen(d[i]) * (share + 2 * c * share * (1 - share) * rise));
+    }
+}
+
 static void column_sum(size_t rows, size_t n, const stored *x, size_t row, real *out) {
     for (size_t j = 0; j < n; j++) {
         real sum = 0;
@@ -140,6 +164,8 @@ const lode_kernels LODE_REAL(lode__kernels_ref) = {
     .max = maximum,
     .exp_sum = exp_sum,
     .activation_backward = activation_backward,
+    .gelu = gelu,
+    .gelu_backward = gelu_backward,
     .column_sum = column_sum,
     .scaled_sum = scaled_sum,
     .layer_norm = LODE_REAL(lode__ref_layer_norm),

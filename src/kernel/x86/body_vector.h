@@ -163,6 +163,35 @@ LODE_TARGET static void activation_backward(size_t n, lode_activation activation
     }
 }
 
+LODE_INLINE vec within_ten(vec x) {
+    return v_min(v_set(10), v_max(v_set(-10), x)); // NaN stays NaN
+}
+
+/// e^(-2 t) of gelu, for x within -10 .. 10: at most e^88, which is finite.
+LODE_INLINE vec gelu_power(vec x) {
+    const vec odd = v_mul(x, v_fma(v_mul(x, x), v_set(0.044715f), v_set(1)));
+    return v_exp(v_mul(v_set(-1.59576912f), odd));
+}
+
+LODE_TARGET static void gelu(size_t n, const stored *x, stored *y) {
+    const vec one = v_set(1);
+    LODE_EACH(i, n, {
+        const vec z = s_get(x + i, left);
+        s_put(y + i, left, v_div(z, v_add(one, gelu_power(within_ten(z)))));
+    });
+}
+
+LODE_TARGET static void gelu_backward(size_t n, const stored *x, stored *d) {
+    const vec one = v_set(1);
+    LODE_EACH(i, n, {
+        const vec z = within_ten(s_get(x + i, left)), power = gelu_power(z);
+        const vec share = v_div(one, v_add(one, power)), other = v_mul(power, share);
+        const vec rise = v_fma(v_mul(z, z), v_set(0.21406141f), v_set(1.59576912f));
+        const vec slope = v_fma(v_mul(v_mul(z, share), other), rise, share);
+        s_put(d + i, left, v_mul(s_get(d + i, left), slope));
+    });
+}
+
 /// Up to four vectors of columns. Rows are summed in groups of 128, the groups' sums then added up:
 /// the rounding error grows with the number of groups, not of rows.
 LODE_INLINE void column_sum_block(size_t rows, size_t vectors, size_t left, const stored *x,
