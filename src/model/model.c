@@ -1,5 +1,6 @@
 #include "model/model.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static const char *const scorers[] = {"dot", "cosine", NULL};
@@ -31,9 +32,10 @@ const lode_key lode__model_keys[] = {
      .type = LODE_KEY_REAL,
      .offset = offsetof(lode_model_options, init),
      .fallback = "0.05",
-     .low = 1e-6,
+     .low = 0,
      .high = 10,
-     .help = "Standard deviation of new embedding rows."},
+     .help =
+         "Standard deviation of new embedding rows; 0 = sqrt(2 / (rows + dim)), Glorot normal."},
     {0}};
 
 static void declare_tables(lode_model_core *model) {
@@ -42,8 +44,10 @@ static void declare_tables(lode_model_core *model) {
         static const char *const sides[] = {"item", "user", "context"};
         char name[160];
         (void)snprintf(name, sizeof name, "%s.%.120s", sides[field->side], field->name);
-        field->table = lode__param_table(model->params, name, field->rows, field->dim,
-                                         LODE_INIT_NORMAL, model->options.init);
+        const double init = model->options.init > 0 ? model->options.init
+                                                    : sqrt(2.0 / (double)(field->rows + field->dim));
+        field->table =
+            lode__param_table(model->params, name, field->rows, field->dim, LODE_INIT_NORMAL, init);
     }
 }
 
