@@ -37,6 +37,11 @@ void lode__model_core_free(lode_model_core **model);
 void lode__tower_apply(const lode_model_core *model, lode_side side, lode_graph *graph,
                        const lode_params *params, const lode_tower_inputs *inputs,
                        lode_tower_outputs *outputs);
+/// What training compares with items in place of a user [users, d]: its vector, or of a tower with several the label-aware
+/// attention for the user's target. @param items  vectors of items; `targets` [users] are rows of them
+lode_tensor *lode__tower_query(const lode_model_core *model, lode_graph *graph,
+                               const lode_tower_outputs *outputs, lode_tensor *items,
+                               lode_ids *targets);
 /// The positions of a user tower as the scorer wants its vector.
 lode_tensor *lode__tower_states(const lode_model_core *model, lode_graph *graph,
                                 const lode_tower_outputs *outputs);
