@@ -110,8 +110,7 @@ static void encode_sample(sample *own) {
             for (size_t k = 0; k < each; k++)
                 unit(own->encoded + (i * each + k) * own->dim, own->dim,
                      own->all + ((done + i) * each + k) * own->dim);
-            unit(own->encoded + i * each * own->dim, own->dim,
-                 own->vectors + (done + i) * own->dim);
+            unit(own->encoded + i * each * own->dim, own->dim, own->vectors + (done + i) * own->dim);
         }
     }
 }

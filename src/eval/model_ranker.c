@@ -22,7 +22,7 @@ typedef struct lode_model_ranker {
     const lode_binding *binding;
     lode_pool *pool;
     size_t places, longest;
-    size_t width; ///< of a user: interests x dim
+    size_t width;      ///< of a user: interests x dim
     uint32_t *item_at; ///< [places] data item, or LODE_CODE_NONE: not in this data set
     uint32_t *place;   ///< [data items] or NO_PLACE
     bool sequence;     ///< the user tower reads histories
@@ -104,8 +104,8 @@ static lode_status index_block(lode_model_ranker *self, const lode_cases *cases,
     const lode_index_options options = {.kind = LODE_INDEX_SCAN, .borrow = true};
     LODE_TRY(lode__index_build(&self->index, self->items, self->held, self->encoder->dim, &options,
                                self->pool, error));
-    LODE_TRY(lode__searcher_new(&self->searcher, self->index, SEARCH, self->longest, self->pool,
-                                error));
+    LODE_TRY(
+        lode__searcher_new(&self->searcher, self->index, SEARCH, self->longest, self->pool, error));
     return lode__searcher_reserve(self->searcher, self->encoder->interests, error);
 }
 
@@ -374,7 +374,8 @@ static void fill_places(lode_model_ranker *self) {
 /// take them again.
 static void plan(lode_model_ranker *self, size_t room) {
     const size_t vector = self->encoder->dim * sizeof(float);
-    const size_t one = vector * self->encoder->interests + self->longest * (sizeof(float) + sizeof(uint32_t));
+    const size_t one =
+        vector * self->encoder->interests + self->longest * (sizeof(float) + sizeof(uint32_t));
     self->block = LODE_MAX(self->places, (size_t)1);
     self->round = SEARCH;
     if (self->places <= room / vector) return;

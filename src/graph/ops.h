@@ -67,11 +67,11 @@ lode_tensor *lode__gather(lode_graph *graph, lode_tensor *x, lode_ids *ids);
 lode_tensor *lode__spread(lode_graph *graph, lode_tensor *x, lode_lists *lists);
 
 typedef struct lode_routing {
-    size_t count;      ///< K, most interests of a user
-    size_t iterations; ///< 1 or more
-    bool adaptive;     ///< max(1, min(K, floor(log2 clicks))) of them, else K
-    bool each;         ///< x has columns for each interest, [s, K d]
-    double deviation;  ///< of the logits at the start
+    size_t count;          ///< K, most interests of a user
+    size_t iterations;     ///< 1 or more
+    bool adaptive;         ///< max(1, min(K, floor(log2 clicks))) of them, else K
+    bool each;             ///< x has columns for each interest, [s, K d]
+    double deviation;      ///< of the logits at the start
     lode_lists *interests; ///< over the rows of the clicks' lists, limit K; a run sets offsets and size
 } lode_routing;
 /// Interests by dynamic routing of packed clicks x [s, d]: [interests, d]. Gradient through the last iteration alone.

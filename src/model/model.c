@@ -125,8 +125,8 @@ lode_tensor *lode__tower_query(const lode_model_core *model, lode_graph *graph,
     if (user->type->interests == NULL) return outputs->vector;
     const lode_interests *interests = user->type->interests(user->config);
     const lode_readout spec = {.hard = interests->attention == 0, .power = interests->power};
-    lode_tensor *query = lode__readout(graph, outputs->interests, outputs->interest_lists, items,
-                                       targets, &spec);
+    lode_tensor *query =
+        lode__readout(graph, outputs->interests, outputs->interest_lists, items, targets, &spec);
     // a mean of unit vectors is shorter than they
     const bool mixed = !spec.hard && model->options.scorer == LODE_SCORER_COSINE;
     return mixed ? lode__normalize(graph, query) : query;

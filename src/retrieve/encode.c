@@ -20,9 +20,9 @@ const lode_key lode__encode_keys[] = {
     {.name = "users",
      .type = LODE_KEY_TEXT,
      .offset = offsetof(lode_encode_options, users),
-     .help =
-         "Where the user vectors go: every user of the data set, after all of the user's clicks; of "
-         "towers of several interests [users, interests, dim]."},
+     .help = "Where the user vectors go: every user of the data set, after all of the user's "
+             "clicks; of "
+             "towers of several interests [users, interests, dim]."},
     {.name = "data",
      .type = LODE_KEY_TEXT,
      .offset = offsetof(lode_encode_options, data),

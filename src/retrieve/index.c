@@ -89,7 +89,8 @@ static lode_status encode_queries(const lode_model *model, size_t count, float *
             const size_t user = (size_t)((double)(first + i) * (double)users / (double)count);
             queries[i] = (lode_query){.user = lode_model_user(model, user)};
         }
-        status = lode_session_encode(session, queries, batch, vectors + first * model->interests * model->dim, error);
+        status = lode_session_encode(session, queries, batch,
+                                     vectors + first * model->interests * model->dim, error);
     }
     lode_session_free(&session);
     return status;

@@ -16,7 +16,7 @@ struct lode_model {
     lode_binding *binding; ///< NULL without data
     float *items;          ///< [items, dim]
     size_t dim, interests; ///< vectors a user
-    lode_index *index; ///< a scan of the items, which is exact, or the bundle's own
+    lode_index *index;     ///< a scan of the items, which is exact, or the bundle's own
 };
 
 struct lode_session {

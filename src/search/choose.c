@@ -57,8 +57,7 @@ static lode_status find_truth(choosing *c, const lode_index *scan, lode_error *e
     lode_searcher *searcher;
     LODE_TRY(lode__searcher_new(&searcher, scan, TRUTH_BATCH, choice->k, choice->pool, error));
     const lode_status status = lode__searcher_reserve(searcher, vectors_of(choice), error);
-    for (size_t query = 0; query < choice->query_count && status == LODE_OK;
-         query += TRUTH_BATCH) {
+    for (size_t query = 0; query < choice->query_count && status == LODE_OK; query += TRUTH_BATCH) {
         const size_t count = LODE_MIN(choice->query_count - query, (size_t)TRUTH_BATCH);
         const lode_search search = search_of(c, query, count, 0, c->wanted);
         lode__searcher_search(searcher, &search);

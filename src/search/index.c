@@ -296,7 +296,8 @@ void lode__searcher_begin(lode_searcher *searcher, size_t thread, size_t number,
     lode__quest_begin(&searcher->scanners[thread], number,
                       search->queries + query * searcher->index->dim, lode__searcher_k(searcher),
                       search->floors ? search->floors[query / LODE_MAX(search->interests, (size_t)1)]
-                                     : -INFINITY, out, count);
+                                     : -INFINITY,
+                      out, count);
 }
 
 void lode__searcher_end(lode_searcher *searcher, size_t thread, size_t number, size_t query) {

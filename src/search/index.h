@@ -52,7 +52,7 @@ struct lode_searcher {
     void *state;               ///< of the kind
     const lode_search *search; ///< in progress
     // for queries of several vectors (search_interests.c)
-    size_t interests; ///< most vectors a query
+    size_t interests;  ///< most vectors a query
     uint32_t *own_ids; ///< [batch, k_limit]
     float *own_scores;
     lode_entry *entries; ///< [threads, interests * k_limit]

@@ -135,8 +135,8 @@ static lode_status prepare_scene(lode_trainer *trainer, size_t number, size_t it
         scene->query = positions ? lode__tower_states(trainer->model, graph, outputs)
                                  : lode__tower_query(trainer->model, graph, outputs,
                                                      scene->items->outputs.vector, scene->targets);
-        for (size_t i = 0; i < trainer->objective_count && scene->targets != NULL && scene->query != NULL;
-             i++) {
+        for (size_t i = 0;
+             i < trainer->objective_count && scene->targets != NULL && scene->query != NULL; i++) {
             const lode_objective *objective = &trainer->objectives[i];
             const lode_stage *stage = stage_in(trainer, objective, number);
             if (stage == NULL) continue;

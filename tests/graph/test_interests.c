@@ -20,13 +20,12 @@ static void build_routing(gradcheck *check, const void *context) {
     lode_lists *lists = gradcheck_lists(check, users, "positions", lengths);
     lode_tensor *x = gradcheck_input(check, "x", lists->positions, options->each ? 9 : 3);
     lode_dim *interests = lode__graph_dim(check->graph, "interests", 15 * 3);
-    const lode_routing spec = {
-        .count = 3,
-        .iterations = 1,
-        .adaptive = options->adaptive,
-        .each = options->each,
-        .deviation = 1,
-        .interests = lode__graph_lists(check->graph, users, interests, 3)};
+    const lode_routing spec = {.count = 3,
+                               .iterations = 1,
+                               .adaptive = options->adaptive,
+                               .each = options->each,
+                               .deviation = 1,
+                               .interests = lode__graph_lists(check->graph, users, interests, 3)};
     gradcheck_sum(check, lode__routing(check->graph, x, lists, &spec));
 }
 
@@ -44,8 +43,7 @@ static void build_readout(gradcheck *check, const void *context) {
     lode_tensor *interests = gradcheck_input(check, "e", lists->positions, 3);
     lode_tensor *key = gradcheck_input(check, "v", items, 3);
     lode_ids *targets = gradcheck_index(check, users, 1, 3);
-    gradcheck_sum(check,
-                  lode__readout(check->graph, interests, lists, key, targets, spec));
+    gradcheck_sum(check, lode__readout(check->graph, interests, lists, key, targets, spec));
     gradcheck_sum(check, key); // the key has another reader
 }
 

@@ -31,8 +31,7 @@ static void test_by_hand(void **state) {
     const lode_excluded excluded = {starts, out};
     for (int kind = LODE_INDEX_EXACT; kind <= LODE_INDEX_SCAN; kind++) {
         lode_index *index;
-        lode_searcher *searcher =
-            open_searcher(&index, items, 4, 2, (lode_index_kind)kind, 2, 3, 2);
+        lode_searcher *searcher = open_searcher(&index, items, 4, 2, (lode_index_kind)kind, 2, 3, 2);
         uint32_t ids[6];
         float scores[6];
         lode__searcher_search(searcher, &(lode_search){.queries = queries,

@@ -67,9 +67,12 @@ typedef struct view {
 static view view_of(const lode_routing_op *self, size_t user) {
     const int32_t *clicks = self->lists->offsets + user, *own = self->interests->offsets + user;
     const size_t d = self->output->columns;
-    return (view){(size_t)clicks[0],          (size_t)(clicks[1] - clicks[0]),
-                  (size_t)own[0],             (size_t)(own[1] - own[0]),
-                  d,                          self->x->columns == d ? 0 : d};
+    return (view){(size_t)clicks[0],
+                  (size_t)(clicks[1] - clicks[0]),
+                  (size_t)own[0],
+                  (size_t)(own[1] - own[0]),
+                  d,
+                  self->x->columns == d ? 0 : d};
 }
 
 /// w of a click from its logits.

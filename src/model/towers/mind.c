@@ -128,8 +128,9 @@ static const lode_interests *interests(const void *config) {
 
 const lode_tower_type lode__tower_mind = {
     .name = "mind",
-    .help = "Several interests a user by dynamic routing of the last clicks, the user's fields beside "
-            "each, an MLP (Li et al. 2019).",
+    .help =
+        "Several interests a user by dynamic routing of the last clicks, the user's fields beside "
+        "each, an MLP (Li et al. 2019).",
     .side = LODE_SIDE_USER,
     .gives = LODE_NEED_VECTOR | LODE_NEED_INTERESTS,
     .keys = keys,
