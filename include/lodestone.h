@@ -221,6 +221,8 @@ LODE_API void lode_model_free(lode_model **model);
 LODE_API LODE_CHECK lode_status lode_model_use_index(lode_model *model, lode_error *error);
 
 LODE_API size_t lode_model_dim(const lode_model *model);
+/// Vectors a user: 1, or K of a tower of several interests; an item's score is then the largest over them.
+LODE_API size_t lode_model_interests(const lode_model *model);
 LODE_API size_t lode_model_item_count(const lode_model *model);
 /// Token, and vector [dim], of item `index` in 0..item_count-1; they belong to the model.
 LODE_API const char *lode_model_item(const lode_model *model, size_t index);
@@ -248,7 +250,8 @@ LODE_API LODE_CHECK lode_status lode_session_recommend(lode_session *session,
                                                        size_t k, lode_candidate *candidates,
                                                        size_t *found, lode_error *error);
 
-/// User vectors [count, dim] of the queries.
+/// User vectors [count, dim] of the queries; where lode_model_interests is K > 1, [count, K, dim]. A user with fewer
+/// interests has the first one again in place of the missing.
 LODE_API LODE_CHECK lode_status lode_session_encode(lode_session *session, const lode_query *queries,
                                                     size_t count, float *vectors, lode_error *error);
 

@@ -9,8 +9,16 @@ enum { HEADER = 128, PREFIX = 10 };
 
 lode_status lode__npy_begin(lode_npy_writer *writer, const char *path, uint64_t rows,
                             uint64_t columns, lode_error *error) {
-    *writer = (lode_npy_writer){.file = {.descriptor = -1}, .rows = rows, .columns = columns};
+    return lode__npy_begin_parts(writer, path, rows, 1, columns, error);
+}
+
+lode_status lode__npy_begin_parts(lode_npy_writer *writer, const char *path, uint64_t rows,
+                                  uint64_t parts, uint64_t columns, lode_error *error) {
+    const uint64_t last = columns;
     size_t bytes;
+    assert(parts >= 1);
+    columns *= parts;
+    *writer = (lode_npy_writer){.file = {.descriptor = -1}, .rows = rows, .columns = columns};
     if (!lode__size_mul(rows, columns, &bytes) || !lode__size_mul(bytes, sizeof(float), &bytes)) {
         return lode__fail(error, LODE_E_USAGE, "cannot write %s: %llu x %llu numbers are too many",
                           path, (unsigned long long)rows, (unsigned long long)columns);
@@ -18,9 +26,12 @@ lode_status lode__npy_begin(lode_npy_writer *writer, const char *path, uint64_t 
     char header[HEADER] = "\x93NUMPY\x01";
     const uint16_t rest = HEADER - PREFIX;
     memcpy(header + 8, &rest, sizeof rest);
-    const int length = snprintf(header + PREFIX, rest,
-                                "{'descr': '<f4', 'fortran_order': False, 'shape': (%llu, %llu), }",
-                                (unsigned long long)rows, (unsigned long long)columns);
+    char middle[32] = "";
+    if (parts > 1) (void)snprintf(middle, sizeof middle, "%llu, ", (unsigned long long)parts);
+    const int length =
+        snprintf(header + PREFIX, rest,
+                 "{'descr': '<f4', 'fortran_order': False, 'shape': (%llu, %s%llu), }",
+                 (unsigned long long)rows, middle, (unsigned long long)last);
     assert(length > 0 && length < rest);
     memset(header + PREFIX + length, ' ', (size_t)(rest - length - 1));
     header[HEADER - 1] = '\n';

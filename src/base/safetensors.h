@@ -56,6 +56,9 @@ typedef struct lode_npy_writer {
     uint64_t rows, columns, written;
 } lode_npy_writer;
 
+/// The same of three dimensions [rows, parts, columns], parts > 1; of one part of two.
+LODE_CHECK lode_status lode__npy_begin_parts(lode_npy_writer *writer, const char *path, uint64_t rows,
+                                             uint64_t parts, uint64_t columns, lode_error *error);
 LODE_CHECK lode_status lode__npy_begin(lode_npy_writer *writer, const char *path, uint64_t rows,
                                        uint64_t columns, lode_error *error);
 LODE_CHECK lode_status lode__npy_add(lode_npy_writer *writer, const float *data, uint64_t rows,

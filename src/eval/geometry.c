@@ -1,4 +1,5 @@
-/// Alignment and uniformity, on drawn cases and pairs: the cost does not grow with the data.
+/// Alignment and uniformity, on drawn cases and pairs: the cost does not grow with the data. Of users with several
+/// vectors, alignment takes the one nearest the target, uniformity the first.
 #include "eval/geometry.h"
 
 #include <math.h>
@@ -52,7 +53,8 @@ typedef struct sample {
     uint64_t *numbers; ///< [count] of cases
     uint32_t *user;    ///< [count]
     float *vectors;    ///< [count, dim] of length 1
-    float *encoded;    ///< [batch, dim]
+    float *all;        ///< [count, interests, dim] of length 1
+    float *encoded;    ///< [batch, interests, dim]
     float *item;       ///< [model items in the data, dim] of length 1
     size_t item_count;
     lode_state *states; ///< [batch]
@@ -64,14 +66,16 @@ typedef struct sample {
 } sample;
 
 static bool sample_make(sample *own, uint64_t seed) {
-    const size_t batch = own->encoder->batch, known = own->binding->vocabulary->items;
+    const size_t batch = own->encoder->batch, interests = own->encoder->interests;
+    const size_t known = own->binding->vocabulary->items;
     lode_arena *arena = &own->arena;
     own->count = LODE_MIN(own->cases->count, (size_t)LODE_GEOMETRY_CASES);
     own->dim = own->encoder->dim;
     own->numbers = lode__arena_alloc(arena, own->count, sizeof *own->numbers);
     own->user = lode__arena_alloc(arena, own->count, sizeof *own->user);
     own->vectors = lode__arena_alloc(arena, own->count, own->dim * sizeof *own->vectors);
-    own->encoded = lode__arena_alloc(arena, batch, own->dim * sizeof *own->encoded);
+    own->all = lode__arena_alloc(arena, own->count, interests * own->dim * sizeof *own->all);
+    own->encoded = lode__arena_alloc(arena, batch, interests * own->dim * sizeof *own->encoded);
     own->item = lode__arena_alloc(arena, LODE_MIN(known, (size_t)2 * LODE_GEOMETRY_PAIRS),
                                   own->dim * sizeof *own->item);
     own->states = lode__arena_alloc(arena, batch, sizeof *own->states);
@@ -79,7 +83,7 @@ static bool sample_make(sample *own, uint64_t seed) {
     own->pair = lode__arena_alloc(arena, batch, sizeof *own->pair);
     own->other = lode__arena_alloc(arena, own->dim, sizeof *own->other);
     own->truth = lode__arena_alloc(arena, own->cases->largest_truth, sizeof *own->truth);
-    if (!own->numbers || !own->user || !own->vectors || !own->encoded || !own->item ||
+    if (!own->numbers || !own->user || !own->vectors || !own->all || !own->encoded || !own->item ||
         !own->states || !own->truth || !own->rows || !own->pair || !own->other) {
         return false;
     }
@@ -95,6 +99,7 @@ static bool sample_make(sample *own, uint64_t seed) {
 static void encode_sample(sample *own) {
     lode_log_source source = {own->binding, &own->cases->split->log, own->states, false};
     const lode_user_source users = lode__log_source(&source);
+    const size_t each = own->encoder->interests;
     for (size_t done = 0; done < own->count; done += own->encoder->batch) {
         const size_t batch = LODE_MIN(own->count - done, own->encoder->batch);
         for (size_t i = 0; i < batch; i++) {
@@ -102,7 +107,10 @@ static void encode_sample(sample *own) {
         }
         lode__encode_users(own->encoder, &users, batch, own->encoded);
         for (size_t i = 0; i < batch; i++) {
-            unit(own->encoded + i * own->dim, own->dim, own->vectors + (done + i) * own->dim);
+            for (size_t k = 0; k < each; k++)
+                unit(own->encoded + (i * each + k) * own->dim, own->dim,
+                     own->all + ((done + i) * each + k) * own->dim);
+            unit(own->encoded + i * each * own->dim, own->dim, own->vectors + (done + i) * own->dim);
         }
     }
 }
@@ -117,7 +125,12 @@ static void add_pairs(sample *own, size_t count, double *sum) {
     encode_rows(own, count);
     for (size_t i = 0; i < count; i++) {
         unit(own->encoded + i * own->dim, own->dim, own->other);
-        *sum += distance(own->vectors + own->pair[i] * own->dim, own->other, own->dim);
+        const size_t each = own->encoder->interests;
+        const float *user = own->all + own->pair[i] * each * own->dim;
+        double nearest = distance(user, own->other, own->dim);
+        for (size_t k = 1; k < each; k++)
+            nearest = fmin(nearest, distance(user + k * own->dim, own->other, own->dim));
+        *sum += nearest;
     }
 }
 

@@ -22,6 +22,7 @@ typedef struct lode_model_ranker {
     const lode_binding *binding;
     lode_pool *pool;
     size_t places, longest;
+    size_t width;      ///< of a user: interests x dim
     uint32_t *item_at; ///< [places] data item, or LODE_CODE_NONE: not in this data set
     uint32_t *place;   ///< [data items] or NO_PLACE
     bool sequence;     ///< the user tower reads histories
@@ -37,7 +38,7 @@ typedef struct lode_model_ranker {
     uint32_t *before; ///< [places / 64 + 1] bits of `given` in front of each of its words
     // the cases at hand
     size_t round;  ///< most cases
-    float *users;  ///< [round, dim]
+    float *users;  ///< [round, interests, dim]
     float *scores; ///< [round, longest] beside the caller's lists
     lode_state *states;
     uint32_t *found; ///< [SEARCH, longest] of a later block
@@ -103,7 +104,9 @@ static lode_status index_block(lode_model_ranker *self, const lode_cases *cases,
     const lode_index_options options = {.kind = LODE_INDEX_SCAN, .borrow = true};
     LODE_TRY(lode__index_build(&self->index, self->items, self->held, self->encoder->dim, &options,
                                self->pool, error));
-    return lode__searcher_new(&self->searcher, self->index, SEARCH, self->longest, self->pool, error);
+    LODE_TRY(
+        lode__searcher_new(&self->searcher, self->index, SEARCH, self->longest, self->pool, error));
+    return lode__searcher_reserve(self->searcher, self->encoder->interests, error);
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -140,7 +143,7 @@ static void encode_states(lode_model_ranker *self, const lode_cases *cases, size
                                       cases->truth_items != NULL ||
                                       cases->protocol.candidates == LODE_CANDIDATES_EXPOSURES};
         const lode_user_source users = lode__log_source(&source);
-        lode__encode_users(self->encoder, &users, batch, self->users + done * self->encoder->dim);
+        lode__encode_users(self->encoder, &users, batch, self->users + done * self->width);
     }
 }
 
@@ -179,7 +182,8 @@ static void search_block(lode_model_ranker *self, size_t done, size_t count, siz
         self->floors[i] = scores[i * k + k - 1];
     lists += done * k;
     lode__searcher_search(self->searcher,
-                          &(lode_search){.queries = self->users + done * self->encoder->dim,
+                          &(lode_search){.queries = self->users + done * self->width,
+                                         .interests = self->encoder->interests,
                                          .count = count,
                                          .k = k,
                                          .allowed = self->allowed,
@@ -252,8 +256,12 @@ static void score_task(void *context, size_t task, size_t thread) {
             if (place == NO_PLACE) {
                 scoring->scores[i] = -INFINITY;
             } else if (slot >= self->first && slot - self->first < self->held) {
-                scoring->scores[i] = kernels->dot(dim, self->users + g * dim,
-                                                  self->items + (slot - self->first) * dim);
+                const float *item = self->items + (slot - self->first) * dim;
+                float best = kernels->dot(dim, self->users + g * self->width, item);
+                for (size_t k = 1; k < self->encoder->interests; k++)
+                    best = LODE_MAX(
+                        best, kernels->dot(dim, self->users + g * self->width + k * dim, item));
+                scoring->scores[i] = best;
             }
         }
     }
@@ -366,7 +374,8 @@ static void fill_places(lode_model_ranker *self) {
 /// take them again.
 static void plan(lode_model_ranker *self, size_t room) {
     const size_t vector = self->encoder->dim * sizeof(float);
-    const size_t one = vector + self->longest * (sizeof(float) + sizeof(uint32_t));
+    const size_t one =
+        vector * self->encoder->interests + self->longest * (sizeof(float) + sizeof(uint32_t));
     self->block = LODE_MAX(self->places, (size_t)1);
     self->round = SEARCH;
     if (self->places <= room / vector) return;
@@ -395,12 +404,12 @@ static bool alloc_blocks(lode_model_ranker *self) {
 
 static lode_status make(lode_model_ranker *self, size_t room, lode_error *error) {
     const lode_binding *binding = self->binding;
-    const size_t dim = self->encoder->dim;
+    self->width = self->encoder->dim * self->encoder->interests;
     self->places = (size_t)binding->vocabulary->items + binding->cold_count;
     plan(self, room);
     self->item_at = lode__alloc(self->places, sizeof *self->item_at);
     self->place = lode__alloc(binding->data->items.count, sizeof *self->place);
-    self->users = lode__alloc(self->round, dim * sizeof *self->users);
+    self->users = lode__alloc(self->round, self->width * sizeof *self->users);
     self->scores = lode__alloc(self->round, self->longest * sizeof *self->scores);
     self->states = lode__alloc(self->round, sizeof *self->states);
     self->starts = lode__alloc(SEARCH + 1, sizeof *self->starts);

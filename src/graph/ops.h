@@ -80,6 +80,29 @@ lode_tensor *lode__gather(lode_graph *graph, lode_tensor *x, lode_ids *ids);
 lode_tensor *lode__stack(lode_graph *graph, lode_dim *above, const float *constants, size_t columns,
                          lode_tensor *x);
 
+/// A row for every position of its list: x [m, c] -> [s, c].
+lode_tensor *lode__spread(lode_graph *graph, lode_tensor *x, lode_lists *lists);
+
+typedef struct lode_routing {
+    size_t count;          ///< K, most interests of a user
+    size_t iterations;     ///< 1 or more
+    bool adaptive;         ///< max(1, min(K, floor(log2 clicks))) of them, else K
+    bool each;             ///< x has columns for each interest, [s, K d]
+    double deviation;      ///< of the logits at the start
+    lode_lists *interests; ///< over the rows of the clicks' lists, limit K; a run sets offsets and size
+} lode_routing;
+/// Interests by dynamic routing of packed clicks x [s, d]: [interests, d]. Gradient through the last iteration alone.
+lode_tensor *lode__routing(lode_graph *graph, lode_tensor *x, lode_lists *lists,
+                           const lode_routing *spec);
+
+typedef struct lode_readout {
+    bool hard;    ///< the interest nearest the target, else a mean weighted by
+    double power; ///< softmax of the products to this power, 1 or more
+} lode_readout;
+/// Label-aware attention: interests [n, d] in lists of m, key [r, d], targets [m] rows of it -> [m, d].
+lode_tensor *lode__readout(lode_graph *graph, lode_tensor *interests, lode_lists *lists,
+                           lode_tensor *key, lode_ids *targets, const lode_readout *spec);
+
 /// Each element is 0 with probability `rate`, else x: a function of (seed, epoch, step, purpose, ids[row], column), in
 /// every graph and not in training alone. ids [m] stand beside the rows of x [m, d]. rate 0 returns x.
 lode_tensor *lode__mask(lode_graph *graph, lode_tensor *x, lode_ids *ids, double rate,

@@ -2,6 +2,11 @@
 
 #include <string.h>
 
+static lode_tensor *user_vectors(const lode_encoder *encoder) {
+    const lode_tower_outputs *outputs = &encoder->users->outputs;
+    return outputs->interests != NULL ? outputs->interests : outputs->vector;
+}
+
 lode_status lode__encoder_new(lode_encoder **out, const lode_model_core *model,
                               const lode_params *params, size_t batch, lode_pool *pool,
                               lode_error *error) {
@@ -10,13 +15,14 @@ lode_status lode__encoder_new(lode_encoder **out, const lode_model_core *model,
     encoder->model = model;
     encoder->batch = batch;
     encoder->dim = model->item.width;
+    encoder->interests = model->user.interests;
     lode_status status;
     LODE_GOTO(status, lode__graph_new(&encoder->item_graph, LODE_F32, false, pool, error), done);
     LODE_GOTO(status, lode__graph_new(&encoder->user_graph, LODE_F32, false, pool, error), done);
     encoder->items = lode__item_view_new(encoder->item_graph, model, params, batch);
     encoder->users = lode__user_view_new(encoder->user_graph, model, params, batch);
     if (encoder->items != NULL) lode__graph_keep(encoder->items->outputs.vector);
-    if (encoder->users != NULL) lode__graph_keep(encoder->users->outputs.vector);
+    if (encoder->users != NULL) lode__graph_keep(user_vectors(encoder));
     LODE_GOTO(status, lode__graph_finish(encoder->item_graph, error), done);
     LODE_GOTO(status, lode__graph_finish(encoder->user_graph, error), done);
 done:
@@ -75,5 +81,15 @@ void lode__encode_users(lode_encoder *encoder, const lode_user_source *source, s
                         float *vectors) {
     lode__user_view_fill(encoder->users, source, count);
     lode__graph_forward(encoder->user_graph);
-    memcpy(vectors, encoder->users->outputs.vector->value, count * encoder->dim * sizeof *vectors);
+    const size_t dim = encoder->dim, most = encoder->interests;
+    const lode_lists *lists = encoder->users->outputs.interest_lists;
+    const float *found = user_vectors(encoder)->value;
+    for (size_t user = 0; user < count; user++) {
+        const size_t begin = lists != NULL ? (size_t)lists->offsets[user] : user;
+        const size_t end = lists != NULL ? (size_t)lists->offsets[user + 1] : user + 1;
+        for (size_t k = 0; k < most; k++, vectors += dim) {
+            const size_t from = begin + k < end ? begin + k : begin;
+            memcpy(vectors, found + from * dim, dim * sizeof *vectors);
+        }
+    }
 }

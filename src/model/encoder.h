@@ -10,6 +10,7 @@ typedef struct lode_encoder {
     lode_item_view *items;
     lode_user_view *users;
     size_t batch, dim;
+    size_t interests; ///< vectors a user
 } lode_encoder;
 
 /// @param params  the set to read (the model's own, or one of the same layout); read at every encoding
@@ -26,7 +27,8 @@ void lode__encode_rows(lode_encoder *encoder, const uint32_t *rows, size_t count
 /// Vectors [count, dim] of cold items of the binding, by number; count <= batch. After lode__binding_cold. No allocation.
 void lode__encode_cold(lode_encoder *encoder, const lode_binding *binding, const uint32_t *numbers,
                        size_t count, float *vectors);
-/// Vectors [count, dim] of users; count <= batch. No allocation.
+/// Vectors [count, interests, dim] of users; count <= batch. A user with fewer interests has the first one again in the
+/// place of those that are missing, which no maximum over them notices. No allocation.
 void lode__encode_users(lode_encoder *encoder, const lode_user_source *source, size_t count,
                         float *vectors);
 

@@ -114,7 +114,11 @@ void lode__tower_apply(const lode_model_core *model, lode_side side, lode_graph 
     *outputs = (lode_tower_outputs){0};
     tower->type->apply(tower->state, graph, params, inputs, outputs);
     if (model->options.scorer == LODE_SCORER_COSINE && !inputs->raw_only) {
-        outputs->vector = lode__normalize(graph, outputs->vector);
+        if (outputs->interests != NULL) {
+            outputs->interests = lode__normalize(graph, outputs->interests);
+        } else {
+            outputs->vector = lode__normalize(graph, outputs->vector);
+        }
     }
 }
 
@@ -122,6 +126,20 @@ lode_click_wants lode__model_click_wants(const lode_model_core *model) {
     const lode_tower *user = &model->user;
     return user->type->click_wants != NULL ? user->type->click_wants(user->state)
                                            : (lode_click_wants){0};
+}
+
+lode_tensor *lode__tower_query(const lode_model_core *model, lode_graph *graph,
+                               const lode_tower_outputs *outputs, lode_tensor *items,
+                               lode_ids *targets) {
+    const lode_tower *user = &model->user;
+    if (user->type->interests == NULL) return outputs->vector;
+    const lode_interests *interests = user->type->interests(user->config);
+    const lode_readout spec = {.hard = interests->attention == 0, .power = interests->power};
+    lode_tensor *query =
+        lode__readout(graph, outputs->interests, outputs->interest_lists, items, targets, &spec);
+    // a mean of unit vectors is shorter than they
+    const bool mixed = !spec.hard && model->options.scorer == LODE_SCORER_COSINE;
+    return mixed ? lode__normalize(graph, query) : query;
 }
 
 lode_tensor *lode__tower_states(const lode_model_core *model, lode_graph *graph,

@@ -39,6 +39,11 @@ void lode__tower_apply(const lode_model_core *model, lode_side side, lode_graph 
                        lode_tower_outputs *outputs);
 /// What the user tower wants to know of clicks; all zeros for nothing.
 lode_click_wants lode__model_click_wants(const lode_model_core *model);
+/// What training compares with items in place of a user [users, d]: its vector, or of a tower with several the label-aware
+/// attention for the user's target. @param items  vectors of items; `targets` [users] are rows of them
+lode_tensor *lode__tower_query(const lode_model_core *model, lode_graph *graph,
+                               const lode_tower_outputs *outputs, lode_tensor *items,
+                               lode_ids *targets);
 /// The positions of a user tower as the scorer wants its vector.
 lode_tensor *lode__tower_states(const lode_model_core *model, lode_graph *graph,
                                 const lode_tower_outputs *outputs);

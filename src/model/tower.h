@@ -39,6 +39,10 @@ typedef struct lode_tower_outputs {
     lode_tensor *vector;     ///< [rows, d]
     lode_tensor *raw_fields; ///< [rows, sum of field dims]: f_i, before the tower (SYSTEMS.md 1.2)
     lode_tensor *positions;  ///< [positions, d], in the order of the history
+    /// [interests, d] of towers of several vectors a user, packed in `interest_lists` (rows: users; no list is empty).
+    /// They have no `vector`: what training uses in its place is lode__tower_query.
+    lode_tensor *interests;
+    lode_lists *interest_lists;
 } lode_tower_outputs;
 
 /// What an objective may ask of a tower, and data.examples: all_positions of the user tower.
@@ -48,8 +52,18 @@ enum lode_need {
     LODE_NEED_POSITIONS = 4,
     /// Positions, in order of time, each a function of the clicks up to it alone and of the dimension of `vector`,
     /// which is the newest of them: what stands behind a position may be what it is to predict.
-    LODE_NEED_STATES = 8
+    LODE_NEED_STATES = 8,
+    LODE_NEED_INTERESTS = 64 ///< several vectors a user; VECTOR beside it is a query of scenes alone
 };
+
+#define LODE_INTERESTS 32 ///< most of a user
+
+/// Of a tower with several vectors a user. score(user, item) is the largest over them.
+typedef struct lode_interests {
+    int64_t count; ///< K, 1 .. LODE_INTERESTS
+    int attention; ///< 0 hard, 1 soft: how training takes one vector of them (op readout)
+    double power;  ///< of soft
+} lode_interests;
 
 /// What a tower may know when it declares: the fields of its side and the shape of histories.
 typedef struct lode_tower_setting {
@@ -89,6 +103,7 @@ typedef struct lode_tower_type {
     const lode_click_fields *(*click_fields)(const void *state);
     /// User towers, after declare; NULL = nothing.
     lode_click_wants (*click_wants)(const void *state);
+    const lode_interests *(*interests)(const void *config); ///< of towers that give them; else NULL
 } lode_tower_type;
 
 /// A tower with its configuration and parameter numbers.
@@ -99,6 +114,7 @@ typedef struct lode_tower {
     unsigned gives;   ///< enum lode_need, as configured
     size_t width;     ///< d of `vector`
     size_t raw_width; ///< columns of `raw_fields`, where the tower gives them
+    size_t interests; ///< most vectors a user: 1 unless the tower gives interests
 } lode_tower;
 
 /// The registry, ended by NULL.

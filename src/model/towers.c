@@ -5,14 +5,16 @@
 extern const lode_tower_type lode__tower_ican, lode__tower_youtubednn, lode__tower_dssm,
     lode__tower_sasrec, lode__tower_fm_user, lode__tower_deepfm_user, lode__tower_autoint_user,
     lode__tower_mlp, lode__tower_id, lode__tower_fm_item, lode__tower_deepfm_item,
-    lode__tower_autoint_item, lode__tower_wha, lode__tower_projected;
+    lode__tower_autoint_item, lode__tower_wha, lode__tower_projected, lode__tower_mind;
 
-const lode_tower_type *const lode__towers[] = {
-    &lode__tower_ican,         &lode__tower_youtubednn,  &lode__tower_dssm,
-    &lode__tower_sasrec,       &lode__tower_fm_user,     &lode__tower_deepfm_user,
-    &lode__tower_autoint_user, &lode__tower_mlp,         &lode__tower_id,
-    &lode__tower_fm_item,      &lode__tower_deepfm_item, &lode__tower_autoint_item,
-    &lode__tower_wha,          &lode__tower_projected,   NULL};
+const lode_tower_type *const lode__towers[] = {&lode__tower_ican,         &lode__tower_youtubednn,
+                                               &lode__tower_dssm,         &lode__tower_sasrec,
+                                               &lode__tower_fm_user,      &lode__tower_deepfm_user,
+                                               &lode__tower_autoint_user, &lode__tower_mlp,
+                                               &lode__tower_id,           &lode__tower_fm_item,
+                                               &lode__tower_deepfm_item,  &lode__tower_autoint_item,
+                                               &lode__tower_wha,          &lode__tower_projected,
+                                               &lode__tower_mind,         NULL};
 
 const lode_tower_type *lode__tower_find(const char *name, lode_side side) {
     for (size_t i = 0; lode__towers[i] != NULL; i++) {
@@ -59,6 +61,8 @@ lode_status lode__tower_read(lode_tower *tower, const lode_node *part, lode_side
     LODE_TRY(lode__config_read(arena, part, path, tower->type->keys, skip, tower->config, error));
     tower->gives = tower->type->gives;
     if (tower->type->lacks != NULL) tower->gives &= ~tower->type->lacks(tower->config);
+    tower->interests =
+        tower->type->interests != NULL ? (size_t)tower->type->interests(tower->config)->count : 1;
     return LODE_OK;
 }
 

@@ -20,8 +20,9 @@ const lode_key lode__encode_keys[] = {
     {.name = "users",
      .type = LODE_KEY_TEXT,
      .offset = offsetof(lode_encode_options, users),
-     .help =
-         "Where the user vectors go: every user of the data set, after all of the user's clicks."},
+     .help = "Where the user vectors go: every user of the data set, after all of the user's "
+             "clicks; of "
+             "towers of several interests [users, interests, dim]."},
     {.name = "data",
      .type = LODE_KEY_TEXT,
      .offset = offsetof(lode_encode_options, data),
@@ -70,7 +71,7 @@ static lode_status add_users(const lode_model *model, lode_npy_writer *writer,
     const size_t users = lode_model_user_count(model);
     lode_session *session = NULL;
     lode_query *queries = lode__alloc(BATCH, sizeof *queries);
-    float *vectors = lode__alloc(BATCH, model->dim * sizeof *vectors);
+    float *vectors = lode__alloc(BATCH, model->interests * model->dim * sizeof *vectors);
     lode_status status = queries == NULL || vectors == NULL
                              ? lode__fail_memory(error)
                              : lode_session_new(&session, model, BATCH, 1, error);
@@ -96,7 +97,8 @@ static lode_status add_users(const lode_model *model, lode_npy_writer *writer,
 static lode_status write_users(const lode_model *model, const char *path, const lode_hooks *hooks,
                                lode_error *error) {
     lode_npy_writer writer;
-    LODE_TRY(lode__npy_begin(&writer, path, lode_model_user_count(model), model->dim, error));
+    LODE_TRY(lode__npy_begin_parts(&writer, path, lode_model_user_count(model), model->interests,
+                                   model->dim, error));
     const lode_status status = add_users(model, &writer, hooks, error);
     if (status != LODE_OK) {
         lode__npy_abort(&writer);
@@ -126,6 +128,8 @@ static lode_status make_report(const lode_model *model, const lode_encode_option
                                char **report, lode_error *error) {
     if (report == NULL) return LODE_OK;
     json_t *json = json_pack("{s:I}", "dim", (json_int_t)model->dim);
+    if (model->interests > 1)
+        (void)json_object_set_new(json, "interests", json_integer((json_int_t)model->interests));
     if (options->items != NULL) {
         (void)json_object_set_new(json, "items",
                                   json_integer((json_int_t)lode_model_item_count(model)));

@@ -89,7 +89,8 @@ static lode_status encode_queries(const lode_model *model, size_t count, float *
             const size_t user = (size_t)((double)(first + i) * (double)users / (double)count);
             queries[i] = (lode_query){.user = lode_model_user(model, user)};
         }
-        status = lode_session_encode(session, queries, batch, vectors + first * model->dim, error);
+        status = lode_session_encode(session, queries, batch,
+                                     vectors + first * model->interests * model->dim, error);
     }
     lode_session_free(&session);
     return status;
@@ -143,7 +144,7 @@ static lode_status choose_and_write(const lode_model *model, const char *run,
     const size_t count = LODE_MIN((size_t)options->queries, users);
     if (count == 0)
         return lode__fail(error, LODE_E_INPUT, "the data set has no users to measure with");
-    float *queries = lode__arena_alloc(arena, count, model->dim * sizeof *queries);
+    float *queries = lode__arena_alloc(arena, count, model->interests * model->dim * sizeof *queries);
     if (queries == NULL) return lode__fail_memory(error);
     LODE_TRY(encode_queries(model, count, queries, error));
     lode_choice choice = {.vectors = model->items,
@@ -151,6 +152,7 @@ static lode_status choose_and_write(const lode_model *model, const char *run,
                           .dim = model->dim,
                           .queries = queries,
                           .query_count = count,
+                          .interests = model->interests,
                           .k = LODE_MIN((size_t)options->k, lode_model_item_count(model)),
                           .recall = options->recall,
                           .quick = options->quick,

@@ -20,6 +20,7 @@ static lode_status open_data(lode_model *model, const char *data, const lode_hoo
 static lode_status encode_all(lode_model *model, lode_error *error) {
     const lode_model_core *core = model->bundle->model;
     model->dim = core->item.width;
+    model->interests = core->user.interests;
     model->items = lode__huge_alloc(core->vocabulary->items, model->dim * sizeof *model->items);
     if (model->items == NULL) return lode__fail_memory(error);
     lode_pool *pool = NULL;
@@ -71,6 +72,10 @@ void lode_model_free(lode_model **model) {
 
 size_t lode_model_dim(const lode_model *model) {
     return model->dim;
+}
+
+size_t lode_model_interests(const lode_model *model) {
+    return model->interests;
 }
 
 size_t lode_model_item_count(const lode_model *model) {
@@ -129,7 +134,7 @@ lode_status lode_session_new(lode_session **out, const lode_model *model, size_t
     session->model = model;
     session->batch = batch;
     session->k = k;
-    session->vectors = lode__alloc(batch * model->dim, sizeof *session->vectors);
+    session->vectors = lode__alloc(batch * model->interests * model->dim, sizeof *session->vectors);
     session->scores = lode__alloc(batch * k, sizeof *session->scores);
     session->ids = lode__alloc(batch * k, sizeof *session->ids);
     session->starts = lode__alloc(batch + 1, sizeof *session->starts);
@@ -143,7 +148,11 @@ lode_status lode_session_new(lode_session **out, const lode_model *model, size_t
         status = lode__encoder_new(&session->encoder, core, core->params, batch, NULL, error);
     }
     if (status == LODE_OK) {
-        status = lode__searcher_new(&session->searcher, model->index, batch, k, NULL, error);
+        status = lode__searcher_new(&session->searcher, model->index,
+                                    LODE_MAX(batch, model->interests), k, NULL, error);
+    }
+    if (status == LODE_OK) {
+        status = lode__searcher_reserve(session->searcher, model->interests, error);
     }
     if (status != LODE_OK) {
         lode_session_free(&session);
@@ -321,8 +330,9 @@ lode_status lode_session_recommend(lode_session *session, const lode_query *quer
     LODE_TRY(lode_session_encode(session, queries, count, session->vectors, error));
     for (size_t i = 0; i < count; i++)
         LODE_TRY(exclude(session, &queries[i], i, error));
-    const lode_excluded excluded = {session->starts, session->excluded};
+    const lode_excluded excluded = {.starts = session->starts, .ids = session->excluded};
     lode__searcher_search(session->searcher, &(lode_search){.queries = session->vectors,
+                                                            .interests = session->model->interests,
                                                             .count = count,
                                                             .k = k,
                                                             .excluded = &excluded,

@@ -15,8 +15,8 @@ struct lode_model {
     lode_split *split;     ///< its clicks; NULL without data
     lode_binding *binding; ///< NULL without data
     float *items;          ///< [items, dim]
-    size_t dim;
-    lode_index *index; ///< a scan of the items, which is exact, or the bundle's own
+    size_t dim, interests; ///< vectors a user
+    lode_index *index;     ///< a scan of the items, which is exact, or the bundle's own
 };
 
 struct lode_session {
@@ -24,7 +24,7 @@ struct lode_session {
     lode_encoder *encoder;
     lode_searcher *searcher;
     size_t batch, k;
-    float *vectors;     ///< [batch, dim]
+    float *vectors;     ///< [batch, interests, dim]
     float *scores;      ///< [batch, k]
     uint32_t *ids;      ///< [batch, k]
     uint64_t *starts;   ///< [batch + 1] of excluded

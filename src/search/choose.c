@@ -36,10 +36,15 @@ double lode__recall(const uint32_t *wanted, const uint32_t *found, size_t count,
     return there > 0 ? (double)hits / (double)there : 1;
 }
 
+static size_t vectors_of(const lode_choice *choice) {
+    return LODE_MAX(choice->interests, (size_t)1);
+}
+
 static lode_search search_of(const choosing *c, size_t query, size_t count, size_t effort,
                              uint32_t *ids) {
     const lode_choice *choice = c->choice;
-    return (lode_search){.queries = choice->queries + query * choice->dim,
+    return (lode_search){.queries = choice->queries + query * vectors_of(choice) * choice->dim,
+                         .interests = choice->interests,
                          .count = count,
                          .k = choice->k,
                          .effort = effort,
@@ -51,13 +56,14 @@ static lode_status find_truth(choosing *c, const lode_index *scan, lode_error *e
     const lode_choice *choice = c->choice;
     lode_searcher *searcher;
     LODE_TRY(lode__searcher_new(&searcher, scan, TRUTH_BATCH, choice->k, choice->pool, error));
-    for (size_t query = 0; query < choice->query_count; query += TRUTH_BATCH) {
+    const lode_status status = lode__searcher_reserve(searcher, vectors_of(choice), error);
+    for (size_t query = 0; query < choice->query_count && status == LODE_OK; query += TRUTH_BATCH) {
         const size_t count = LODE_MIN(choice->query_count - query, (size_t)TRUTH_BATCH);
         const lode_search search = search_of(c, query, count, 0, c->wanted);
         lode__searcher_search(searcher, &search);
     }
     lode__searcher_free(&searcher);
-    return LODE_OK;
+    return status;
 }
 
 /// Recall and median time of one effort, query by query on this thread.
@@ -100,7 +106,13 @@ static lode_status try_index(choosing *c, const lode_index *index, lode_trial *t
                              lode_error *error) {
     const size_t items = c->choice->items;
     lode_searcher *searcher;
-    LODE_TRY(lode__searcher_new(&searcher, index, 1, c->choice->k, NULL, error));
+    const size_t vectors = vectors_of(c->choice);
+    LODE_TRY(lode__searcher_new(&searcher, index, vectors, c->choice->k, NULL, error));
+    const lode_status status = lode__searcher_reserve(searcher, vectors, error);
+    if (status != LODE_OK) {
+        lode__searcher_free(&searcher);
+        return status;
+    }
     if (trial->kind == LODE_INDEX_IVF) {
         look_for_effort(c, searcher, 1, items, trial); // more lists than there are: all of them
     } else if (trial->kind == LODE_INDEX_GRAPH) {

@@ -11,7 +11,8 @@
 typedef struct lode_choice {
     const float *vectors; ///< [items, dim]
     size_t items, dim;
-    const float *queries; ///< [query_count, dim]
+    const float *queries; ///< [query_count, interests, dim]
+    size_t interests;     ///< vectors a query, 0 = 1
     size_t query_count, k;
     double recall;                ///< wanted, of the k best, on average over the queries
     double quick;                 ///< milliseconds: a scan that is as fast needs no rival

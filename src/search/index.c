@@ -262,18 +262,24 @@ void lode__searcher_free(lode_searcher **out) {
 }
 
 void lode__searcher_search(lode_searcher *searcher, const lode_search *search) {
-    assert(search->count <= searcher->batch && search->k <= searcher->k_limit);
+    const bool several = search->interests > 1;
+    assert((several || search->count <= searcher->batch) && search->k <= searcher->k_limit);
     if (search->count == 0 || search->k == 0) return;
     searcher->search = search;
     for (size_t thread = 0; thread < searcher->threads; thread++)
         searcher->scanners[thread].allowed = search->allowed;
-    searcher->index->class->search(searcher);
+    if (several) {
+        lode__search_interests(searcher, search);
+    } else {
+        searcher->index->class->search(searcher);
+    }
 }
 
 const uint32_t *lode__search_out(const lode_search *search, size_t query, size_t *count) {
     const lode_excluded *excluded = search->excluded;
     *count = 0;
     if (!excluded || !excluded->starts) return NULL;
+    query /= LODE_MAX(search->interests, (size_t)1);
     *count = (size_t)(excluded->starts[query + 1] - excluded->starts[query]);
     return excluded->ids + excluded->starts[query];
 }
@@ -289,7 +295,9 @@ void lode__searcher_begin(lode_searcher *searcher, size_t thread, size_t number,
     const uint32_t *out = lode__search_out(search, query, &count);
     lode__quest_begin(&searcher->scanners[thread], number,
                       search->queries + query * searcher->index->dim, lode__searcher_k(searcher),
-                      search->floors ? search->floors[query] : -INFINITY, out, count);
+                      search->floors ? search->floors[query / LODE_MAX(search->interests, (size_t)1)]
+                                     : -INFINITY,
+                      out, count);
 }
 
 void lode__searcher_end(lode_searcher *searcher, size_t thread, size_t number, size_t query) {

@@ -51,7 +51,15 @@ struct lode_searcher {
     lode_scanner *scanners;    ///< [threads]
     void *state;               ///< of the kind
     const lode_search *search; ///< in progress
+    // for queries of several vectors (search_interests.c)
+    size_t interests;  ///< most vectors a query
+    uint32_t *own_ids; ///< [batch, k_limit]
+    float *own_scores;
+    lode_entry *entries; ///< [threads, interests * k_limit]
 };
+
+/// A search of queries of several vectors.
+void lode__search_interests(lode_searcher *searcher, const lode_search *search);
 
 /// The left-out list of a query.
 const uint32_t *lode__search_out(const lode_search *search, size_t query, size_t *count);

@@ -47,6 +47,7 @@ static void exact_search(lode_searcher *searcher) {
     for (size_t id = 0; id < index->items; id++)
         own->allowed[id] =
             !lode__bit(index->deleted, id) && (!search->allowed || lode__bit(search->allowed, id));
+    lode__topk_share(own->topk, LODE_MAX(search->interests, (size_t)1));
     lode__topk_search(own->topk, search->queries, search->count, search->k, search->excluded,
                       search->ids, search->scores);
     for (size_t query = 0; index->tail_count > 0 && query < search->count; query++)

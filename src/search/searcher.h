@@ -74,6 +74,10 @@ void lode__index_set_effort(lode_index *index, size_t effort);
 LODE_CHECK lode_status lode__searcher_new(lode_searcher **out, const lode_index *index, size_t batch,
                                           size_t k, lode_pool *pool, lode_error *error);
 void lode__searcher_free(lode_searcher **searcher);
+/// Room for searches with up to so many vectors a query, which must not be more than the searcher's batch; such a
+/// search may have any number of queries.
+LODE_CHECK lode_status lode__searcher_reserve(lode_searcher *searcher, size_t interests,
+                                              lode_error *error);
 
 typedef struct lode_search {
     const float *queries; ///< [count, dim]
@@ -85,6 +89,9 @@ typedef struct lode_search {
     size_t effort; ///< 0 = the index's own
     uint32_t *ids; ///< [count, k] best first, ties by lower id; padded with LODE_NO_ITEM
     float *scores; ///< [count, k] padded with -INFINITY
+    /// Vectors a query, 0 = 1: queries [count, interests, dim], an item's score is the largest over them. Lists are those
+    /// of the maximum, exactly, where the index is exact. After lode__searcher_reserve.
+    size_t interests;
 } lode_search;
 
 /// The same results at any thread count and whatever queries are beside one. NaN scores are never returned.

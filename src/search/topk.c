@@ -64,6 +64,7 @@ struct lode_topk {
     const float *queries;
     size_t count, k, k_out, block;
     const lode_excluded *excluded;
+    size_t each; ///< queries of one left-out list
     uint32_t *ids;
     float *scores;
 };
@@ -132,6 +133,7 @@ static void scores_mask(const lode_topk *topk, size_t query, size_t first, size_
     if (!excluded || !excluded->starts) {
         return;
     }
+    query /= topk->each;
     for (uint64_t at = excluded->starts[query]; at < excluded->starts[query + 1]; at++) {
         const size_t place = (size_t)excluded->ids[at] - first; // wraps around below the block
         if (place < n) {
@@ -330,6 +332,7 @@ lode_status lode__topk_new(lode_topk **out, const float *vectors, size_t items, 
     topk->kernels = lode__kernels_f32();
     topk->pool = pool;
     topk->vectors = vectors;
+    topk->each = 1;
     topk->allowed = allowed;
     topk->items = items;
     topk->dim = dim;
@@ -351,6 +354,10 @@ void lode__topk_free(lode_topk **topk) {
         lode__free(*topk);
         *topk = NULL;
     }
+}
+
+void lode__topk_share(lode_topk *topk, size_t queries) {
+    topk->each = queries;
 }
 
 void lode__topk_search(lode_topk *topk, const float *queries, size_t count, size_t k,

@@ -27,6 +27,9 @@ typedef struct lode_excluded {
     const uint32_t *ids;
 } lode_excluded;
 
+/// From now on so many consecutive queries share a left-out list; 1 at first.
+void lode__topk_share(lode_topk *topk, size_t queries);
+
 /// The k best items of each query by inner product, best first, ties by lower index; the same at any
 /// thread count. Lists are padded with LODE_NO_ITEM / -INFINITY. NaN scores are never returned. No allocation.
 /// @param queries  [count, dim], count <= batch

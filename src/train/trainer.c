@@ -139,11 +139,14 @@ static lode_status prepare_scene(lode_trainer *trainer, size_t number, size_t it
     scene->items = lode__item_view_new(graph, trainer->model, scene->params, items);
     if (scene->users != NULL && scene->items != NULL) {
         const lode_tower_outputs *outputs = &scene->users->outputs;
-        scene->query = trainer->batcher.positions
-                           ? lode__tower_states(trainer->model, graph, outputs)
-                           : outputs->vector;
-        if (scene->query != NULL) scene->targets = lode__graph_ids(graph, scene->query->rows, 1);
-        for (size_t i = 0; i < trainer->objective_count && scene->targets != NULL; i++) {
+        const bool positions = trainer->batcher.positions;
+        scene->targets = lode__graph_ids(
+            graph, positions ? outputs->positions->rows : scene->users->inputs.rows, 1);
+        scene->query = positions ? lode__tower_states(trainer->model, graph, outputs)
+                                 : lode__tower_query(trainer->model, graph, outputs,
+                                                     scene->items->outputs.vector, scene->targets);
+        for (size_t i = 0;
+             i < trainer->objective_count && scene->targets != NULL && scene->query != NULL; i++) {
             const lode_objective *objective = &trainer->objectives[i];
             const lode_stage *stage = stage_in(trainer, objective, number);
             if (stage == NULL) continue;
