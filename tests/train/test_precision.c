@@ -126,7 +126,7 @@ static void test_matrix(void **state) {
             for (size_t i = 0; lode__towers[i] != NULL; i++) {
                 const lode_tower_type *item = lode__towers[i];
                 if (item->side != LODE_SIDE_ITEM) continue;
-                if (LOOKING_FOR_RACES && (3 * o + u + 2 * i) % 11 != 0) continue;
+                if (LOOKING_FOR_RACES && (3 * o + u + 2 * i) % 23 != 0) continue;
                 const bool plain = strcmp(item->name, "mlp") == 0 || strcmp(item->name, "id") == 0;
                 if (users[u].keys[0] != 0 && !plain) continue;
                 const bool fits = run_cell(self, lode__objectives[o], "", &users[u], item);
@@ -156,7 +156,7 @@ static void test_forms(void **state) {
     size_t legal = 0;
     for (size_t form = 0; form < sizeof forms / sizeof *forms; form++) {
         for (size_t u = 0; u < user_count; u++) {
-            if (LOOKING_FOR_RACES && (form + u) % 7 != 0) continue;
+            if (LOOKING_FOR_RACES && (form + 3 * u) % 19 != 0) continue;
             for (size_t i = 0; lode__towers[i] != NULL; i++) {
                 const lode_tower_type *item = lode__towers[i];
                 if (item->side != LODE_SIDE_ITEM || users[u].keys[0] != 0) continue;
