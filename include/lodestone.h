@@ -202,7 +202,9 @@ typedef struct lode_query {
     const char *const *exclude; ///< [exclude_count] items that must not be recommended
     size_t exclude_count;
     bool exclude_seen; ///< also leave out what is in the history
-    int64_t now; ///< ms since 1970, the moment that ages of clicks count from; 0 = that of the newest click
+    /// ms since 1970, the moment that ages of clicks count from; 0 = that of the newest click. Clicks after it count as
+    /// clicks of that moment, and a history without `times` has no ages. LODE_E_USAGE when negative.
+    int64_t now;
 } lode_query;
 
 /// One recommended item; `item` belongs to the model and lives as long as it does.

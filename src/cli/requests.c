@@ -129,8 +129,8 @@ static const char *read_members(cli_request *request, json_t *root) {
         return "neither \"user\" nor \"history\" (both hold texts)";
     const char *problem = read_times(request, json_object_get(root, "times"));
     const json_t *now = json_object_get(root, "now");
-    if (now != NULL && !json_is_integer(now))
-        return "\"now\" must be a whole number (milliseconds since 1970)";
+    if (now != NULL && (!json_is_integer(now) || json_integer_value(now) <= 0))
+        return "\"now\" must be a whole number above 0 (milliseconds since 1970)";
     query->now = json_integer_value(now);
     return problem != NULL ? problem : read_fields(request, fields, request->texts + count);
 }

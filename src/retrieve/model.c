@@ -256,6 +256,13 @@ static lode_status find_users(lode_session *session, const lode_query *queries, 
     const lode_model *model = session->model;
     for (size_t i = 0; i < count; i++) {
         session->states[i] = (lode_state){LODE_CODE_NONE, 0};
+        if (queries[i].now < 0) {
+            return lode__fail(
+                error, LODE_E_USAGE,
+                "a query's now is %lld: expected milliseconds since 1970, or 0 for the "
+                "moment of the newest click",
+                (long long)queries[i].now);
+        }
         if (queries[i].user == NULL) continue;
         if (model->data == NULL) {
             return lode__fail(

@@ -49,10 +49,15 @@ def make_shop():
     return clicks, category, tags, gender
 
 
+def moment(user, click):
+    """Seconds since 1970 of a click."""
+    return 1700000000 + 1000 * click + user
+
+
 def write_shop(shop):
     clicks, category, tags, gender = shop
     os.makedirs(f'{HERE}/shop', exist_ok=True)
-    rows = [(1700000000 + 1000 * k + u, u, i, d) for u, own in enumerate(clicks) for k, (i, d) in enumerate(own)]
+    rows = [(moment(u, k), u, i, d) for u, own in enumerate(clicks) for k, (i, d) in enumerate(own)]
     with open(f'{HERE}/shop/shop.inter', 'w') as f:
         f.write('user_id:token\titem_id:token\ttimestamp:float\tdevice:token\n')
         for time, user, item, device in sorted(rows):
@@ -126,12 +131,27 @@ class Model:
                 self.add('user.history.fields.weight', inputs, DIM, scale=inputs ** -0.5)
             self.block('user.block0', case['feed_forward'])
             width += (3 if by_field else HISTORY) * DIM
+        elif case['user'] == 'wha':
+            self.wha()
+            width += DIM * (case['heads'] if case.get('merge') == 'concat' else 1)
+            if width == DIM:
+                return  # merged heads are the user
         elif case.get('history', True):
             width += DIM
         self.mlp('user.mlp', width, [12, DIM])
         if case['user'] == 'ican':
             self.layer = nn.TransformerEncoderLayer(DIM, case['heads'], case['feed_forward'], dropout=0.0,
                                                     batch_first=True)
+
+    def wha(self):
+        case = self.case
+        if case['item'] == 'projected':
+            self.add('item.fields.weight', 2 * DIM, DIM, scale=(2 * DIM) ** -0.5)
+        self.table('user.history.position', HISTORY, 0.3)
+        self.table('user.history.time', len(case['time_buckets']) + 1, 0.3)
+        self.add('user.attention.0.weight', DIM, case['feed_forward'], scale=DIM ** -0.5)
+        self.add('user.attention.0.bias', 1, case['feed_forward'], scale=0.1)
+        self.add('user.attention.1.weight', case['feed_forward'], case['heads'], scale=1.0)
 
     def history_fields(self):
         fields = self.case['history_fields']
@@ -241,6 +261,33 @@ class Model:
             x = x + others @ self.params['user.history.fields.weight']
         return torch.cat([x, torch.zeros(HISTORY - len(items), DIM)])
 
+    def heads_of_clicks(self, user, k):
+        """wha's heads [heads, DIM] of the clicks before the user's click k, whose time is the moment ages count from."""
+        shop, case, p = self.shop, self.case, self.params
+        numbers = list(range(max(0, k - HISTORY), k))
+        if not numbers:
+            return torch.zeros(case['heads'], DIM)
+        items = [shop.train[user][n][0] for n in numbers]
+        base = self.embed('item.id', [shop.row[i] for i in items])
+        if case.get('history_fields'):
+            others = torch.cat([self.field_of_clicks(f, items) for f in self.history_fields()], 1)
+            base = base + others @ p['item.fields.weight']
+        forward = case.get('position') == 'forward'
+        places = [n - numbers[0] if forward else k - 1 - n for n in numbers]
+        minutes = [(moment(user, k) - moment(user, n)) / 60 for n in numbers]
+        buckets = np.searchsorted(case['time_buckets'], minutes, side='right')
+        x = base + self.embed('user.history.position', places) + self.embed('user.history.time', buckets)
+        hidden = torch.tanh(x @ p['user.attention.0.weight'] + p['user.attention.0.bias'])
+        weights = torch.softmax(hidden @ p['user.attention.1.weight'], 0)
+        return weights.T @ (base if case.get('values') == 'plain' else x)
+
+    def merge_heads(self, heads):
+        """[m, heads, DIM] to [m, DIM] or, concatenated, [m, heads DIM]."""
+        if self.case.get('merge') == 'concat':
+            return heads.flatten(1)
+        weights = torch.softmax((heads * heads.mean(1, keepdim=True)).sum(2), 1)
+        return (weights[:, :, None] * heads).sum(1)
+
     def fields_of_history(self, histories):
         """rows: fields: means over the history of id, category, tags [len(histories), 3, DIM]; tags over all values."""
         shop, out = self.shop, []
@@ -263,6 +310,8 @@ class Model:
             x = torch.stack([self.rows_of_clicks(own) for own in histories])
             x = self.transformer(x, padding).masked_fill(padding.unsqueeze(-1), 0.0)
             parts.append(x.flatten(1))
+        elif self.case['user'] == 'wha':
+            parts.append(self.merge_heads(torch.stack([self.heads_of_clicks(u, k) for u, k in examples])))
         elif self.case.get('history', True):
             parts.append(self.mean('item.id', lists))
         for name in self.case['user_fields']:
@@ -277,7 +326,8 @@ class Model:
     def users(self, examples):
         if self.pooled:
             return self.score_ready(self.run_rival('user', self.case['user'], self.user_parts(examples), []))
-        return self.score_ready(self.run_mlp('user.mlp', torch.cat(self.user_parts(examples), 1)))
+        x = torch.cat(self.user_parts(examples), 1)
+        return self.score_ready(self.run_mlp('user.mlp', x) if 'user.mlp.0.weight' in self.params else x)
 
     def item_parts(self, prefix, items):
         shop = self.shop
@@ -295,6 +345,9 @@ class Model:
             parts.append(self.embed('item.category', [shop.rows['item.category'].get(shop.category[i], 0) for i in items]))
             parts.append(self.mean('item.tags', [[shop.rows['item.tags'][t] for t in shop.tags[i]] for i in items]))
             return self.score_ready(self.run_mlp('item.mlp', torch.cat(parts, 1)))
+        if self.case['item'] == 'projected':
+            own, category, tags = self.item_parts('item', items)
+            return self.score_ready(own + torch.cat([category, tags], 1) @ self.params['item.fields.weight'])
         return self.score_ready(parts[0])
 
 
@@ -421,6 +474,12 @@ CASES = {
                               objectives=[objective('sampled_softmax')]),
     'ican_rows_fields': dict(user='ican', item='mlp', rows='fields', heads=8, feed_forward=12, least=0,
                              user_fields=['user.gender', 'context.device'], objectives=[objective('in_batch', temperature=0.8)]),
+    'wha_merged': dict(user='wha', item='projected', heads=3, feed_forward=10, user_fields=[], least=0,
+                       history_fields='auto', time_buckets=[17, 50, 70], scorer='cosine',
+                       objectives=[objective('in_batch', temperature=0.2, log_q=False)]),
+    'wha_concat': dict(user='wha', item='mlp', heads=2, feed_forward=6, user_fields=['user.gender'], merge='concat',
+                       values='plain', position='forward', activation='tanh', time_buckets=[20, 60],
+                       objectives=[objective('sampled_softmax')]),
 }
 
 
@@ -436,6 +495,11 @@ def config_text(case):
             del user['heads']  # 8 is the default
     if case['user'] == 'dssm':
         user['history'] = case.get('history', True)
+    if case['user'] == 'wha':
+        own = ('heads', 'feed_forward', 'time_buckets', 'merge', 'values', 'position', 'history_fields')
+        user.update({k: case[k] for k in own if k in case}, activation='tanh')
+        if case.get('merge') != 'concat':
+            del user['layers']
     item = dict(tower=case['item'])
     if case['user'] == 'fm':
         user = dict(tower='fm')

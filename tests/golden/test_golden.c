@@ -384,10 +384,10 @@ static void run_case(const char *name, lode_precision precision, const char *dat
 
 static void test_case(void **state) {
     static const char *const names[] = {
-        "ican_sampled",      "ican_in_batch",   "youtubednn_in_batch", "dssm_sampled_each",
-        "youtubednn_bce",    "dssm_bpr",        "youtubednn_bpr",      "ican_two_dense",
-        "fm_in_batch",       "deepfm_sampled",  "autoint_in_batch",    "ican_history_fields",
-        "ican_history_tags", "ican_rows_fields"};
+        "ican_sampled",      "ican_in_batch",    "youtubednn_in_batch", "dssm_sampled_each",
+        "youtubednn_bce",    "dssm_bpr",         "youtubednn_bpr",      "ican_two_dense",
+        "fm_in_batch",       "deepfm_sampled",   "autoint_in_batch",    "ican_history_fields",
+        "ican_history_tags", "ican_rows_fields", "wha_merged",          "wha_concat"};
     (void)state;
     char source[2 * PATH_ROOM], data[] = "/tmp/lodestone-golden-XXXXXX";
     lode_error error = {0};

@@ -2,15 +2,13 @@
 #include "fixture.h"
 #include "train/trainer.h"
 
-static lode_trainer *open_trainer(const fixture *self, lode_config *config, const char *examples) {
-    char set[PATH_ROOM];
+static lode_trainer *open_trainer(const fixture *self, lode_config *config, const char *examples,
+                                  const char *tower) {
+    char set[PATH_ROOM], user[PATH_ROOM];
+    (void)snprintf(user, sizeof user, "model.user={tower: %s}", tower);
     (void)snprintf(set, sizeof set, "data.examples=%s", examples);
-    const char *const sets[] = {set,
-                                "fields.user=[id, gender, age]",
-                                "train.batch=100",
-                                "model.user={tower: sasrec}",
-                                "model.item={tower: id}",
-                                "objectives=[{type: bce}]"};
+    const char *const sets[] = {set,  "fields.user=[id, gender, age]", "train.batch=100",
+                                user, "model.item={tower: id}",        "objectives=[{type: bce}]"};
     lode_error error = {0};
     lode_trainer *trainer = NULL;
     check(lode__config_load(config, small_config, "test", sets, sizeof sets / sizeof *sets, &error),
@@ -71,7 +69,7 @@ static void test_steps(void **state) {
     for (size_t i = 0; i < 6; i++) {
         lode_config config;
         lode_error error = {0};
-        lode_trainer *trainer = open_trainer(self, &config, kinds[i / 2]);
+        lode_trainer *trainer = open_trainer(self, &config, kinds[i / 2], "sasrec");
         const uint64_t steps = trainer->steps;
         lode_ahead *ahead = NULL;
         check(lode__ahead_new(&ahead, &trainer->batcher, 6, 1, steps, i % 2 == 0, &error), &error);
@@ -85,6 +83,42 @@ static void test_steps(void **state) {
         expect_step(trainer, &direct, ahead, 0, steps - 1);
         lode__ahead_free(&ahead);
         assert_null(ahead);
+        lode__trainer_free(&trainer);
+        lode__config_release(&config);
+    }
+}
+
+static size_t older_than(const lode_user_source *source, size_t count, int64_t age) {
+    size_t found = 0;
+    for (size_t user = 0; user < count; user++) {
+        int64_t ages[6];
+        const size_t length = source->ages(source->self, user, 6, ages);
+        for (size_t i = 0; i < length; i++)
+            found += ages[i] > age;
+    }
+    return found;
+}
+
+/// A tower that wants ages gets those of its own batch; one that does not has none gathered.
+static void test_ages(void **state) {
+    const fixture *self = *state;
+    static const char *const towers[] = {"wha, heads: 2", "wha, heads: 2, time_buckets: []"};
+    static const char *const kinds[] = {"every_click", "random_cut"};
+    for (size_t i = 0; i < 8; i++) {
+        lode_config config;
+        lode_error error = {0};
+        const bool aged = i / 4 == 0;
+        lode_trainer *trainer = open_trainer(self, &config, kinds[i / 2 % 2], towers[i / 4]);
+        lode_ahead *ahead = NULL;
+        check(lode__ahead_new(&ahead, &trainer->batcher, 6, 1, trainer->steps, i % 2 == 0, &error),
+              &error);
+        lode_batcher direct = trainer->batcher;
+        for (uint64_t step = 0; step < trainer->steps; step++)
+            expect_step(trainer, &direct, ahead, 0, step);
+        const lode_user_source source = lode__ahead_source(ahead);
+        assert_true((source.ages != NULL) == aged);
+        if (aged) assert_true(older_than(&source, direct.example_count, 3600000) > 0);
+        lode__ahead_free(&ahead);
         lode__trainer_free(&trainer);
         lode__config_release(&config);
     }
@@ -107,6 +141,7 @@ static void test_training(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps), cmocka_unit_test(test_training)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps), cmocka_unit_test(test_ages),
+                                       cmocka_unit_test(test_training)};
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
