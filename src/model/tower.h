@@ -39,6 +39,7 @@ typedef struct lode_tower_outputs {
     lode_tensor *vector;     ///< [rows, d]
     lode_tensor *raw_fields; ///< [rows, sum of field dims]: f_i, before the tower (SYSTEMS.md 1.2)
     lode_tensor *positions;  ///< [positions, d], in the order of the history
+    lode_tensor *scores;     ///< [positions, heads] of clicks, where the type has `heads`
 } lode_tower_outputs;
 
 /// What an objective may ask of a tower, and data.examples: all_positions of the user tower.
@@ -89,6 +90,11 @@ typedef struct lode_tower_type {
     const lode_click_fields *(*click_fields)(const void *state);
     /// User towers, after declare; NULL = nothing.
     lode_click_wants (*click_wants)(const void *state);
+    /// User towers, after declare: heads of attention whose `scores` and items alone make the vector; NULL or 0 = it has others.
+    size_t (*heads)(const void *state);
+    /// That vector [lists, d] (before model.scorer) from scores [positions, heads] of the item rows `clicks`.
+    lode_tensor *(*merge)(const void *state, lode_graph *graph, const lode_params *params,
+                          lode_tensor *scores, lode_ids *clicks, lode_lists *lists);
 } lode_tower_type;
 
 /// A tower with its configuration and parameter numbers.

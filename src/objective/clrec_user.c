@@ -9,6 +9,10 @@
 ///
 /// The moment of a key is its newest click: ages of clicks are counted from there. User fields are the user's own, context
 /// fields unknown, and nothing is dropped out.
+///
+/// With `store: attention` the queue holds, as in the paper, a key's items and the scores that the key encoder's heads gave
+/// them; vectors are made of them with today's item table, with gradient to it (head_store.h).
+#include "objective/head_store.h"
 #include "objective/key_encoder.h"
 #include "objective/queue.h"
 
@@ -16,6 +20,7 @@ enum { MASK_ENTRIES = 4 << 20, LEAST_MASKED = 256 }; ///< masked places of a ste
 enum { QUERIES, NEGATIVES, SUMS };
 enum {
     MASK_USER,
+    STORE_VECTORS = 0,
     AT_ONCE = 512
 }; ///< keys encoded in one pass: a view has room for whole histories
 
@@ -25,6 +30,7 @@ typedef struct lode_clrec_user_options {
     double momentum;
     double temperature;
     int mask;
+    int store;
 } lode_clrec_user_options;
 
 /// The clicks of keys as histories.
@@ -37,7 +43,8 @@ typedef struct lode_next_clicks {
 typedef struct lode_clrec_user {
     const lode_clrec_user_options *options;
     lode_training training;
-    lode_queue queue; ///< a row is a user's number + 1
+    lode_queue queue;      ///< a row is a user's number + 1
+    lode_head_store heads; ///< of store: attention
     lode_key_encoder encoder;
     lode_next_clicks clicks;
     lode_state *ends; ///< [queries] behind the last click of each key
@@ -53,6 +60,7 @@ typedef struct lode_clrec_user {
 } lode_clrec_user;
 
 static const char *const masks[] = {"user", "none", NULL};
+static const char *const stores[] = {"vectors", "attention", NULL};
 
 #define AT(member) .offset = offsetof(lode_clrec_user_options, member)
 static const lode_key keys[] = {
@@ -94,6 +102,16 @@ static const lode_key keys[] = {
      .choices = masks,
      .help = "user: keys of the query's own user, other than its positive, are no negatives; none: "
              "they are."},
+    {.name = "store",
+     .type = LODE_KEY_CHOICE,
+     AT(store),
+     .fallback = "vectors",
+     .choices = stores,
+     .help =
+         "What is queued. vectors: of keys, as they were; attention: their items and the scores of "
+         "the heads of wha, from which vectors are made anew with today's item table, with "
+         "gradient "
+         "to it (CLRec C.4)."},
     {0}};
 #undef AT
 
@@ -152,8 +170,11 @@ static lode_status prepare(void *state, const void *config, const lode_training 
     LODE_TRY(check_options(options, training, error));
     LODE_TRY(
         lode__queue_capacity("clrec.user", options->capacity, training->queries, &capacity, error));
-    LODE_TRY(lode__queue_new(&self->queue, capacity, log->users, training->model->user.width, arena,
-                             error));
+    const bool vectors = options->store == STORE_VECTORS;
+    const size_t width = vectors ? training->model->user.width : 0, next = (size_t)options->next;
+    LODE_TRY(lode__queue_new(&self->queue, capacity, log->users, width, arena, error));
+    if (!vectors)
+        LODE_TRY(lode__head_store_new(&self->heads, training->model, capacity, next, arena, error));
     self->sums = lode__arena_alloc(arena, SUMS, sizeof *self->sums);
     self->ends = lode__arena_alloc(arena, training->queries, sizeof *self->ends);
     self->begins = lode__arena_alloc(arena, training->queries, sizeof *self->begins);
@@ -184,6 +205,16 @@ static void build_mask(lode_clrec_user *self, const lode_scene *scene) {
     if (self->masked == NULL || self->masked_places == NULL) graph->failed = true;
 }
 
+static lode_tensor *build_keys(lode_clrec_user *self, const lode_scene *scene) {
+    lode_graph *graph = scene->graph;
+    const lode_queue *queue = &self->queue;
+    if (self->options->store == STORE_VECTORS)
+        return lode__stack(graph, self->length, queue->vectors, queue->width, NULL);
+    lode_tensor *key = lode__head_store_build(&self->heads, scene, self->length);
+    const bool cosine = self->training.model->options.scorer == LODE_SCORER_COSINE;
+    return cosine && key != NULL ? lode__normalize(graph, key) : key;
+}
+
 static lode_status build(void *state, const lode_scene *scene, double weight, lode_error *error) {
     lode_clrec_user *self = state;
     const lode_queue *queue = &self->queue;
@@ -200,7 +231,7 @@ static lode_status build(void *state, const lode_scene *scene, double weight, lo
     }
     for (size_t i = 0; i < queue->capacity; i++)
         self->negative->data[i] = (int32_t)i;
-    lode_tensor *key = lode__stack(graph, self->length, queue->vectors, queue->width, NULL);
+    lode_tensor *key = build_keys(self, scene);
     const lode_contrast contrast = {.kind = LODE_CONTRAST_SOFTMAX,
                                     .query = scene->query,
                                     .key = key,
@@ -227,7 +258,11 @@ static void enqueue(lode_clrec_user *self, const lode_batch *batch, size_t begin
     lode__key_encoder_run_users(&self->encoder, &source, count);
     for (size_t i = 0; i < count; i++) {
         const size_t place = lode__queue_push(queue, batch->states[begin + i].user + 1);
-        lode__key_encoder_user(&self->encoder, i, queue->vectors + place * queue->width);
+        if (self->options->store == STORE_VECTORS) {
+            lode__key_encoder_user(&self->encoder, i, queue->vectors + place * queue->width);
+        } else {
+            lode__head_store_put(&self->heads, self->encoder.graph, self->encoder.users, i, place);
+        }
         self->positive->data[begin + i] = (int32_t)place;
     }
 }
@@ -244,6 +279,8 @@ static void add_keys(lode_clrec_user *self, const lode_batch *batch) {
     for (size_t begin = 0; begin < batch->count; begin += AT_ONCE)
         enqueue(self, batch, begin, LODE_MIN(batch->count - begin, (size_t)AT_ONCE));
     self->length->size = lode__queue_length(&self->queue);
+    if (self->options->store != STORE_VECTORS)
+        lode__head_store_fill(&self->heads, self->length->size);
 }
 
 /// Chain the places of each user, the newest first.
@@ -304,13 +341,17 @@ static size_t arrays(void *state, lode_state_array *out, size_t capacity) {
     (void)capacity;
     out[0] = (lode_state_array){"sums", self->sums, SUMS * sizeof *self->sums};
     size_t count = 1 + lode__queue_arrays(&self->queue, out + 1);
+    if (self->options->store != STORE_VECTORS)
+        count += lode__head_store_arrays(&self->heads, out + count);
     return count + lode__key_encoder_arrays(&self->encoder, out + count);
 }
 
 static lode_status restored(void *state, lode_error *error) {
     lode_clrec_user *self = state;
     lode__key_encoder_restored(&self->encoder);
-    return lode__queue_check(&self->queue, error);
+    LODE_TRY(lode__queue_check(&self->queue, error));
+    if (self->options->store == STORE_VECTORS) return LODE_OK;
+    return lode__head_store_check(&self->heads, lode__queue_length(&self->queue), error);
 }
 
 static size_t figures(void *state, lode_figure *out, size_t capacity) {

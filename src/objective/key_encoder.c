@@ -66,6 +66,8 @@ lode_status lode__key_encoder_build(lode_key_encoder *self, const lode_graph *li
     } else {
         self->users = lode__user_view_new(self->graph, self->model, self->keys, capacity);
         if (self->users != NULL) lode__graph_keep(self->users->outputs.vector);
+        if (self->users != NULL && self->users->outputs.scores != NULL)
+            lode__graph_keep(self->users->outputs.scores);
     }
     return lode__graph_finish(self->graph, error);
 }

@@ -285,32 +285,207 @@ static int stop_at_fifth(void *cookie, const lode_progress *progress) {
     return strcmp(progress->task, "train") == 0 && ++*(int *)cookie == 5;
 }
 
-static void test_threads_and_resume(void **state) {
-    const fixture *self = *state;
-    static const char objectives[] =
-        "objectives=[{type: clrec.user, capacity: 150, temperature: 0.5, momentum: 0.5}, {type: "
-        "in_batch}]";
-    static const char *const one[] = {objectives, "train.threads=1", "train.epochs=2", NULL};
-    static const char *const three[] = {objectives, "train.threads=3", "train.epochs=2", NULL};
+/// The bytes of one thread, of three, and of a run that was stopped. @param sets  [7], the first two to be set here
+static void check_runs(const fixture *self, const char **sets, const char *const names[3]) {
     lode_error error = {0};
-    check(train_small(self, "one", one, NULL, NULL, &error), &error);
-    check(train_small(self, "three", three, NULL, NULL, &error), &error);
-    check_same_run(self, "one", "three");
+    sets[0] = "train.epochs=2";
+    sets[1] = "train.threads=3";
+    check(train_small(self, names[1], sets, NULL, NULL, &error), &error);
+    sets[1] = "train.threads=1";
+    check(train_small(self, names[0], sets, NULL, NULL, &error), &error);
+    check_same_run(self, names[0], names[1]);
     lode_status status = LODE_E_STOPPED;
     int stops = 0;
     for (; status == LODE_E_STOPPED && stops < 100; stops++) {
         int calls = 0;
         const lode_hooks hooks = {.cookie = &calls, .progress = stop_at_fifth};
-        status = train_small(self, "halves", one, "resume: true", &hooks, &error);
+        status = train_small(self, names[2], sets, "resume: true", &hooks, &error);
     }
     check(status, &error);
     assert_true(stops > 2);
-    check_same_run(self, "one", "halves");
+    check_same_run(self, names[0], names[2]);
+}
+
+static void test_threads_and_resume(void **state) {
+    const fixture *self = *state;
+    static const char *const names[] = {"one", "three", "halves"}, *const others[] = {"one-a",
+                                                                                      "three-a",
+                                                                                      "halves-a"};
+    const char *vectors[] = {NULL, NULL,
+                             "objectives=[{type: clrec.user, capacity: 150, temperature: 0.5, "
+                             "momentum: 0.5}, {type: in_batch}]",
+                             NULL};
+    const char *attention[] = {NULL,
+                               NULL,
+                               "objectives=[{type: clrec.user, capacity: 150, temperature: 0.5, "
+                               "momentum: 0.5, store: attention}, {type: in_batch}]",
+                               "model.user={tower: wha, heads: 2, feed_forward: 8}",
+                               "model.item={tower: id}",
+                               "fields.user=[]",
+                               NULL};
+    check_runs(self, vectors, names);
+    check_runs(self, attention, others);
     const bytes log = read_file(self, "one", "metrics.jsonl");
     assert_non_null(
         strstr(log.data, "\"objectives\": [{\"type\": \"clrec.user\", \"negatives\": "));
     assert_non_null(strstr(log.data, "\"queue_length\": 150, \"queue_mean_age\": "));
     free(log.data);
+}
+
+#define PLAIN(scorer)                                                                              \
+    "data: {history: 6}\nfields: {item: [id], user: []}\n"                                         \
+    "model: {dim: 8, scorer: " scorer ", user: {tower: wha, heads: 2, feed_forward: 8, "           \
+    "position: none, time_buckets: []}, item: {tower: id}}\n"                                      \
+    "train: {batch: 32, epochs: 2, learning_rate: 0.01}\nobjectives:\n"
+
+/// wha of two heads over rows of the item table `table` [items, 8], by the definition (CLRec Eq. 14 and 15).
+static void merge_by_hand(const float *table, const uint32_t *rows, size_t count,
+                          const float *scores, bool cosine, double *vector) {
+    double head[2][8] = {{0}}, mean[8], product[2] = {0}, length = 0;
+    for (size_t h = 0; h < 2; h++) {
+        double sum = 0;
+        for (size_t t = 0; t < count; t++)
+            sum += exp((double)scores[2 * t + h]);
+        for (size_t t = 0; t < count; t++) {
+            const double share = exp((double)scores[2 * t + h]) / sum;
+            for (size_t i = 0; i < 8; i++)
+                head[h][i] += share * (double)table[(rows[t] - 1) * 8 + i];
+        }
+    }
+    for (size_t i = 0; i < 8; i++) {
+        mean[i] = (head[0][i] + head[1][i]) / 2;
+        product[0] += head[0][i] * mean[i];
+        product[1] += head[1][i] * mean[i];
+    }
+    const double first = 1 / (1 + exp(product[1] - product[0]));
+    for (size_t i = 0; i < 8; i++) {
+        vector[i] = first * head[0][i] + (1 - first) * head[1][i];
+        length += vector[i] * vector[i];
+    }
+    for (size_t i = 0; i < 8 && cosine; i++)
+        vector[i] /= sqrt(length);
+}
+
+/// Vectors [capacity, 8] of the queue from what it holds and today's item table.
+static void queue_by_hand(const opened *it, const float *table, size_t length, bool cosine,
+                          double *vectors) {
+    const uint32_t *counts = array_of(it, "heads.counts").data;
+    const uint32_t *rows = array_of(it, "heads.rows").data;
+    const float *scores = array_of(it, "heads.scores").data;
+    assert_true(counts != NULL && rows != NULL && scores != NULL);
+    for (size_t k = 0; k < length; k++) {
+        assert_in_range(counts[k], 1, 5);
+        merge_by_hand(table, rows + 5 * k, counts[k], scores + 10 * k, cosine, vectors + 8 * k);
+    }
+}
+
+/// A step's keys are what the encoder makes of them, and the loss is Eq. 3 over the queue with today's item table.
+static void check_attention(const fixture *self, const char *config, bool cosine) {
+    enum { CAPACITY = 70 };
+    opened it;
+    lode_error error = {0};
+    lode_params *key_params = NULL, *table = NULL;
+    check(open_losses(&it, self, config, USER("store: attention, momentum: 0.6, capacity: 70"),
+                      &error),
+          &error);
+    const lode_trainer *trainer = it.trainer;
+    kept *keys = calloc(1, sizeof *keys);
+    double *vectors = calloc(CAPACITY * 8, sizeof *vectors);
+    assert_true(keys != NULL && vectors != NULL);
+    keys->vectors = calloc(ROOM * 8, sizeof *keys->vectors);
+    assert_non_null(keys->vectors);
+    check(lode__params_clone(&key_params, trainer->model->params, LODE_F32, &error), &error);
+    for (size_t s = 0; s < 4; s++) {
+        lode__params_free(&table);
+        check(lode__params_clone(&table, trainer->model->params, LODE_F32, &error), &error);
+        const double loss = step_losses(&it);
+        keep_step(keys, &it, key_params, 5);
+        const size_t m = trainer->batcher.count, length = LODE_MIN(keys->count, (size_t)CAPACITY);
+        const lode_param *items = lode__param_find(table, "item.id");
+        assert_non_null(items);
+        queue_by_hand(&it, (float *)items->value + 8, length, cosine, vectors);
+        const uint32_t *users = array_of(&it, "queue.rows").data;
+        double total = 0;
+        for (size_t q = 0; q < m; q++) {
+            const size_t own = (keys->count - m + q) % CAPACITY;
+            double sum = 0, positive = 0;
+            for (size_t i = 0; i < 8; i++) {
+                const double made = (double)keys->vectors[(m - 1 - q) * 8 + i];
+                assert_true(fabs(vectors[8 * own + i] - made) <= 1e-5);
+            }
+            for (size_t k = 0; k < length; k++) {
+                double z = 0;
+                for (size_t i = 0; i < 8; i++)
+                    z += (double)it.users[q * 8 + i] * vectors[8 * k + i] / 0.5;
+                if (k == own) positive = z;
+                if (k == own || users[k] - 1 != trainer->batcher.states[q].user) sum += exp(z);
+            }
+            total += log(sum) - positive;
+        }
+        check_near(loss, total / (double)m, 2e-5, config);
+        follow(key_params, trainer->model->params, 0.6);
+    }
+    lode__params_free(&table);
+    lode__params_free(&key_params);
+    free(keys->vectors);
+    free(keys);
+    free(vectors);
+    close_losses(&it);
+}
+
+/// Rows of the item table that a step changes, the queue holding all of the epoch's keys.
+static size_t moved_items(const fixture *self, const char *objective) {
+    opened it;
+    lode_error error = {0};
+    lode_params *before = NULL;
+    double loss;
+    check(open_losses(&it, self, PLAIN("dot"), objective, &error), &error);
+    for (int i = 0; i < 8; i++)
+        check(lode__trainer_step(it.trainer, &loss, &error), &error);
+    check(lode__params_clone(&before, it.trainer->model->params, LODE_F32, &error), &error);
+    check(lode__trainer_step(it.trainer, &loss, &error), &error);
+    const lode_param *old = lode__param_find(before, "item.id"),
+                     *new = lode__param_find(it.trainer->model->params, "item.id");
+    size_t moved = 0;
+    for (size_t row = 0; row < old->rows; row++)
+        moved += memcmp((float *)old->value + 8 * row, (float *)new->value + 8 * row,
+                        8 * sizeof(float)) != 0;
+    lode__params_free(&before);
+    close_losses(&it);
+    return moved;
+}
+
+static void test_attention(void **state) {
+    fixture self = *(const fixture *)*state;
+    check_attention(&self, PLAIN("dot"), false);
+    check_attention(&self, PLAIN("cosine"), true);
+    path_in(&self, "wide.lode", self.data);
+    fixture_import(&self, "{users: 80, items: 400, interests: 4, clicks_mean: 12, seed: 5}",
+                   self.data);
+    const size_t vectors = moved_items(&self, USER("mask: none"));
+    const size_t attention = moved_items(&self, USER("store: attention"));
+    if (attention < vectors + 40)
+        fail_msg("a step moves %zu items, %zu with vectors in the queue", attention, vectors);
+}
+
+/// A checkpoint whose queue holds no items.
+static void test_damaged(void **state) {
+    opened it;
+    lode_error error = {0};
+    check(open_losses(&it, *state, PLAIN("dot"), USER("store: attention"), &error), &error);
+    (void)step_losses(&it);
+    check(lode__checkpoint_save(it.trainer, &error), &error);
+    check(lode__checkpoint_load(it.trainer, &error), &error);
+    *(uint32_t *)array_of(&it, "heads.rows").data = 1000000;
+    check(lode__checkpoint_save(it.trainer, &error), &error);
+    check_error(lode__checkpoint_load(it.trainer, &error), &error, LODE_E_MISMATCH,
+                "the queue of the checkpoint is damaged: the clicks of key 0");
+    *(uint32_t *)array_of(&it, "heads.rows").data = 1;
+    *(uint32_t *)array_of(&it, "heads.counts").data = 6;
+    check(lode__checkpoint_save(it.trainer, &error), &error);
+    check_error(lode__checkpoint_load(it.trainer, &error), &error, LODE_E_MISMATCH,
+                "the clicks of key 0");
+    close_losses(&it);
 }
 
 /// Of `users` users with `clicks` clicks each, the last two of which are held out.
@@ -375,6 +550,8 @@ static void test_refused(void **state) {
     check_refused(*state, click_config, USER("next: 0"), "next");
     check_refused(*state, click_config, USER("mask: user_items"), "mask");
     check_refused(*state, click_config, USER("next: 7"), "more than the data.history: 6");
+    check_refused(*state, click_config, USER("store: attention"), "youtubednn as configured is not");
+    check_refused(*state, aged_config, USER("store: attention"), "fields.user: []");
     check_refused(*state, last_config, USER("next: 5"), "data.examples: last leaves no click");
     opened it;
     lode_error error = {0};
@@ -389,6 +566,8 @@ int main(void) {
         cmocka_unit_test(test_training_part_only),
         cmocka_unit_test(test_momentum),
         cmocka_unit_test(test_threads_and_resume),
+        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_few_clicks),
         cmocka_unit_test(test_refused),
     };
