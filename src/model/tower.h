@@ -43,6 +43,7 @@ typedef struct lode_tower_outputs {
     /// They have no `vector`: what training uses in its place is lode__tower_query.
     lode_tensor *interests;
     lode_lists *interest_lists;
+    lode_tensor *scores; ///< [positions, heads] of clicks, where the type has `heads`
 } lode_tower_outputs;
 
 /// What an objective may ask of a tower, and data.examples: all_positions of the user tower.
@@ -104,6 +105,11 @@ typedef struct lode_tower_type {
     /// User towers, after declare; NULL = nothing.
     lode_click_wants (*click_wants)(const void *state);
     const lode_interests *(*interests)(const void *config); ///< of towers that give them; else NULL
+    /// User towers, after declare: heads of attention whose `scores` and items alone make the vector; NULL or 0 = it has others.
+    size_t (*heads)(const void *state);
+    /// That vector [lists, d] (before model.scorer) from scores [positions, heads] of the item rows `clicks`.
+    lode_tensor *(*merge)(const void *state, lode_graph *graph, const lode_params *params,
+                          lode_tensor *scores, lode_ids *clicks, lode_lists *lists);
 } lode_tower_type;
 
 /// A tower with its configuration and parameter numbers.

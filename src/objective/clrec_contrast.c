@@ -16,7 +16,7 @@
 #include "objective/key_encoder.h"
 #include "objective/queue.h"
 
-enum { INTRA, INTER, MOCO, LEAST_KEYS = 2560, LIVE = 0, STRICT = 1 };
+enum { INTRA, INTER, MOCO, LIVE = 0, STRICT = 1 };
 enum { MASK_ENTRIES = 4 << 20 }; ///< masked places of a step, where queries may have many
 enum { QUERIES, NEGATIVES, SUMS };
 
@@ -108,19 +108,12 @@ static const lode_key keys[] = {
 
 static lode_status find_capacity(const lode_clrec_options *options, size_t queries,
                                  size_t *capacity, lode_error *error) {
-    *capacity = (size_t)options->capacity;
-    if (options->buffer == INTRA && *capacity != 0) {
+    if (options->buffer == INTRA && options->capacity != 0) {
         return lode__fail(
             error, LODE_E_CONFIG,
             "clrec.contrast: capacity is for buffer: inter and moco; intra holds a step's keys");
     }
-    if (*capacity == 0) *capacity = LODE_MAX(queries, (size_t)LEAST_KEYS);
-    if (*capacity >= queries) return LODE_OK;
-    return lode__fail(
-        error, LODE_E_CONFIG,
-        "clrec.contrast: capacity: %zu keys are fewer than the %zu queries of a step: "
-        "raise it or lower train.batch",
-        *capacity, queries);
+    return lode__queue_capacity("clrec.contrast", options->capacity, queries, capacity, error);
 }
 
 static lode_status prepare(void *state, const void *config, const lode_training *training,
@@ -142,8 +135,8 @@ static lode_status prepare(void *state, const void *config, const lode_training 
                                  moco ? training->model->item.width : 0, arena, error));
     }
     if (moco) {
-        LODE_TRY(lode__key_encoder_prepare(&self->encoder, training->model, options->momentum,
-                                           options->moco == STRICT, error));
+        LODE_TRY(lode__key_encoder_prepare(&self->encoder, training->model, LODE_SIDE_ITEM,
+                                           options->momentum, options->moco == STRICT, error));
     }
     return lode__clicked_prepare(&self->keys, training, 1 - options->debias, arena, error);
 }
@@ -254,16 +247,13 @@ static size_t arrays(void *state, lode_state_array *out, size_t capacity) {
     out[0] = (lode_state_array){"sums", self->sums, SUMS * sizeof *self->sums};
     size_t count = 1;
     if (self->options->buffer != INTRA) count += lode__queue_arrays(&self->queue, out + count);
-    const lode_params *copy = self->encoder.keys;
-    if (copy != NULL && copy->block != NULL)
-        out[count++] = (lode_state_array){"momentum", copy->block,
-                                          copy->block_count * lode__real_size(copy->precision)};
+    count += lode__key_encoder_arrays(&self->encoder, out + count);
     return count;
 }
 
 static lode_status restored(void *state, lode_error *error) {
     lode_clrec *self = state;
-    if (self->encoder.keys != NULL) self->encoder.keys->version++;
+    lode__key_encoder_restored(&self->encoder);
     return self->options->buffer != INTRA ? lode__queue_check(&self->queue, error) : LODE_OK;
 }
 
@@ -275,11 +265,7 @@ static size_t figures(void *state, lode_figure *out, size_t capacity) {
     out[count++] = (lode_figure){"negatives", self->sums[NEGATIVES] / queries};
     self->sums[QUERIES] = self->sums[NEGATIVES] = 0;
     if (self->options->buffer == INTRA) return count;
-    double mean, oldest;
-    lode__queue_ages(&self->queue, &mean, &oldest);
-    out[count++] = (lode_figure){"queue_length", (double)lode__queue_length(&self->queue)};
-    out[count++] = (lode_figure){"queue_mean_age", mean};
-    out[count++] = (lode_figure){"queue_max_age", oldest};
+    count += lode__queue_figures(&self->queue, out + count);
     return count;
 }
 

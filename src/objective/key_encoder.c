@@ -38,27 +38,37 @@ static lode_status check_counterparts(const lode_params *params, const bool *ite
 }
 
 lode_status lode__key_encoder_prepare(lode_key_encoder *self, const lode_model_core *model,
-                                      double momentum, bool strict, lode_error *error) {
+                                      lode_side side, double momentum, bool strict,
+                                      lode_error *error) {
     const lode_params *params = model->params;
-    bool *item = lode__alloc(2 * params->count, sizeof *item);
-    bool *user = item != NULL ? item + params->count : NULL;
-    lode_status status = item == NULL ? lode__fail_memory(error) : LODE_OK;
+    bool *own = lode__alloc(2 * params->count, sizeof *own);
+    bool *user = own != NULL ? own + params->count : NULL;
+    lode_status status = own == NULL ? lode__fail_memory(error) : LODE_OK;
+    assert(!strict || side == LODE_SIDE_ITEM);
     self->model = model;
+    self->side = side;
     self->momentum = momentum;
-    if (status == LODE_OK) status = trace(model, LODE_SIDE_ITEM, item, error);
+    if (status == LODE_OK) status = trace(model, side, own, error);
     if (status == LODE_OK && strict) status = trace(model, LODE_SIDE_USER, user, error);
-    if (status == LODE_OK && strict) status = check_counterparts(params, item, user, error);
+    if (status == LODE_OK && strict) status = check_counterparts(params, own, user, error);
     if (status == LODE_OK)
-        status = lode__params_shadow(&self->keys, params, momentum > 0 ? item : NULL, error);
-    lode__free(item);
+        status = lode__params_shadow(&self->keys, params, momentum > 0 ? own : NULL, error);
+    lode__free(own);
     return status;
 }
 
 lode_status lode__key_encoder_build(lode_key_encoder *self, const lode_graph *like, size_t capacity,
                                     lode_error *error) {
     LODE_TRY(lode__graph_new(&self->graph, like->precision, false, like->pool, error));
-    self->view = lode__item_view_new(self->graph, self->model, self->keys, capacity);
-    if (self->view != NULL) lode__graph_keep(self->view->outputs.vector);
+    if (self->side == LODE_SIDE_ITEM) {
+        self->view = lode__item_view_new(self->graph, self->model, self->keys, capacity);
+        if (self->view != NULL) lode__graph_keep(self->view->outputs.vector);
+    } else {
+        self->users = lode__user_view_new(self->graph, self->model, self->keys, capacity);
+        if (self->users != NULL) lode__graph_keep(self->users->outputs.vector);
+        if (self->users != NULL && self->users->outputs.scores != NULL)
+            lode__graph_keep(self->users->outputs.scores);
+    }
     return lode__graph_finish(self->graph, error);
 }
 
@@ -70,15 +80,39 @@ void lode__key_encoder_run(lode_key_encoder *self, const uint32_t *rows, size_t 
     lode__graph_forward(self->graph);
 }
 
+static void read_row(const lode_graph *graph, const lode_tensor *from, size_t row, float *vector) {
+    for (size_t i = 0; i < from->columns; i++)
+        vector[i] = (float)lode__tensor_get(graph, from, row, i);
+}
+
 void lode__key_encoder_vector(const lode_key_encoder *self, uint32_t row, float *vector) {
-    const lode_tensor *found = self->view->outputs.vector;
-    const size_t d = found->columns, slot = (size_t)lode__item_view_find(self->view, row);
-    for (size_t i = 0; i < d; i++)
-        vector[i] = (float)lode__tensor_get(self->graph, found, slot, i);
+    const size_t slot = (size_t)lode__item_view_find(self->view, row);
+    read_row(self->graph, self->view->outputs.vector, slot, vector);
+}
+
+void lode__key_encoder_run_users(lode_key_encoder *self, const lode_user_source *users, size_t count) {
+    lode__user_view_fill(self->users, users, count);
+    lode__graph_forward(self->graph);
+}
+
+void lode__key_encoder_user(const lode_key_encoder *self, size_t index, float *vector) {
+    read_row(self->graph, self->users->outputs.vector, index, vector);
 }
 
 void lode__key_encoder_follow(lode_key_encoder *self, const lode_params *params) {
     lode__params_follow(self->keys, params, self->momentum);
+}
+
+size_t lode__key_encoder_arrays(const lode_key_encoder *self, lode_state_array *arrays) {
+    const lode_params *copy = self->keys;
+    if (copy == NULL || copy->block == NULL) return 0;
+    arrays[0] = (lode_state_array){"momentum", copy->block,
+                                   copy->block_count * lode__real_size(copy->precision)};
+    return 1;
+}
+
+void lode__key_encoder_restored(lode_key_encoder *self) {
+    if (self->keys != NULL) self->keys->version++;
 }
 
 void lode__key_encoder_release(lode_key_encoder *self) {

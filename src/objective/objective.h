@@ -41,6 +41,7 @@ typedef struct lode_training {
     lode_pool *pool; ///< also for draws
     const lode_hooks *hooks;
     size_t queries; ///< most of a step
+    int examples;   ///< lode_example_kind
 } lode_training;
 
 /// Where a stage is built.

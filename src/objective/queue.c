@@ -1,6 +1,17 @@
 #include "objective/queue.h"
 
 enum { PUSHED, STEPS, COUNTS };
+enum { LEAST_KEYS = 2560 };
+
+lode_status lode__queue_capacity(const char *objective, int64_t given, size_t queries,
+                                 size_t *capacity, lode_error *error) {
+    *capacity = given > 0 ? (size_t)given : LODE_MAX(queries, (size_t)LEAST_KEYS);
+    if (*capacity >= queries) return LODE_OK;
+    return lode__fail(error, LODE_E_CONFIG,
+                      "%s: capacity: %zu keys are fewer than the %zu queries of a step: "
+                      "raise it or lower train.batch",
+                      objective, *capacity, queries);
+}
 
 lode_status lode__queue_new(lode_queue *queue, size_t capacity, uint32_t items, size_t width,
                             lode_arena *arena, lode_error *error) {
@@ -47,6 +58,15 @@ void lode__queue_ages(const lode_queue *queue, double *mean, double *oldest) {
     }
 }
 
+size_t lode__queue_figures(const lode_queue *queue, lode_figure *figures) {
+    double mean, oldest;
+    lode__queue_ages(queue, &mean, &oldest);
+    figures[0] = (lode_figure){"queue_length", (double)lode__queue_length(queue)};
+    figures[1] = (lode_figure){"queue_mean_age", mean};
+    figures[2] = (lode_figure){"queue_max_age", oldest};
+    return 3;
+}
+
 size_t lode__queue_arrays(const lode_queue *queue, lode_state_array *arrays) {
     arrays[0] = (lode_state_array){"queue.counts", queue->counts, COUNTS * sizeof *queue->counts};
     arrays[1] = (lode_state_array){"queue.rows", queue->rows, queue->capacity * sizeof *queue->rows};
@@ -64,7 +84,7 @@ lode_status lode__queue_check(const lode_queue *queue, lode_error *error) {
             queue->born[i] <= queue->counts[STEPS])
             continue;
         return lode__fail(error, LODE_E_MISMATCH,
-                          "the queue of the checkpoint is damaged: key %zu is item row %u of %u", i,
+                          "the queue of the checkpoint is damaged: key %zu is of row %u of %u", i,
                           queue->rows[i], queue->items);
     }
     return LODE_OK;

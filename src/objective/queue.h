@@ -1,4 +1,5 @@
-/// The buffer of CLRec (3.1): keys of the latest steps, first in, first out; a ring of item rows.
+/// The buffer of CLRec (3.1): keys of the latest steps, first in, first out; a ring of rows: of
+/// items, or of what else the keys were made of.
 #ifndef LODE_OBJECTIVE_QUEUE_H
 #define LODE_OBJECTIVE_QUEUE_H
 
@@ -6,7 +7,7 @@
 
 typedef struct lode_queue {
     size_t capacity;  ///< keys
-    uint32_t items;   ///< rows are 1 .. items
+    uint32_t items;   ///< rows are 1 .. items, whatever they number
     uint64_t *counts; ///< [2] keys that ever came in; steps
     uint32_t *rows;   ///< [capacity] key number n stands at n % capacity
     uint64_t *born;   ///< [capacity] the step in which it came
@@ -14,6 +15,10 @@ typedef struct lode_queue {
     float *vectors;   ///< [capacity, width] or NULL
 } lode_queue;
 
+/// What `capacity` means: `given`, or for 0 the paper's 2560 keys, a step's queries where these are more. LODE_E_CONFIG
+/// where a step does not fit. @param objective  its name
+LODE_CHECK lode_status lode__queue_capacity(const char *objective, int64_t given, size_t queries,
+                                            size_t *capacity, lode_error *error);
 /// An empty one; memory comes from `arena`.
 LODE_CHECK lode_status lode__queue_new(lode_queue *queue, size_t capacity, uint32_t items,
                                        size_t width, lode_arena *arena, lode_error *error);
@@ -26,6 +31,8 @@ size_t lode__queue_length(const lode_queue *queue);
 size_t lode__queue_place(const lode_queue *queue, size_t index);
 /// Ages in steps: 0 = of the latest.
 void lode__queue_ages(const lode_queue *queue, double *mean, double *oldest);
+/// Its length and ages for metrics.jsonl: 3 figures.
+size_t lode__queue_figures(const lode_queue *queue, lode_figure *figures);
 size_t lode__queue_arrays(const lode_queue *queue, lode_state_array *arrays);
 /// After arrays came from a file: LODE_E_MISMATCH unless they are a queue of this capacity.
 LODE_CHECK lode_status lode__queue_check(const lode_queue *queue, lode_error *error);

@@ -82,7 +82,8 @@ static lode_status prepare_objectives(lode_trainer *trainer, size_t *items, lode
                                     .mining = &trainer->config->mine,
                                     .pool = trainer->pool,
                                     .hooks = trainer->hooks,
-                                    .queries = trainer->batcher.most};
+                                    .queries = trainer->batcher.most,
+                                    .examples = trainer->config->data.examples};
     LODE_TRY(lode__params_new(&trainer->heads, LODE_F32, error));
     const size_t queries = trainer->batcher.most;
     *items = queries;

@@ -147,7 +147,7 @@ static void test_queue(void **state) {
     assert_true(fabs(mean - 4.0 / 3) < 1e-12 && oldest == 2);
     check(lode__queue_check(&queue, &error), &error);
     queue.rows[1] = 10;
-    check_error(lode__queue_check(&queue, &error), &error, LODE_E_MISMATCH, "item row 10 of 9");
+    check_error(lode__queue_check(&queue, &error), &error, LODE_E_MISMATCH, "row 10 of 9");
     lode__arena_release(&arena);
 }
 

@@ -32,8 +32,10 @@ static char *cell_config(const lode_objective_type *objective, const char *keys,
     char text[1024], layers[2][32], *resolved = NULL;
     lode_error error = {0};
     const bool longer = strcmp(user->name, "fm") == 0 || strcmp(item->name, "fm") == 0;
-    // Weights of 1 / q make the way of a few steps depend on chance more than the precision does.
+    // Weights of 1 / q make the way of a few steps depend on chance more than the precision does; a queue that
+    // fills raises the loss.
     const char *steady = strcmp(objective->name, "clrec.ipw") == 0 ? ", power: 0.5" : "";
+    if (strcmp(objective->name, "clrec.user") == 0) steady = ", temperature: 1, capacity: 64";
     const int width = longer ? 17 : 16; // fm has a column more than model.dim
     (void)snprintf(
         text, sizeof text,

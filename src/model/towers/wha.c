@@ -214,6 +214,22 @@ static void apply(const void *state, lode_graph *graph, const lode_params *param
         u = lode__mlp_apply(&self->mlp, graph, params, lode__concat(graph, parts, count));
     }
     outputs->vector = u;
+    outputs->scores = scores;
+}
+
+static size_t heads_of(const void *state) {
+    const lode_wha *self = state;
+    return self->on_top ? 0 : (size_t)self->config->heads;
+}
+
+/// Values are plain item embeddings: what fields, places and ages have to say is in the scores.
+static lode_tensor *merge(const void *state, lode_graph *graph, const lode_params *params,
+                          lode_tensor *scores, lode_ids *clicks, lode_lists *lists) {
+    const lode_wha *self = state;
+    lode_tensor *x =
+        lode__embedding(graph, lode__param(params, self->item_table), clicks, NULL, LODE_POOL_SUM);
+    x = lode__pool_heads(graph, scores, x, lists);
+    return lode__merge_heads(graph, x, (size_t)self->config->heads, LODE_MERGE_WHA);
 }
 
 static const lode_click_fields *click_fields(const void *state) {
@@ -240,4 +256,6 @@ const lode_tower_type lode__tower_wha = {
     .declare = declare,
     .apply = apply,
     .click_fields = click_fields,
-    .click_wants = click_wants};
+    .click_wants = click_wants,
+    .heads = heads_of,
+    .merge = merge};
