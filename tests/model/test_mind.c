@@ -188,16 +188,21 @@ static void verify(const gradcheck *check, const void *context) {
 }
 
 #define YAML(keys) "{tower: mind, " keys "}"
-static const mind_options three = {YAML("interests: 3, iterations: 3, layers: [5, 3]"),
-                                   3, 3, HIDDEN, of_three, 1};
-static const mind_options eight = {YAML("interests: 8, iterations: 3, layers: [3], deviation: 0.5"),
-                                   8, 3, 0, of_eight, 0.5};
-static const mind_options all = {YAML("interests: 3, adaptive: false, layers: [5, 3]"),
-                                 3, 3, HIDDEN, NULL, 1};
-static const mind_options once = {YAML("interests: 3, iterations: 1, layers: [3]"),
-                                  3, 1, 0, of_three, 1};
+static const mind_options three = {
+    YAML("interests: 3, iterations: 3, layers: [5, 3]"), 3, 3, HIDDEN, of_three, 1};
+static const mind_options eight = {
+    YAML("interests: 8, iterations: 3, layers: [3], deviation: 0.5"), 8, 3, 0, of_eight, 0.5};
+static const mind_options all = {
+    YAML("interests: 3, adaptive: false, layers: [5, 3]"), 3, 3, HIDDEN, NULL, 1};
+static const mind_options once = {
+    YAML("interests: 3, iterations: 1, layers: [3]"), 3, 1, 0, of_three, 1};
 static const mind_options once_all = {
-    YAML("interests: 4, iterations: 1, adaptive: false, layers: [3], deviation: 2"), 4, 1, 0, NULL, 2};
+    YAML("interests: 4, iterations: 1, adaptive: false, layers: [3], deviation: 2"),
+    4,
+    1,
+    0,
+    NULL,
+    2};
 
 static void test_equations(void **state) {
     (void)state;
@@ -326,8 +331,8 @@ static void check_readout(const lode_readout *spec, const double expected[4][2])
     (void)gradcheck_step(&check);
     for (size_t user = 0; user < 4; user++) {
         for (size_t c = 0; c < 2; c++)
-            gradcheck_near(lode__tensor_get(check.graph, read_out, user, c), expected[user][c], 1e-12,
-                           0, "a vector for a target");
+            gradcheck_near(lode__tensor_get(check.graph, read_out, user, c), expected[user][c],
+                           1e-12, 0, "a vector for a target");
     }
     if (spec->hard) { // all of the gradient to the chosen ones, none to others and to targets
         const size_t chosen[] = {1, 2, 5, 6};

@@ -13,6 +13,7 @@
 #include "search/searcher.h"
 
 enum { ITEMS = 90, DIM = 5, COUNT = 2, INTERESTS = 2, K = 3 };
+enum { BATCH = 64, LONGEST = 1024 }; // lists of a searcher do not fit the first block of its arena
 
 typedef struct task {
     lode_index_options options;
@@ -24,7 +25,7 @@ static lode_status search(const lode_index *index, const task *own, lode_error *
     uint32_t ids[COUNT * K];
     float scores[COUNT * K];
     lode_searcher *searcher;
-    LODE_TRY(lode__searcher_new(&searcher, index, COUNT, K, NULL, error));
+    LODE_TRY(lode__searcher_new(&searcher, index, BATCH, LONGEST, NULL, error));
     lode_search wanted = {
         .queries = own->vectors, .count = COUNT, .k = K, .ids = ids, .scores = scores};
     lode__searcher_search(searcher, &wanted);
