@@ -1,4 +1,5 @@
-/// Every allocation of indexes and searchers fails once: building, appending, saving, opening, searching.
+/// Every allocation of indexes and searchers fails once: building, appending, saving, opening, searching, also with
+/// several vectors a query.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,8 @@
 #include "alloc_fail.h"
 #include "search/searcher.h"
 
-enum { ITEMS = 90, DIM = 5, COUNT = 2, K = 3 };
+enum { ITEMS = 90, DIM = 5, COUNT = 2, INTERESTS = 2, K = 3 };
+enum { BATCH = 64, LONGEST = 1024 }; // lists of a searcher do not fit the first block of its arena
 
 typedef struct task {
     lode_index_options options;
@@ -23,12 +25,15 @@ static lode_status search(const lode_index *index, const task *own, lode_error *
     uint32_t ids[COUNT * K];
     float scores[COUNT * K];
     lode_searcher *searcher;
-    LODE_TRY(lode__searcher_new(&searcher, index, COUNT, K, NULL, error));
-    lode__searcher_search(
-        searcher,
-        &(lode_search){.queries = own->vectors, .count = COUNT, .k = K, .ids = ids, .scores = scores});
+    LODE_TRY(lode__searcher_new(&searcher, index, BATCH, LONGEST, NULL, error));
+    lode_search wanted = {
+        .queries = own->vectors, .count = COUNT, .k = K, .ids = ids, .scores = scores};
+    lode__searcher_search(searcher, &wanted);
+    const lode_status status = lode__searcher_reserve(searcher, INTERESTS, error);
+    wanted.interests = status == LODE_OK ? INTERESTS : 1; // refused, it still searches as before
+    lode__searcher_search(searcher, &wanted);
     lode__searcher_free(&searcher);
-    return LODE_OK;
+    return status;
 }
 
 static lode_status run(void *cookie, lode_error *error) {
