@@ -109,7 +109,7 @@ void lode__tower_apply(const lode_model_core *model, lode_side side, lode_graph 
     const lode_tower *tower = side == LODE_SIDE_ITEM ? &model->item : &model->user;
     *outputs = (lode_tower_outputs){0};
     tower->type->apply(tower->state, graph, params, inputs, outputs);
-    if (model->options.scorer == LODE_SCORER_COSINE && !inputs->raw_only) {
+    if (model->options.scorer == LODE_SCORER_COSINE && !inputs->raw_only && outputs->vector != NULL) {
         outputs->vector = lode__normalize(graph, outputs->vector);
     }
 }

@@ -44,8 +44,8 @@ static void gather(const lode_ahead *ahead, lode_gathered *set, uint64_t epoch, 
     const lode_user_source source = lode__log_source(&log);
     lode_rows *history = &set->history;
     for (size_t i = 0; i < batcher->example_count; i++) {
-        history->count[i] = (uint32_t)source.history(source.self, i, history->each,
-                                                     history->rows + i * history->each);
+        history->count[i] = (uint32_t)lode__batcher_history(batcher, i, history->each,
+                                                            history->rows + i * history->each);
     }
     for (size_t f = 0; f < batcher->binding->vocabulary->count; f++) {
         lode_rows *field = &set->fields[f];
