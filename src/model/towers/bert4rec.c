@@ -10,7 +10,6 @@
 /// item table is never read. The public code drops attention weights as well, here the attention's output alone is
 /// dropped; and it adds a bias an item to the scores, which a score that search can find has no place for. Item
 /// embeddings are the item tower's own (`item.id`).
-#include <math.h>
 #include <stdio.h>
 
 #include "model/tower.h"
@@ -150,7 +149,8 @@ static lode_status declare(void *state, const void *config, const lode_tower_set
     }
     const size_t hidden = self->config->feed_forward > 0 ? (size_t)self->config->feed_forward : 4 * d;
     self->item_table = item->table;
-    const double deviation = sqrt(2.0 / (double)(setting->history + d));
+    // As items are drawn, as in BERT: places that are louder than the items would drown them.
+    const double deviation = lode__param(setting->params, item->table)->scale;
     self->positions = lode__param_table(setting->params, "user.history.position", setting->history,
                                         d, LODE_INIT_NORMAL, deviation);
     self->mask = lode__param_table(setting->params, "user.mask", 1, d, LODE_INIT_NORMAL, deviation);
