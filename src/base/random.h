@@ -16,7 +16,9 @@ enum lode_purpose {
     LODE_PURPOSE_DROPOUT,
     LODE_PURPOSE_SYNTH,
     LODE_PURPOSE_SAMPLE, ///< samples of users, of candidates
-    LODE_PURPOSE_USER    ///< first value free for hashes of names
+    LODE_PURPOSE_USER,   ///< first value free for hashes of names
+    LODE_PURPOSE_CLOZE =
+        1 << 16 ///< which clicks of a window are masked; far from those that count on from USER
 };
 
 /// One stream of random numbers; plain data, copy it freely.

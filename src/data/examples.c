@@ -11,6 +11,7 @@ static uint64_t count_of(const lode_example_options *options, uint64_t clicks) {
     case LODE_EVERY_CLICK:
         return clicks > least ? clicks - least : 0;
     case LODE_ALL_POSITIONS:
+    case LODE_CLOZE:
         if (clicks < 2 || clicks <= least) return 0;
         return options->all_windows ? (clicks - 1 + options->history - 1) / options->history : 1;
     case LODE_RANDOM_CUT:
@@ -24,7 +25,8 @@ lode_status lode__examples_new(lode_examples *examples, const lode_split *split,
                                const lode_example_options *options, lode_error *error) {
     const lode_log *log = &split->log;
     memset(examples, 0, sizeof *examples);
-    assert(options->kind != LODE_ALL_POSITIONS || options->history > 0);
+    assert((options->kind != LODE_ALL_POSITIONS && options->kind != LODE_CLOZE) ||
+           options->history > 0);
     uint64_t *starts = lode__alloc((size_t)log->users + 1, sizeof *starts);
     if (!starts) {
         return lode__fail_memory(error);
@@ -57,6 +59,7 @@ static uint64_t target_of(const lode_examples *examples, uint32_t user, uint64_t
     case LODE_EVERY_CLICK:
         break;
     case LODE_ALL_POSITIONS:
+    case LODE_CLOZE:
         return end - 1 - number * options->history; // the last window first
     case LODE_RANDOM_CUT:
         // One word cuts up to 2^32 clicks; the draw depends on the user alone, not on the order.

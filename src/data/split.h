@@ -105,15 +105,18 @@ typedef enum lode_example_kind {
     LODE_EVERY_CLICK,   ///< every training click with the state before it
     LODE_ALL_POSITIONS, ///< a window of a user's clicks, each of which predicts the next
     LODE_RANDOM_CUT,    ///< one click of every user, drawn anew in each epoch
-    LODE_LAST           ///< the last training click of every user
+    LODE_LAST,          ///< the last training click of every user
+    LODE_CLOZE          ///< a window of a user's clicks, of which the masked ones are to be found
 } lode_example_kind;
 
 typedef struct lode_example_options {
     int kind;             ///< lode_example_kind
     uint64_t min_history; ///< clicks with fewer before them are no target (a window has at least one)
-    uint64_t history;     ///< all_positions: longest window, counted in inputs
-    bool all_windows;     ///< all_positions: cut a long user into windows, not the last one alone
+    uint64_t history;     ///< all_positions, cloze: longest window, counted in inputs
+    bool all_windows;     ///< the same: cut a long user into windows, not the last one alone
     uint64_t seed;        ///< random_cut
+    double mask_probability; ///< cloze: share of a window's clicks that is masked
+    double mask_last;        ///< cloze: share of the examples of which the newest click alone is
 } lode_example_options;
 
 /// Training examples, numbered 0 .. count - 1 by user and time, without an array of them. An example is a state
@@ -121,6 +124,8 @@ typedef struct lode_example_options {
 /// clicks before `end`, of which each has the next one as its target and the newest the click at `end`. Windows of a
 /// user end at the last training click, `history` clicks before it, and so on: every training click but the first is
 /// a target once (of users who are longer than the window and have the last window alone, the newest ones).
+/// Under cloze a window is the up to `history` clicks that end at `end` itself; it has two at least, so that an oldest
+/// click that would stand alone is in none.
 typedef struct lode_examples {
     const lode_split *split;
     uint64_t *starts; ///< [users + 1] number of the first example of each user

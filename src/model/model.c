@@ -116,7 +116,7 @@ void lode__tower_apply(const lode_model_core *model, lode_side side, lode_graph 
     if (model->options.scorer == LODE_SCORER_COSINE && !inputs->raw_only) {
         if (outputs->interests != NULL) {
             outputs->interests = lode__normalize(graph, outputs->interests);
-        } else {
+        } else if (outputs->vector != NULL) {
             outputs->vector = lode__normalize(graph, outputs->vector);
         }
     }

@@ -16,6 +16,14 @@ typedef struct lode_field_input {
     lode_lists *lists; ///< multi-valued fields only
 } lode_field_input;
 
+/// Which clicks of the histories are masked, for towers that ask for it (type->masks): each position has an item row in
+/// `seen` or a 0 in `masks`, lists of 0 or 1 ids. An item that is masked stands in none of these.
+typedef struct lode_masked_inputs {
+    lode_ids *seen, *masks;              ///< item id rows; zeros
+    lode_lists *seen_lists, *mask_lists; ///< [positions]
+    lode_ids *asked; ///< [masked] their positions, rising: what `positions` gives; NULL: `vector` is wanted
+} lode_masked_inputs;
+
 typedef struct lode_tower_inputs {
     lode_dim *rows; ///< users or items
     lode_field_input fields[LODE_FIELDS];
@@ -30,15 +38,16 @@ typedef struct lode_tower_inputs {
     uint32_t purpose;   ///< of that draw
     lode_ids *entities; ///< [rows] whose mask it is; NULL when mask is 0
     lode_lists *aged; ///< a list a position: its bucket of age, or none (click_ages.h); NULL unless wanted
-    lode_ids *ages;        ///< those buckets
-    lode_ids *from_oldest; ///< [positions] 0 = oldest of the list; NULL unless wanted
+    lode_ids *ages;            ///< those buckets
+    lode_ids *from_oldest;     ///< [positions] 0 = oldest of the list; NULL unless wanted
+    lode_masked_inputs masked; ///< user towers with type->masks only
 } lode_tower_inputs;
 
 /// What a tower gives; members that it does not give are NULL / 0.
 typedef struct lode_tower_outputs {
     lode_tensor *vector;     ///< [rows, d]
     lode_tensor *raw_fields; ///< [rows, sum of field dims]: f_i, before the tower (SYSTEMS.md 1.2)
-    lode_tensor *positions;  ///< [positions, d], in the order of the history
+    lode_tensor *positions; ///< [positions, d], in the order of the history; of masked.asked: [masked, d]
     /// [interests, d] of towers of several vectors a user, packed in `interest_lists` (rows: users; no list is empty).
     /// They have no `vector`: what training uses in its place is lode__tower_query.
     lode_tensor *interests;
@@ -54,6 +63,9 @@ enum lode_need {
     /// Positions, in order of time, each a function of the clicks up to it alone and of the dimension of `vector`,
     /// which is the newest of them: what stands behind a position may be what it is to predict.
     LODE_NEED_STATES = 8,
+    /// Positions of masked clicks, of the dimension of `vector`, each a function of the clicks around it that are not
+    /// masked (data.examples: cloze). Where they are asked for, there is no `vector`.
+    LODE_NEED_CLOZE = 16,
     LODE_NEED_INTERESTS = 64 ///< several vectors a user; VECTOR beside it is a query of scenes alone
 };
 
@@ -91,6 +103,7 @@ typedef struct lode_tower_type {
     unsigned gives;                        ///< enum lode_need
     unsigned (*lacks)(const void *config); ///< what of these it does not give as configured; NULL = nothing
     bool oldest_first; ///< how this tower wants histories packed; places count from the newest all the same
+    bool masks; ///< it wants inputs->masked: the newest position of a history is a mask, or views say which are (view.h)
     const lode_key *keys; ///< of its part of the configuration, besides `tower`
     bool (*reads_history)(const void *config); ///< user towers; NULL = always
     size_t (*raw_width)(const void *state); ///< of `raw_fields`, after declare; NULL = of all fields of the side

@@ -5,16 +5,26 @@
 extern const lode_tower_type lode__tower_ican, lode__tower_youtubednn, lode__tower_dssm,
     lode__tower_sasrec, lode__tower_fm_user, lode__tower_deepfm_user, lode__tower_autoint_user,
     lode__tower_mlp, lode__tower_id, lode__tower_fm_item, lode__tower_deepfm_item,
-    lode__tower_autoint_item, lode__tower_wha, lode__tower_projected, lode__tower_mind;
+    lode__tower_autoint_item, lode__tower_wha, lode__tower_projected, lode__tower_mind,
+    lode__tower_bert4rec;
 
-const lode_tower_type *const lode__towers[] = {&lode__tower_ican,         &lode__tower_youtubednn,
-                                               &lode__tower_dssm,         &lode__tower_sasrec,
-                                               &lode__tower_fm_user,      &lode__tower_deepfm_user,
-                                               &lode__tower_autoint_user, &lode__tower_mlp,
-                                               &lode__tower_id,           &lode__tower_fm_item,
-                                               &lode__tower_deepfm_item,  &lode__tower_autoint_item,
-                                               &lode__tower_wha,          &lode__tower_projected,
-                                               &lode__tower_mind,         NULL};
+const lode_tower_type *const lode__towers[] = {&lode__tower_ican,
+                                               &lode__tower_youtubednn,
+                                               &lode__tower_dssm,
+                                               &lode__tower_sasrec,
+                                               &lode__tower_fm_user,
+                                               &lode__tower_deepfm_user,
+                                               &lode__tower_autoint_user,
+                                               &lode__tower_mlp,
+                                               &lode__tower_id,
+                                               &lode__tower_fm_item,
+                                               &lode__tower_deepfm_item,
+                                               &lode__tower_autoint_item,
+                                               &lode__tower_wha,
+                                               &lode__tower_projected,
+                                               &lode__tower_mind,
+                                               &lode__tower_bert4rec,
+                                               NULL};
 
 const lode_tower_type *lode__tower_find(const char *name, lode_side side) {
     for (size_t i = 0; lode__towers[i] != NULL; i++) {

@@ -233,8 +233,30 @@ static void build_wanted(lode_graph *graph, lode_user_view *view) {
     inputs->ages = lode__graph_ids(graph, ages, 1);
 }
 
-lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *model,
-                                    const lode_params *params, size_t capacity) {
+/// A list of 0 or 1 ids for every position.
+static lode_lists *build_choice(lode_graph *graph, const char *name, lode_dim *positions,
+                                lode_ids **ids) {
+    lode_dim *dim = lode__graph_dim(graph, name, positions->capacity);
+    *ids = dim != NULL ? lode__graph_ids(graph, dim, 1) : NULL;
+    lode_lists *lists = dim != NULL ? lode__graph_lists(graph, positions, dim, 1) : NULL;
+    if (*ids == NULL || lists == NULL) graph->failed = true;
+    return lists;
+}
+
+/// @param most  masks that are asked for; 0 = `vector` is
+static void build_masked(lode_graph *graph, lode_tower_inputs *inputs, size_t most) {
+    lode_masked_inputs *masked = &inputs->masked;
+    lode_dim *positions = inputs->history->positions;
+    masked->seen_lists = build_choice(graph, "seen", positions, &masked->seen);
+    masked->mask_lists = build_choice(graph, "masks", positions, &masked->masks);
+    if (most == 0) return;
+    lode_dim *dim = lode__graph_dim(graph, "masked", most);
+    masked->asked = dim != NULL ? lode__graph_ids(graph, dim, 1) : NULL;
+    if (masked->asked == NULL) graph->failed = true;
+}
+
+static lode_user_view *user_view_new(lode_graph *graph, const lode_model_core *model,
+                                     const lode_params *params, size_t capacity, size_t most) {
     lode_user_view *view = lode__graph_alloc(graph, 1, sizeof *view);
     if (view == NULL) return NULL;
     view->model = model;
@@ -250,9 +272,22 @@ lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *mo
     build_fields(graph, model, LODE_SIDE_USER, false, inputs);
     build_clicked(graph, model, inputs);
     build_wanted(graph, view);
+    view->masks = model->user.type->masks;
+    if (view->masks) build_masked(graph, inputs, most);
     if (graph->failed) return NULL;
     lode__tower_apply(model, LODE_SIDE_USER, graph, params, inputs, &view->outputs);
     return graph->failed ? NULL : view;
+}
+
+lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *model,
+                                    const lode_params *params, size_t capacity) {
+    return user_view_new(graph, model, params, capacity, 0);
+}
+
+lode_user_view *lode__user_view_cloze(lode_graph *graph, const lode_model_core *model,
+                                      const lode_params *params, size_t capacity, size_t most) {
+    assert(most > 0 && model->user.type->masks);
+    return user_view_new(graph, model, params, capacity, most);
 }
 
 static void fill_user_field(const lode_user_view *view, lode_field_input *input,
@@ -326,6 +361,40 @@ static void reverse(uint32_t *values, size_t count) {
     }
 }
 
+/// History of a user, newest first: in a plain view of a tower that masks, a mask and what is left of the limit.
+static size_t take_history(const lode_user_view *view, const lode_user_source *source, size_t user,
+                           uint32_t *clicks) {
+    const size_t limit = view->inputs.history->limit;
+    if (!view->masks || view->inputs.masked.asked != NULL)
+        return source->history(source->self, user, limit, clicks);
+    clicks[0] = 0;
+    return 1 + source->history(source->self, user, limit - 1, clicks + 1);
+}
+
+/// Apart what is seen and what is masked.
+static void fill_masked(lode_tower_inputs *inputs) {
+    lode_masked_inputs *masked = &inputs->masked;
+    const size_t count = inputs->history->positions->size;
+    size_t seen = 0, masks = 0;
+    for (size_t at = 0; at < count; at++) {
+        const int32_t row = inputs->clicks->data[at];
+        if (row != 0) {
+            masked->seen->data[seen++] = row;
+        } else {
+            if (masked->asked != NULL) {
+                assert(masks < masked->asked->dim->capacity);
+                masked->asked->data[masks] = (int32_t)at;
+            }
+            masked->masks->data[masks++] = 0;
+        }
+        masked->seen_lists->offsets[at + 1] = (int32_t)seen;
+        masked->mask_lists->offsets[at + 1] = (int32_t)masks;
+    }
+    masked->seen->dim->size = seen;
+    masked->masks->dim->size = masks;
+    if (masked->asked != NULL) masked->asked->dim->size = masks;
+}
+
 void lode__user_view_fill(lode_user_view *view, const lode_user_source *source, size_t count) {
     lode_tower_inputs *inputs = &view->inputs;
     assert(count <= inputs->rows->capacity);
@@ -333,7 +402,7 @@ void lode__user_view_fill(lode_user_view *view, const lode_user_source *source, 
     size_t at = 0;
     for (size_t user = 0; user < count; user++) {
         uint32_t *clicks = (uint32_t *)inputs->clicks->data + at;
-        const size_t length = source->history(source->self, user, inputs->history->limit, clicks);
+        const size_t length = take_history(view, source, user, clicks);
         if (view->oldest_first) reverse(clicks, length);
         for (size_t i = 0; i < length; i++) {
             const size_t place = view->oldest_first ? length - 1 - i : i;
@@ -343,6 +412,7 @@ void lode__user_view_fill(lode_user_view *view, const lode_user_source *source, 
         inputs->history->offsets[user + 1] = (int32_t)at;
     }
     inputs->history->positions->size = at;
+    if (view->masks) fill_masked(inputs);
     for (size_t i = 0; i < inputs->field_count; i++) {
         fill_user_field(view, &inputs->fields[i], source, count);
     }

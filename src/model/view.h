@@ -54,7 +54,8 @@ void lode__item_view_fill_codes(lode_item_view *view, const lode_codes *codes, c
 /// Where a user view gets its users from.
 typedef struct lode_user_source {
     void *self;
-    /// Item rows of the history of user `index`, newest first, unknown items left out; at most `limit`.
+    /// Item rows of the history of user `index`, newest first, unknown items left out; at most `limit`. For a cloze
+    /// view row 0 is a click that is masked.
     size_t (*history)(void *self, size_t index, size_t limit, uint32_t *rows);
     /// Rows of field `field` (number in the vocabulary), at most `limit`; a single-valued field gives one.
     size_t (*values)(void *self, size_t index, size_t field, size_t limit, uint32_t *rows);
@@ -65,6 +66,7 @@ typedef struct lode_user_source {
 typedef struct lode_user_view {
     const lode_model_core *model;
     bool oldest_first; ///< as the tower wants histories
+    bool masks;        ///< as the tower wants them: row 0 in inputs.clicks is a mask
     lode_tower_inputs inputs;
     lode_tower_outputs outputs;
     lode_click_wants wants;
@@ -73,6 +75,11 @@ typedef struct lode_user_view {
 
 lode_user_view *lode__user_view_new(lode_graph *graph, const lode_model_core *model,
                                     const lode_params *params, size_t capacity);
+/// For a tower that `masks` the view above has a mask at the newest end of every history, after the `history` - 1 newest
+/// clicks: what comes next. This one has masks where its source says, and outputs.positions are those of the masks.
+/// @param most  masks of a run
+lode_user_view *lode__user_view_cloze(lode_graph *graph, const lode_model_core *model,
+                                      const lode_params *params, size_t capacity, size_t most);
 void lode__user_view_fill(lode_user_view *view, const lode_user_source *source, size_t count);
 
 /// Users of a data set at moments of their history.

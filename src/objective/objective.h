@@ -19,6 +19,8 @@
 /// batch: `states[q]` (user and moment: everything strictly before `end` may be known), `target_rows[q]`, and
 /// `example_of[q]` for what belongs to the example (its fields, its row in the user view). Dimensions of what is
 /// drawn per query are `scene->query->rows`, whose capacity is `scene->most`.
+/// Under cloze a query is a masked click of an example's window, and the vector has seen clicks behind `end` too:
+/// `training->sees_later` says so, and an objective that has what follows `end` for a label must refuse it in `prepare`.
 #ifndef LODE_OBJECTIVE_OBJECTIVE_H
 #define LODE_OBJECTIVE_OBJECTIVE_H
 
@@ -38,6 +40,7 @@ typedef struct lode_training {
     const lode_model_core *model;
     const lode_session_options *sessions;
     const lode_mine_options *mining;
+    bool sees_later; ///< queries are functions of clicks behind their state's `end` as well
     lode_pool *pool; ///< also for draws
     const lode_hooks *hooks;
     size_t queries; ///< most of a step

@@ -45,8 +45,8 @@ static void gather(const lode_ahead *ahead, lode_gathered *set, uint64_t epoch, 
     const lode_user_source source = lode__log_source(&log);
     lode_rows *history = &set->history;
     for (size_t i = 0; i < batcher->example_count; i++) {
-        history->count[i] = (uint32_t)source.history(source.self, i, history->each,
-                                                     history->rows + i * history->each);
+        history->count[i] = (uint32_t)lode__batcher_history(batcher, i, history->each,
+                                                            history->rows + i * history->each);
     }
     for (size_t i = 0; i < batcher->example_count && set->ages != NULL; i++)
         (void)source.ages(source.self, i, history->each, set->ages + i * history->each);

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const example_kinds[] = {"every_click", "all_positions", "random_cut", "last",
-                                            NULL};
+static const char *const example_kinds[] = {"every_click", "all_positions", "random_cut",
+                                            "last",        "cloze",         NULL};
 static const char *const windows[] = {"last", "all", NULL};
 static const char *const optimisers[] = {"lazy_adam", "adam_dense", NULL};
 static const char *const precisions[] = {"f32", "bf16", NULL};
@@ -41,14 +41,33 @@ static const lode_key data_keys[] = {
          "it. all_positions: a window of a user's last data.history clicks, each of which is to "
          "find the next (SASRec); the user tower must see no click behind a position. "
          "random_cut: one click of every user, drawn anew in each epoch. last: every user's "
-         "last training click."},
+         "last training click. cloze: a window of a user's last data.history clicks of which some "
+         "are masked and are to be found from those on both sides (BERT4Rec)."},
     {.name = "windows",
      .type = LODE_KEY_CHOICE,
      AT(windows),
      .fallback = "last",
      .choices = windows,
-     .help = "all_positions: of users with more clicks than data.history the last window alone, as "
+     .help = "all_positions, cloze: of users with more clicks than data.history the last window "
+             "alone, as "
              "SASRec, or all, cut from the end."},
+    {.name = "mask_probability",
+     .type = LODE_KEY_REAL,
+     AT(mask_probability),
+     .fallback = "0.2",
+     .low = 0,
+     .high = 1,
+     .help =
+         "cloze: share of a window's clicks that is masked; one at least, all but one at most."},
+    {.name = "mask_last",
+     .type = LODE_KEY_REAL,
+     AT(mask_last),
+     .fallback = "0.0909",
+     .low = 0,
+     .high = 1,
+     .help =
+         "cloze: share of the examples in which the newest click alone is masked, as in serving "
+         "(BERT4Rec's code: one of eleven)."},
     {.name = "sessions",
      .type = LODE_KEY_SECTION,
      AT(sessions),
@@ -93,7 +112,7 @@ static const lode_key train_keys[] = {
      .fallback = "4096",
      .low = 1,
      .high = 1 << 20,
-     .help = "Examples of a step; under data.examples: all_positions, windows."},
+     .help = "Examples of a step; under data.examples: all_positions and cloze, windows."},
     {.name = "epochs",
      .type = LODE_KEY_INT,
      AT(epochs),

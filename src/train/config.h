@@ -11,8 +11,9 @@
 
 typedef struct lode_data_config {
     int64_t history, min_history;
-    int examples; ///< lode_example_kind
-    int windows;  ///< of all_positions: 0 the last of a user, 1 all
+    int examples;                       ///< lode_example_kind
+    int windows;                        ///< of all_positions and cloze: 0 the last of a user, 1 all
+    double mask_probability, mask_last; ///< of cloze
     lode_session_options sessions;
     lode_split_options split;
 } lode_data_config;

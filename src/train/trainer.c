@@ -20,7 +20,9 @@ static lode_status prepare_data(lode_trainer *trainer, const lode_phase *phase, 
                                           .min_history = (uint64_t)config->data.min_history,
                                           .history = (uint64_t)config->data.history,
                                           .all_windows = config->data.windows != 0,
-                                          .seed = (uint64_t)config->train.seed};
+                                          .seed = (uint64_t)config->train.seed,
+                                          .mask_probability = config->data.mask_probability,
+                                          .mask_last = config->data.mask_last};
     LODE_TRY(lode__examples_new(&trainer->examples, trainer->split, &options, error));
     if (trainer->examples.count == 0) {
         return lode__fail(
@@ -64,13 +66,23 @@ static lode_status prepare_model(lode_trainer *trainer, lode_error *error) {
 /// What data.examples needs of the user tower, and objectives of the positions that it trains on.
 static lode_status check_examples(const lode_trainer *trainer, lode_error *error) {
     const lode_tower_type *tower = trainer->model->user.type;
+    const bool both_sides = (tower->gives & LODE_NEED_CLOZE) != 0;
+    if (trainer->examples.options.kind == LODE_CLOZE) {
+        if (both_sides) return LODE_OK;
+        return lode__fail(error, LODE_E_CONFIG,
+                          "data.examples: cloze needs a user tower that finds masked clicks from "
+                          "those on both sides, and model.user.tower: %s does not (bert4rec does); "
+                          "or train it with data.examples: %s",
+                          tower->name,
+                          (tower->gives & LODE_NEED_STATES) != 0 ? "all_positions" : "every_click");
+    }
     if (!trainer->batcher.positions || (tower->gives & LODE_NEED_STATES) != 0) return LODE_OK;
     return lode__fail(
         error, LODE_E_CONFIG,
         "data.examples: all_positions needs a user tower whose every position sees the "
         "clicks up to it alone, and model.user.tower: %s does not give that (sasrec "
-        "does); or train it with data.examples: every_click",
-        tower->name);
+        "does); or train it with data.examples: %s",
+        tower->name, both_sides ? "cloze" : "every_click");
 }
 
 static lode_status prepare_objectives(lode_trainer *trainer, size_t *items, lode_error *error) {
@@ -80,6 +92,7 @@ static lode_status prepare_objectives(lode_trainer *trainer, size_t *items, lode
                                     .model = trainer->model,
                                     .sessions = &trainer->config->data.sessions,
                                     .mining = &trainer->config->mine,
+                                    .sees_later = trainer->config->data.examples == LODE_CLOZE,
                                     .pool = trainer->pool,
                                     .hooks = trainer->hooks,
                                     .queries = trainer->batcher.most,
@@ -136,7 +149,11 @@ static lode_status prepare_scene(lode_trainer *trainer, size_t number, size_t it
     scene->params = trainer->model->params;
     scene->heads = trainer->heads;
     scene->most = trainer->batcher.most;
-    scene->users = lode__user_view_new(graph, trainer->model, scene->params, trainer->batcher.batch);
+    scene->users =
+        trainer->examples.options.kind == LODE_CLOZE
+            ? lode__user_view_cloze(graph, trainer->model, scene->params, trainer->batcher.batch,
+                                    trainer->batcher.most)
+            : lode__user_view_new(graph, trainer->model, scene->params, trainer->batcher.batch);
     scene->items = lode__item_view_new(graph, trainer->model, scene->params, items);
     if (scene->users != NULL && scene->items != NULL) {
         const lode_tower_outputs *outputs = &scene->users->outputs;
