@@ -152,7 +152,8 @@ LODE_API LODE_CHECK lode_status lode_train(const char *data, const char *run, co
 LODE_API LODE_CHECK lode_status lode_eval(const char *run, const char *options,
                                           const lode_hooks *hooks, char **report, lode_error *error);
 
-/// Write item and user vectors as .npy (float32) with the original ids beside them (.ids, one a line).
+/// Write item and user vectors as .npy (float32) with the original ids beside them (.ids, one a line): [items, dim] and
+/// [users, dim], or [users, K, dim] of a model with lode_model_interests K > 1.
 LODE_API LODE_CHECK lode_status lode_encode(const char *run, const char *options,
                                             const lode_hooks *hooks, char **report,
                                             lode_error *error);
@@ -222,6 +223,7 @@ LODE_API void lode_model_free(lode_model **model);
 /// exact. LODE_E_MISSING when there is none, LODE_E_INPUT when it was made for other vectors.
 LODE_API LODE_CHECK lode_status lode_model_use_index(lode_model *model, lode_error *error);
 
+/// Numbers of one vector. A user may have several: room for users is count * interests * dim.
 LODE_API size_t lode_model_dim(const lode_model *model);
 /// Vectors a user: 1, or K of a tower of several interests; an item's score is then the largest over them.
 LODE_API size_t lode_model_interests(const lode_model *model);
