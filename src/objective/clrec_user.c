@@ -168,6 +168,11 @@ static lode_status prepare(void *state, const void *config, const lode_training 
     size_t capacity;
     self->training = *training;
     LODE_TRY(check_options(options, training, error));
+    if (training->sees_later) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "objective clrec.user predicts the clicks after a query, and "
+                          "data.examples: cloze shows them; use every_click");
+    }
     if ((training->model->user.gives & LODE_NEED_INTERESTS) != 0) {
         return lode__fail(
             error, LODE_E_CONFIG,

@@ -544,6 +544,11 @@ static void check_refused(const fixture *self, const char *config, const char *o
 static void test_refused(void **state) {
     static const char last_config[] = "data: {history: 6, examples: last}\nmodel: {dim: 8}\n"
                                       "objectives:\n";
+    static const char cloze_config[] =
+        "data: {history: 6, examples: cloze}\nmodel: {dim: 8, user: "
+        "{tower: bert4rec, heads: 2, blocks: 1}, item: {tower: id}}\n"
+        "train: {batch: 32}\nobjectives:\n";
+    check_refused(*state, cloze_config, USER("next: 2"), "data.examples: cloze shows them");
     check_refused(*state, click_config, USER("capacity: 31"),
                   "clrec.user: capacity: 31 keys are fewer than the 32 queries of a step");
     check_refused(*state, click_config, USER("momentum: 1.01"), "momentum");
