@@ -130,7 +130,7 @@ static void test_matrix(void **state) {
             for (size_t i = 0; lode__towers[i] != NULL; i++) {
                 const lode_tower_type *item = lode__towers[i];
                 if (item->side != LODE_SIDE_ITEM) continue;
-                if (LOOKING_FOR_RACES && (3 * o + u + 2 * i) % 23 != 0) continue;
+                if (LOOKING_FOR_RACES && (3 * o + u + 2 * i) % 41 != 0) continue;
                 const bool plain = strcmp(item->name, "mlp") == 0 || strcmp(item->name, "id") == 0;
                 if (users[u].keys[0] != 0 && !plain) continue;
                 const bool fits = run_cell(self, lode__objectives[o], "", &users[u], item);
@@ -139,7 +139,7 @@ static void test_matrix(void **state) {
         }
     }
     printf("%zu combinations in each precision, %zu refused\n", legal, refused);
-    assert_true(legal >= (LOOKING_FOR_RACES ? 4 : 4 * 3 * 2));
+    assert_true(legal >= (LOOKING_FOR_RACES ? 2 : 4 * 3 * 2));
 }
 
 /// Forms of an objective that are graphs of their own, with every user tower.
@@ -148,6 +148,7 @@ static void test_forms(void **state) {
         ", temperature: 1, buffer: inter, capacity: 64",
         ", temperature: 1, buffer: moco, capacity: 64",
         ", temperature: 1, buffer: moco, capacity: 64, moco: strict"};
+    if (LOOKING_FOR_RACES) skip(); // test_clrec has them in several threads
     const fixture *self = *state;
     const lode_objective_type *contrast = NULL;
     variant users[32];
@@ -160,7 +161,6 @@ static void test_forms(void **state) {
     size_t legal = 0;
     for (size_t form = 0; form < sizeof forms / sizeof *forms; form++) {
         for (size_t u = 0; u < user_count; u++) {
-            if (LOOKING_FOR_RACES && (form + 3 * u) % 19 != 0) continue;
             for (size_t i = 0; lode__towers[i] != NULL; i++) {
                 const lode_tower_type *item = lode__towers[i];
                 if (item->side != LODE_SIDE_ITEM || users[u].keys[0] != 0) continue;
@@ -169,7 +169,7 @@ static void test_forms(void **state) {
         }
     }
     printf("%zu combinations with a queue in each precision\n", legal);
-    assert_true(LOOKING_FOR_RACES || legal >= 10);
+    assert_true(legal >= 10);
 }
 
 /// Best validation hit@50 of a finished run, and the mean loss of its first epoch.

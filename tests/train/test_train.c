@@ -1,5 +1,6 @@
 /// Training: the same bits at any number of threads, honest ends (divergence, a full disk, a folder that cannot be
 /// written), nothing of validation and test inside the model, and on real data better than popularity.
+#include "../races.h"
 #include "fixture.h"
 
 #include <errno.h>
@@ -340,6 +341,8 @@ static double value_of(const char *report, const char *row, const char *metric) 
 
 /// YoutubeDNN in-batch on MovieLens 100k, a few epochs.
 static void test_movielens(void **state) {
+    if (LOOKING_FOR_RACES)
+        skip(); // minutes there; what runs beside what is the same in test_threads
     const fixture *self = *state;
     const char *folder = getenv("LODESTONE_DATA");
     if (folder == NULL) {

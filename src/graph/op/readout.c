@@ -101,7 +101,8 @@ static void slopes(const lode_readout_op *self, size_t row, const stored *dy) {
         mean += (double)w[k] *
                 (double)kernels->dot(d, (const stored *)self->interests->value + k * d, dy);
     for (size_t k = begin; k < end; k++) {
-        const double own = kernels->dot(d, (const stored *)self->interests->value + k * d, dy);
+        const double own =
+            (double)kernels->dot(d, (const stored *)self->interests->value + k * d, dy);
         const double steep =
             pow(fabs((double)s[k]), p) < 1e30 ? p * pow(fabs((double)s[k]), p - 1) : 0;
         s[k] = (real)((double)w[k] * (own - mean) * steep);
