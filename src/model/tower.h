@@ -66,6 +66,8 @@ enum lode_need {
     /// Positions of masked clicks, of the dimension of `vector`, each a function of the clicks around it that are not
     /// masked (data.examples: cloze). Where they are asked for, there is no `vector`.
     LODE_NEED_CLOZE = 16,
+    LODE_NEED_ONE_VECTOR =
+        32, ///< `vector` itself, in views of one's own; every tower without interests gives it
     LODE_NEED_INTERESTS = 64 ///< several vectors a user; VECTOR beside it is a query of scenes alone
 };
 
@@ -161,6 +163,9 @@ size_t lode__pooled_parts(lode_graph *graph, const lode_params *params,
 /// Number of those parts; LODE_E_CONFIG with the field's name when their dims are not all that of the item id.
 LODE_CHECK lode_status lode__equal_parts(const lode_tower_setting *setting, const char *tower,
                                          size_t *count, lode_error *error);
+/// LODE_E_CONFIG unless `heads` attention heads divide the d numbers of `what` ("the item id has").
+LODE_CHECK lode_status lode__check_heads(const lode_tower_setting *setting, size_t heads, size_t d,
+                                         const char *what, lode_error *error);
 /// Sum of the dims of a side's fields (user and context fields together for users).
 size_t lode__field_width(const lode_vocabulary *vocabulary, lode_side side);
 

@@ -71,6 +71,7 @@ lode_status lode__tower_read(lode_tower *tower, const lode_node *part, lode_side
     LODE_TRY(lode__config_read(arena, part, path, tower->type->keys, skip, tower->config, error));
     tower->gives = tower->type->gives;
     if (tower->type->lacks != NULL) tower->gives &= ~tower->type->lacks(tower->config);
+    if (tower->type->interests == NULL) tower->gives |= LODE_NEED_ONE_VECTOR;
     tower->interests =
         tower->type->interests != NULL ? (size_t)tower->type->interests(tower->config)->count : 1;
     return LODE_OK;
@@ -147,4 +148,12 @@ size_t lode__field_width(const lode_vocabulary *vocabulary, lode_side side) {
         if ((field->side == LODE_SIDE_ITEM) == (side == LODE_SIDE_ITEM)) width += field->dim;
     }
     return width;
+}
+
+lode_status lode__check_heads(const lode_tower_setting *setting, size_t heads, size_t d,
+                              const char *what, lode_error *error) {
+    if (d % heads == 0) return LODE_OK;
+    return lode__fail(error, LODE_E_CONFIG,
+                      "model.%s.heads is %zu, but %s %zu dimensions: heads must divide them",
+                      setting->prefix, heads, what, d);
 }

@@ -17,8 +17,6 @@
 #include "objective/queue.h"
 
 enum { INTRA, INTER, MOCO, LIVE = 0, STRICT = 1 };
-enum { MASK_ENTRIES = 4 << 20 }; ///< masked places of a step, where queries may have many
-enum { QUERIES, NEGATIVES, SUMS };
 
 typedef struct lode_clrec_options {
     int buffer;
@@ -38,7 +36,7 @@ typedef struct lode_clrec {
     lode_key_encoder encoder;
     lode_dim *above;    ///< moco: rows of the queue in the key tensor
     lode_ids *positive; ///< moco: each query's own
-    double *sums;       ///< [SUMS] of the epoch
+    lode_tally tally;
 } lode_clrec;
 
 static const char *const buffers[] = {"intra", "inter", "moco", NULL};
@@ -56,23 +54,8 @@ static const lode_key keys[] = {
          "with today's tower, with gradients (3.2.2); moco: their vectors as a key encoder that "
          "follows made them "
          "when they came, without gradient (3.2.3)."},
-    {.name = "capacity",
-     .type = LODE_KEY_INT,
-     AT(capacity),
-     .fallback = "0",
-     .low = 0,
-     .high = 1 << 22,
-     .help =
-         "Keys of the queue, at least a step's queries (inter, moco). 0: 2560, or a step's queries "
-         "where these are more."},
-    {.name = "momentum",
-     .type = LODE_KEY_REAL,
-     AT(momentum),
-     .fallback = "0.999",
-     .low = 0,
-     .high = 1,
-     .help = "moco: share of the key encoder's weights that stays in a step (Eq. 5); 0 is a memory "
-             "bank. Tables are shared."},
+    LODE_CAPACITY_KEY(lode_clrec_options, " (inter, moco)"),
+    LODE_MOMENTUM_KEY(lode_clrec_options, "moco: s"),
     {.name = "moco",
      .type = LODE_KEY_CHOICE,
      AT(moco),
@@ -80,13 +63,7 @@ static const lode_key keys[] = {
      .choices = forms,
      .help = "live: the step's own keys come from the item tower, with gradient; strict: every key "
              "from the key encoder, where all its weights are the user tower's too."},
-    {.name = "temperature",
-     .type = LODE_KEY_REAL,
-     AT(temperature),
-     .fallback = "0.07",
-     .low = 1e-4,
-     .high = 1e4,
-     .help = "Scores are divided by it (Eq. 4); .07 is meant for model.scorer: cosine."},
+    LODE_COSINE_TEMPERATURE_KEY(lode_clrec_options),
     {.name = "debias",
      .type = LODE_KEY_REAL,
      AT(debias),
@@ -127,8 +104,7 @@ static lode_status prepare(void *state, const void *config, const lode_training 
                           "clrec.contrast: denominator: negatives needs mask: same_item or "
                           "user_items: the queue holds the positive");
     }
-    self->sums = lode__arena_alloc(arena, SUMS, sizeof *self->sums);
-    if (self->sums == NULL) return lode__fail_memory(error);
+    LODE_TRY(lode__tally_new(&self->tally, arena, error));
     const bool moco = options->buffer == MOCO;
     if (options->buffer != INTRA) {
         LODE_TRY(lode__queue_new(&self->queue, capacity, training->model->vocabulary->items,
@@ -161,7 +137,7 @@ static lode_status build_keys(lode_clrec *self, const lode_scene *scene, lode_cl
     loss->key = lode__stack(graph, self->above, queue->vectors, queue->width,
                             live ? scene->items->outputs.vector : NULL);
     loss->beside = true;
-    loss->masked = LODE_MAX(MASK_ENTRIES / scene->most, (size_t)LODE_MASKED);
+    loss->masked = LODE_MASKED_OF_QUEUE(scene->most);
     return LODE_OK;
 }
 
@@ -226,8 +202,8 @@ static lode_status draw(void *state, const lode_batch *batch, lode_error *error)
         }
     }
     lode__clicked_finish(&self->keys, batch);
-    self->sums[QUERIES] += (double)batch->count;
-    self->sums[NEGATIVES] += lode__clicked_negatives(&self->keys, batch->count);
+    lode__tally_add(&self->tally, (double)batch->count,
+                    lode__clicked_negatives(&self->keys, batch->count));
     return LODE_OK;
 }
 
@@ -244,8 +220,7 @@ static void release(void *state) {
 static size_t arrays(void *state, lode_state_array *out, size_t capacity) {
     lode_clrec *self = state;
     (void)capacity;
-    out[0] = (lode_state_array){"sums", self->sums, SUMS * sizeof *self->sums};
-    size_t count = 1;
+    size_t count = lode__tally_arrays(&self->tally, out);
     if (self->options->buffer != INTRA) count += lode__queue_arrays(&self->queue, out + count);
     count += lode__key_encoder_arrays(&self->encoder, out + count);
     return count;
@@ -259,14 +234,10 @@ static lode_status restored(void *state, lode_error *error) {
 
 static size_t figures(void *state, lode_figure *out, size_t capacity) {
     lode_clrec *self = state;
-    size_t count = 0;
     (void)capacity;
-    const double queries = LODE_MAX(self->sums[QUERIES], 1.0);
-    out[count++] = (lode_figure){"negatives", self->sums[NEGATIVES] / queries};
-    self->sums[QUERIES] = self->sums[NEGATIVES] = 0;
+    const size_t count = lode__tally_figures(&self->tally, out);
     if (self->options->buffer == INTRA) return count;
-    count += lode__queue_figures(&self->queue, out + count);
-    return count;
+    return count + lode__queue_figures(&self->queue, out + count);
 }
 
 const lode_objective_type lode__objective_clrec_contrast = {

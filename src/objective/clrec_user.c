@@ -14,15 +14,11 @@
 /// them; vectors are made of them with today's item table, with gradient to it (head_store.h).
 #include "objective/head_store.h"
 #include "objective/key_encoder.h"
+#include "objective/negatives.h"
 #include "objective/queue.h"
 
-enum { MASK_ENTRIES = 4 << 20, LEAST_MASKED = 256 }; ///< masked places of a step, of a query
-enum { QUERIES, NEGATIVES, SUMS };
-enum {
-    MASK_USER,
-    STORE_VECTORS = 0,
-    AT_ONCE = 512
-}; ///< keys encoded in one pass: a view has room for whole histories
+enum { MASK_USER, STORE_VECTORS = 0 };
+enum { AT_ONCE = 512 }; ///< keys encoded in one pass: a view has room for whole histories
 
 typedef struct lode_clrec_user_options {
     int64_t next;
@@ -56,7 +52,7 @@ typedef struct lode_clrec_user {
     lode_ids *masked_places;
     int32_t *first; ///< [users] newest place of a user in the queue; of users who have none, anything
     int32_t *next; ///< [capacity] the next older place of the same user, or -1
-    double *sums;  ///< [SUMS] of the epoch
+    lode_tally tally;
 } lode_clrec_user;
 
 static const char *const masks[] = {"user", "none", NULL};
@@ -72,29 +68,9 @@ static const lode_key keys[] = {
      .high = 65536,
      .help = "Clicks of a key: the positive and those of the same user after it, in training "
              "(CLRec C.4); at most data.history."},
-    {.name = "capacity",
-     .type = LODE_KEY_INT,
-     AT(capacity),
-     .fallback = "0",
-     .low = 0,
-     .high = 1 << 22,
-     .help = "Keys of the queue, at least a step's queries. 0: 2560, or a step's queries where "
-             "these are more."},
-    {.name = "momentum",
-     .type = LODE_KEY_REAL,
-     AT(momentum),
-     .fallback = "0.999",
-     .low = 0,
-     .high = 1,
-     .help = "Share of the key encoder's weights that stays in a step (Eq. 5); 0 is a memory bank. "
-             "Tables are shared."},
-    {.name = "temperature",
-     .type = LODE_KEY_REAL,
-     AT(temperature),
-     .fallback = "0.07",
-     .low = 1e-4,
-     .high = 1e4,
-     .help = "Scores are divided by it (Eq. 4); .07 is meant for model.scorer: cosine."},
+    LODE_CAPACITY_KEY(lode_clrec_user_options, ""),
+    LODE_MOMENTUM_KEY(lode_clrec_user_options, "S"),
+    LODE_COSINE_TEMPERATURE_KEY(lode_clrec_user_options),
     {.name = "mask",
      .type = LODE_KEY_CHOICE,
      AT(mask),
@@ -145,6 +121,11 @@ static size_t next_ages(void *context, size_t index, size_t limit, int64_t *ages
 static lode_status check_options(const lode_clrec_user_options *options,
                                  const lode_training *training, lode_error *error) {
     const long long next = (long long)options->next;
+    if (training->sees_later) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "objective clrec.user predicts the clicks after a query, and "
+                          "data.examples: cloze shows them; use every_click");
+    }
     if (next > 1 && training->examples == LODE_LAST) {
         return lode__fail(error, LODE_E_CONFIG,
                           "clrec.user: data.examples: last leaves no click behind the positive for "
@@ -168,17 +149,6 @@ static lode_status prepare(void *state, const void *config, const lode_training 
     size_t capacity;
     self->training = *training;
     LODE_TRY(check_options(options, training, error));
-    if (training->sees_later) {
-        return lode__fail(error, LODE_E_CONFIG,
-                          "objective clrec.user predicts the clicks after a query, and "
-                          "data.examples: cloze shows them; use every_click");
-    }
-    if ((training->model->user.gives & LODE_NEED_INTERESTS) != 0) {
-        return lode__fail(
-            error, LODE_E_CONFIG,
-            "objective clrec.user needs one vector a user, and tower %s gives several",
-            training->model->user.type->name);
-    }
     LODE_TRY(
         lode__queue_capacity("clrec.user", options->capacity, training->queries, &capacity, error));
     const bool vectors = options->store == STORE_VECTORS;
@@ -186,13 +156,12 @@ static lode_status prepare(void *state, const void *config, const lode_training 
     LODE_TRY(lode__queue_new(&self->queue, capacity, log->users, width, arena, error));
     if (!vectors)
         LODE_TRY(lode__head_store_new(&self->heads, training->model, capacity, next, arena, error));
-    self->sums = lode__arena_alloc(arena, SUMS, sizeof *self->sums);
+    LODE_TRY(lode__tally_new(&self->tally, arena, error));
     self->ends = lode__arena_alloc(arena, training->queries, sizeof *self->ends);
     self->begins = lode__arena_alloc(arena, training->queries, sizeof *self->begins);
     self->first = lode__arena_alloc(arena, log->users, sizeof *self->first);
     self->next = lode__arena_alloc(arena, capacity, sizeof *self->next);
-    if (self->sums == NULL || self->ends == NULL || self->begins == NULL || self->first == NULL ||
-        self->next == NULL)
+    if (self->ends == NULL || self->begins == NULL || self->first == NULL || self->next == NULL)
         return lode__fail_memory(error);
     self->clicks =
         (lode_next_clicks){.log = {.binding = training->binding, .log = log, .no_context = true}};
@@ -208,8 +177,7 @@ static size_t items(const void *state, size_t queries) {
 
 static void build_mask(lode_clrec_user *self, const lode_scene *scene) {
     lode_graph *graph = scene->graph;
-    const size_t room = LODE_MAX(MASK_ENTRIES / scene->most, (size_t)LEAST_MASKED);
-    const size_t most = LODE_MIN(self->queue.capacity, room);
+    const size_t most = LODE_MIN(self->queue.capacity, LODE_MASKED_OF_QUEUE(scene->most));
     lode_dim *positions = lode__graph_dim(graph, "masked", scene->most * most);
     self->masked = lode__graph_lists(graph, scene->query->rows, positions, most);
     self->masked_places = positions != NULL ? lode__graph_ids(graph, positions, 1) : NULL;
@@ -332,8 +300,7 @@ static lode_status draw(void *state, const lode_batch *batch, lode_error *error)
     if (self->masked != NULL) fill_mask(self, batch);
     const double queries = (double)batch->count, length = (double)self->length->size;
     const double masked = self->masked != NULL ? (double)self->masked_places->dim->size : 0;
-    self->sums[QUERIES] += queries;
-    self->sums[NEGATIVES] += queries * length - masked;
+    lode__tally_add(&self->tally, queries, queries * length - masked);
     return LODE_OK;
 }
 
@@ -350,8 +317,8 @@ static void release(void *state) {
 static size_t arrays(void *state, lode_state_array *out, size_t capacity) {
     lode_clrec_user *self = state;
     (void)capacity;
-    out[0] = (lode_state_array){"sums", self->sums, SUMS * sizeof *self->sums};
-    size_t count = 1 + lode__queue_arrays(&self->queue, out + 1);
+    size_t count = lode__tally_arrays(&self->tally, out);
+    count += lode__queue_arrays(&self->queue, out + count);
     if (self->options->store != STORE_VECTORS)
         count += lode__head_store_arrays(&self->heads, out + count);
     return count + lode__key_encoder_arrays(&self->encoder, out + count);
@@ -368,17 +335,15 @@ static lode_status restored(void *state, lode_error *error) {
 static size_t figures(void *state, lode_figure *out, size_t capacity) {
     lode_clrec_user *self = state;
     (void)capacity;
-    const double queries = LODE_MAX(self->sums[QUERIES], 1.0);
-    out[0] = (lode_figure){"negatives", self->sums[NEGATIVES] / queries};
-    self->sums[QUERIES] = self->sums[NEGATIVES] = 0;
-    return 1 + lode__queue_figures(&self->queue, out + 1);
+    const size_t count = lode__tally_figures(&self->tally, out);
+    return count + lode__queue_figures(&self->queue, out + count);
 }
 
 const lode_objective_type lode__objective_clrec_user = {
     .name = "clrec.user",
     .help =
         "Softmax of what the user clicks next, encoded as a user, among a queue of such (CLRec).",
-    .user_needs = LODE_NEED_VECTOR,
+    .user_needs = LODE_NEED_VECTOR | LODE_NEED_ONE_VECTOR,
     .keys = keys,
     .config_size = sizeof(lode_clrec_user_options),
     .state_size = sizeof(lode_clrec_user),

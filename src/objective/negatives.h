@@ -8,6 +8,8 @@ typedef enum lode_mask { LODE_MASK_SAME_ITEM, LODE_MASK_USER_ITEMS, LODE_MASK_NO
 
 /// Masked places kept of one example: more of a user's own items among the negatives of one step than this stay in.
 #define LODE_MASKED 256
+/// The same where the negatives are a queue: of the 4M places that a step may mask, a query's part.
+#define LODE_MASKED_OF_QUEUE(queries) LODE_MAX(((size_t)4 << 20) / (queries), (size_t)LODE_MASKED)
 
 extern const char *const lode__masks[], *const lode__denominators[];
 

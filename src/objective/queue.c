@@ -89,3 +89,24 @@ lode_status lode__queue_check(const lode_queue *queue, lode_error *error) {
     }
     return LODE_OK;
 }
+
+lode_status lode__tally_new(lode_tally *tally, lode_arena *arena, lode_error *error) {
+    tally->sums = lode__arena_alloc(arena, 2, sizeof *tally->sums);
+    return tally->sums != NULL ? LODE_OK : lode__fail_memory(error);
+}
+
+void lode__tally_add(lode_tally *tally, double queries, double negatives) {
+    tally->sums[0] += queries;
+    tally->sums[1] += negatives;
+}
+
+size_t lode__tally_arrays(const lode_tally *tally, lode_state_array *arrays) {
+    arrays[0] = (lode_state_array){"sums", tally->sums, 2 * sizeof *tally->sums};
+    return 1;
+}
+
+size_t lode__tally_figures(lode_tally *tally, lode_figure *figures) {
+    figures[0] = (lode_figure){"negatives", tally->sums[1] / LODE_MAX(tally->sums[0], 1.0)};
+    tally->sums[0] = tally->sums[1] = 0;
+    return 1;
+}

@@ -37,4 +37,37 @@ size_t lode__queue_arrays(const lode_queue *queue, lode_state_array *arrays);
 /// After arrays came from a file: LODE_E_MISMATCH unless they are a queue of this capacity.
 LODE_CHECK lode_status lode__queue_check(const lode_queue *queue, lode_error *error);
 
+/// What a query saw on average in an epoch: state for checkpoints, and a figure for metrics.jsonl.
+typedef struct lode_tally {
+    double *sums; ///< [2] queries; negatives of all of them
+} lode_tally;
+
+LODE_CHECK lode_status lode__tally_new(lode_tally *tally, lode_arena *arena, lode_error *error);
+void lode__tally_add(lode_tally *tally, double queries, double negatives);
+/// One array.
+size_t lode__tally_arrays(const lode_tally *tally, lode_state_array *arrays);
+/// One figure, `negatives`; begins the next epoch.
+size_t lode__tally_figures(lode_tally *tally, lode_figure *figures);
+
+#define LODE_CAPACITY_KEY(struct_name, where)                                                      \
+    {                                                                                              \
+        .name = "capacity", .type = LODE_KEY_INT, .offset = offsetof(struct_name, capacity),       \
+        .fallback = "0", .low = 0, .high = 1 << 22,                                                \
+        .help = "Keys of the queue, at least a step's queries" where                               \
+                ". 0: 2560, or a step's queries where these are more."                             \
+    }
+#define LODE_MOMENTUM_KEY(struct_name, start)                                                      \
+    {                                                                                              \
+        .name = "momentum", .type = LODE_KEY_REAL, .offset = offsetof(struct_name, momentum),      \
+        .fallback = "0.999", .low = 0, .high = 1,                                                  \
+        .help = start "hare of the key encoder's weights that stays in a step (Eq. 5); 0 is a "    \
+                      "memory bank. Tables are shared."                                            \
+    }
+#define LODE_COSINE_TEMPERATURE_KEY(struct_name)                                                    \
+    {                                                                                               \
+        .name = "temperature", .type = LODE_KEY_REAL,                                               \
+        .offset = offsetof(struct_name, temperature), .fallback = "0.07", .low = 1e-4, .high = 1e4, \
+        .help = "Scores are divided by it (Eq. 4); .07 is meant for model.scorer: cosine."          \
+    }
+
 #endif

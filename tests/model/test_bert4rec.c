@@ -1,18 +1,9 @@
 /// The bert4rec tower alone: gradients of the whole of it in double with and without masks of its own choice, what a masked
 /// click keeps to itself, and that both sides are seen.
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "../support/gradcheck.h"
-#include "model/tower.h"
-
-enum { ITEMS = 9, DIM = 6, LONGEST = 5, LISTS = 4, COUNT = 10 };
+#include "tower_case.h"
+enum { COUNT = 10 };
 static const size_t lengths[LISTS] = {3, 1, LONGEST, 1};
 /// By position of the lists above; the newest of each is the last. Plain views mask exactly those.
 static const bool cloze_masks[COUNT] = {0, 1, 0, 1, 1, 0, 0, 0, 1, 0};
@@ -22,16 +13,6 @@ typedef struct bert4rec_options {
     const char *yaml; ///< of the tower
     bool cloze;
 } bert4rec_options;
-
-typedef struct bert4rec_parts {
-    lode_tower tower;
-    lode_vocabulary vocabulary;
-    lode_tower_inputs inputs;
-    lode_tower_outputs outputs;
-    lode_arena arena;
-} bert4rec_parts;
-
-static bert4rec_parts parts; // one case at a time
 
 static lode_lists *choice(gradcheck *check, const char *name, const bool *masks, bool which) {
     size_t each[COUNT];
@@ -43,14 +24,7 @@ static lode_lists *choice(gradcheck *check, const char *name, const bool *masks,
 static void fill_inputs(gradcheck *check, bool cloze) {
     lode_tower_inputs *inputs = &parts.inputs;
     const bool *masks = cloze ? cloze_masks : plain_masks;
-    inputs->rows = gradcheck_dim(check, "users", LISTS);
-    inputs->history = gradcheck_lists(check, inputs->rows, "positions", lengths);
-    inputs->places = gradcheck_index(check, inputs->history->positions, 1, 1);
-    for (size_t list = 0; list < LISTS; list++) {
-        const int32_t *offsets = inputs->history->offsets;
-        for (int32_t at = offsets[list]; at < offsets[list + 1]; at++)
-            inputs->places->data[at] = offsets[list + 1] - 1 - at;
-    }
+    tower_lists(check, lengths, true);
     lode_masked_inputs *masked = &inputs->masked;
     masked->seen_lists = choice(check, "seen", masks, false);
     masked->mask_lists = choice(check, "masks", masks, true);
@@ -65,29 +39,10 @@ static void fill_inputs(gradcheck *check, bool cloze) {
 
 static void build(gradcheck *check, const void *context) {
     const bert4rec_options *options = context;
-    lode_error error = {0};
-    lode__arena_release(&parts.arena);
-    parts = (bert4rec_parts){0};
-    parts.vocabulary.fields[0] = (lode_field){.name = "id", .is_id = true, .dim = DIM, .rows = ITEMS};
-    parts.vocabulary.fields[0].table =
-        lode__param_table(check->params, "item.id", ITEMS, DIM, LODE_INIT_NORMAL, 0.6);
-    parts.vocabulary.count = 1;
-    lode_node *root = NULL;
-    assert_int_equal(
-        lode__yaml_parse(&parts.arena, options->yaml, strlen(options->yaml), "test", &root, &error),
-        LODE_OK);
-    const lode_tower_setting setting = {.params = check->params,
-                                        .vocabulary = &parts.vocabulary,
-                                        .side = LODE_SIDE_USER,
-                                        .history = LONGEST,
-                                        .dim = DIM,
-                                        .prefix = "user"};
-    if (lode__tower_new(&parts.tower, root, &parts.arena, &setting, &error) != LODE_OK)
-        fail_msg("%s", error.message);
+    tower_declare(check, options->yaml);
     assert_int_equal(parts.tower.width, DIM);
     fill_inputs(check, options->cloze);
-    parts.tower.type->apply(parts.tower.state, check->graph, check->params, &parts.inputs,
-                            &parts.outputs);
+    tower_apply(check);
     assert_true((parts.outputs.positions != NULL) == options->cloze);
     assert_true((parts.outputs.vector != NULL) == !options->cloze);
     gradcheck_sum(check, options->cloze ? parts.outputs.positions : parts.outputs.vector);

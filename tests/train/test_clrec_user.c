@@ -549,6 +549,10 @@ static void test_refused(void **state) {
         "{tower: bert4rec, heads: 2, blocks: 1}, item: {tower: id}}\n"
         "train: {batch: 32}\nobjectives:\n";
     check_refused(*state, cloze_config, USER("next: 2"), "data.examples: cloze shows them");
+    check_refused(*state,
+                  "data: {history: 6}\nmodel: {dim: 8, user: {tower: mind, layers: [8]}, item: "
+                  "{tower: id}}\ntrain: {batch: 32}\nobjectives:\n",
+                  USER("next: 2"), "needs one vector, and not several, of the user tower");
     check_refused(*state, click_config, USER("capacity: 31"),
                   "clrec.user: capacity: 31 keys are fewer than the 32 queries of a step");
     check_refused(*state, click_config, USER("momentum: 1.01"), "momentum");

@@ -65,12 +65,7 @@ static lode_status declare(void *state, const void *config, const lode_tower_set
     const lode_vocabulary *vocabulary = setting->vocabulary;
     const size_t d = vocabulary->fields[vocabulary->item_id].dim;
     LODE_TRY(lode__equal_parts(setting, "autoint", &self->fields, error));
-    if (d % (size_t)self->config->heads != 0) {
-        return lode__fail(error, LODE_E_CONFIG,
-                          "model.%s.heads is %lld, but fields have %zu dimensions: heads must "
-                          "divide them",
-                          setting->prefix, (long long)self->config->heads, d);
-    }
+    LODE_TRY(lode__check_heads(setting, (size_t)self->config->heads, d, "fields have", error));
     self->item_table = vocabulary->fields[vocabulary->item_id].table;
     char name[64];
     for (size_t i = 0; i < (size_t)self->config->blocks; i++) {

@@ -173,12 +173,7 @@ static lode_status declare(void *state, const void *config, const lode_tower_set
     self->heads = self->config->heads > 0             ? (size_t)self->config->heads
                   : self->config->rows == ROWS_FIELDS ? HEADS_OF_FIELDS
                                                       : HEADS_OF_CLICKS;
-    if (d % self->heads != 0) {
-        return lode__fail(error, LODE_E_CONFIG,
-                          "model.user.heads is %zu, but the item id has %zu dimensions: heads must "
-                          "divide them",
-                          self->heads, d);
-    }
+    LODE_TRY(lode__check_heads(setting, self->heads, d, "the item id has", error));
     LODE_TRY(lode__mlp_check(self->config->layers, setting->prefix, error));
     self->item_table = item->table;
     size_t inputs;

@@ -136,13 +136,7 @@ static lode_status declare(void *state, const void *config, const lode_tower_set
     self->config = config;
     const lode_field *item = &setting->vocabulary->fields[setting->vocabulary->item_id];
     const size_t d = item->dim;
-    if (d % (size_t)self->config->heads != 0) {
-        return lode__fail(
-            error, LODE_E_CONFIG,
-            "model.user.heads is %lld, but the item id has %zu dimensions: heads must "
-            "divide them",
-            (long long)self->config->heads, d);
-    }
+    LODE_TRY(lode__check_heads(setting, (size_t)self->config->heads, d, "the item id has", error));
     self->item_table = item->table;
     self->positions =
         lode__param_table(setting->params, "user.history.position", setting->history, d,
