@@ -159,6 +159,8 @@ static void check_losses(const fixture *self, const char *config, const char *ob
     assert_string_equal(figures[0].name, "negatives");
     check_near(figures[0].value, sum / queries, 1e-9, "negatives");
     assert_true(figures[1].value == (double)LODE_MIN(keys->count, of->capacity));
+    assert_int_equal(objectives[0].type->figures(objectives[0].state, figures, 8), 4);
+    assert_true(figures[0].value == 0); // an epoch at a time
     lode__params_free(&key_params);
     free(keys->vectors);
     free(keys);
@@ -512,7 +514,7 @@ static double last_loss(const fixture *self, const char *objective) {
     lode_error error = {0};
     double loss = 0;
     check(open_losses(&it, self, click_config, objective, &error), &error);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 12; i++) {
         check(lode__trainer_step(it.trainer, &loss, &error), &error);
         if (it.trainer->counters.step != it.trainer->steps) continue;
         it.trainer->counters.step = 0;
@@ -528,7 +530,8 @@ static void test_few_clicks(void **state) {
     import_log(&self, "short", 90, 4); // two training clicks: a key is the positive alone
     check_losses(&self, click_config, USER("momentum: 0"), &one, 2);
     assert_true(last_loss(&self, USER("next: 5")) == last_loss(&self, USER("next: 1")));
-    import_log(&self, "lonely", 1, 40); // every key is the user's own
+    // Every key is the user's own, and there are more of them than LODE_MASKED.
+    import_log(&self, "lonely", 1, 400);
     assert_true(last_loss(&self, USER("mask: user")) == 0);
     assert_true(last_loss(&self, USER("mask: none")) > 1);
 }

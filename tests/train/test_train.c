@@ -4,6 +4,7 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 
 #include "data/split.h"
 #include "train/bundle.h"
+#include "train/trainer.h"
 
 static void test_threads(void **state) {
     const fixture *self = *state;
@@ -54,6 +56,35 @@ static void test_seeds(void **state) {
     assert_true(memcmp(a.data, b.data, a.size) != 0);
     free(a.data);
     free(b.data);
+}
+
+/// Mean square of the item id table before the first step.
+static double initial_square(const fixture *self, const char *init, size_t *rows) {
+    char text[128];
+    lode_error error = {0};
+    lode_config config;
+    lode_trainer *trainer = NULL;
+    (void)snprintf(text, sizeof text, "model: {dim: 32, init: %s}\n", init);
+    check(lode__config_load(&config, text, "test", NULL, 0, &error), &error);
+    const lode_phase phase = {self->data, self->folder, 1, false};
+    check(lode__trainer_new(&trainer, &config, &phase, NULL, &error), &error);
+    const lode_param *items = lode__param_find(trainer->model->params, "item.id");
+    const size_t elements = items->rows * items->columns;
+    double sum = 0;
+    for (size_t i = 0; i < elements; i++)
+        sum += pow((double)((const float *)items->value)[i], 2);
+    *rows = items->rows;
+    lode__trainer_free(&trainer);
+    lode__config_release(&config);
+    return sum / (double)elements;
+}
+
+static void test_initial_values(void **state) {
+    size_t rows;
+    const double given = initial_square(*state, "0.2", &rows);
+    assert_true(fabs(given / 0.04 - 1) < 0.1);
+    const double glorot = initial_square(*state, "0", &rows);
+    assert_true(fabs(glorot * (double)(rows + 32) / 2 - 1) < 0.1);
 }
 
 /// The loss of the first and the last line of metrics.jsonl.
@@ -377,10 +408,10 @@ static void test_movielens(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads),    cmocka_unit_test(test_seeds),
-        cmocka_unit_test(test_loss_falls), cmocka_unit_test(test_diverged),
-        cmocka_unit_test(test_disk_full),  cmocka_unit_test(test_unwritable),
-        cmocka_unit_test(test_wrong_data), cmocka_unit_test(test_leak),
-        cmocka_unit_test(test_movielens)};
+        cmocka_unit_test(test_threads),        cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_initial_values), cmocka_unit_test(test_loss_falls),
+        cmocka_unit_test(test_diverged),       cmocka_unit_test(test_disk_full),
+        cmocka_unit_test(test_unwritable),     cmocka_unit_test(test_wrong_data),
+        cmocka_unit_test(test_leak),           cmocka_unit_test(test_movielens)};
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
