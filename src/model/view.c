@@ -219,20 +219,6 @@ static void build_clicked(lode_graph *graph, const lode_model_core *model, lode_
     }
 }
 
-/// Inputs of what else the tower wants of clicks.
-static void build_wanted(lode_graph *graph, lode_user_view *view) {
-    lode_tower_inputs *inputs = &view->inputs;
-    lode_dim *positions = inputs->history->positions;
-    view->wants = lode__model_click_wants(view->model);
-    if (view->wants.from_oldest) inputs->from_oldest = lode__graph_ids(graph, positions, 1);
-    if (!view->wants.ages) return;
-    lode_dim *ages = lode__graph_dim(graph, "ages", positions->capacity);
-    view->ages = lode__graph_alloc(graph, inputs->history->limit, sizeof *view->ages);
-    if (ages == NULL) return;
-    inputs->aged = lode__graph_lists(graph, positions, ages, 1);
-    inputs->ages = lode__graph_ids(graph, ages, 1);
-}
-
 /// A list of 0 or 1 ids for every position.
 static lode_lists *build_choice(lode_graph *graph, const char *name, lode_dim *positions,
                                 lode_ids **ids) {
@@ -241,6 +227,17 @@ static lode_lists *build_choice(lode_graph *graph, const char *name, lode_dim *p
     lode_lists *lists = dim != NULL ? lode__graph_lists(graph, positions, dim, 1) : NULL;
     if (*ids == NULL || lists == NULL) graph->failed = true;
     return lists;
+}
+
+/// Inputs of what else the tower wants of clicks.
+static void build_wanted(lode_graph *graph, lode_user_view *view) {
+    lode_tower_inputs *inputs = &view->inputs;
+    lode_dim *positions = inputs->history->positions;
+    view->wants = lode__model_click_wants(view->model);
+    if (view->wants.from_oldest) inputs->from_oldest = lode__graph_ids(graph, positions, 1);
+    if (!view->wants.ages) return;
+    view->ages = lode__graph_alloc(graph, inputs->history->limit, sizeof *view->ages);
+    inputs->aged = build_choice(graph, "ages", positions, &inputs->ages);
 }
 
 /// @param most  masks that are asked for; 0 = `vector` is
