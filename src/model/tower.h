@@ -66,8 +66,7 @@ enum lode_need {
     /// Positions of masked clicks, of the dimension of `vector`, each a function of the clicks around it that are not
     /// masked (data.examples: cloze). Where they are asked for, there is no `vector`.
     LODE_NEED_CLOZE = 16,
-    LODE_NEED_ONE_VECTOR =
-        32, ///< `vector` itself, in views of one's own; every tower without interests gives it
+    LODE_NEED_ONE_VECTOR = 32, ///< no tower says so: it must not be one that gives INTERESTS
     LODE_NEED_INTERESTS = 64 ///< several vectors a user; VECTOR beside it is a query of scenes alone
 };
 

@@ -71,7 +71,6 @@ lode_status lode__tower_read(lode_tower *tower, const lode_node *part, lode_side
     LODE_TRY(lode__config_read(arena, part, path, tower->type->keys, skip, tower->config, error));
     tower->gives = tower->type->gives;
     if (tower->type->lacks != NULL) tower->gives &= ~tower->type->lacks(tower->config);
-    if (tower->type->interests == NULL) tower->gives |= LODE_NEED_ONE_VECTOR;
     tower->interests =
         tower->type->interests != NULL ? (size_t)tower->type->interests(tower->config)->count : 1;
     return LODE_OK;

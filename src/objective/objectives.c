@@ -84,8 +84,9 @@ lode_status lode__objective_read(lode_objective *objective, const lode_node *nod
 static const char *missing(unsigned needs, unsigned gives) {
     if (needs & ~gives & LODE_NEED_RAW_FIELDS) return "raw field embeddings";
     if (needs & ~gives & LODE_NEED_POSITIONS) return "a vector for every position of the history";
-    if (needs & ~gives & LODE_NEED_VECTOR) return "a vector";
-    return needs & ~gives ? "one vector, and not several," : NULL;
+    if (needs & ~gives & ~(unsigned)LODE_NEED_ONE_VECTOR) return "a vector";
+    const bool several = (gives & LODE_NEED_INTERESTS) != 0;
+    return several && (needs & LODE_NEED_ONE_VECTOR) ? "one vector, and not several," : NULL;
 }
 
 lode_status lode__objective_prepare(lode_objective *objective, const lode_training *training,
