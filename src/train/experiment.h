@@ -8,7 +8,7 @@
 ///
 /// A cell's configuration is  base < per_data[DATA] < grid[AXIS1] < grid[AXIS2] < ... < seed,  later ones winning. A
 /// stopped experiment goes on where it stopped: training from its checkpoint, finished cells from their result.json,
-/// which is taken only while it belongs to the same configuration, data and metrics.
+/// which is taken only while it belongs to the same configuration, data, file of true items and columns.
 #ifndef LODE_TRAIN_EXPERIMENT_H
 #define LODE_TRAIN_EXPERIMENT_H
 
@@ -18,6 +18,9 @@
 
 #define LODE_RESULT_FILE    "result.json"
 #define LODE_BASELINES_FILE "baselines.json"
+
+/// Names that rows of baselines can have; they follow the grid's in lode_experiment_plan.rows.
+enum { LODE_BASELINE_NAMES = 4 };
 
 typedef struct lode_compare_config {
     const char *baseline;
@@ -49,7 +52,31 @@ typedef struct lode_experiment_data {
     const char *source; ///< the data set, or raw logs
     const char *path;   ///< of the data set; NULL while it is not imported
     uint64_t fingerprint;
+    const char *truth;     ///< the file of true items, or NULL
+    const char *truth_key; ///< a hash of its bytes; NULL until it is needed
 } lode_experiment_data;
+
+/// Where a column is read: the named protocol's table of an evaluation, one of those beside it, or the run's facts.
+enum lode_report_table {
+    LODE_REPORT_OWN,
+    LODE_REPORT_EXCLUDE_SEEN, ///< the other choice of exclude_seen, which protocol micrec prints
+    LODE_REPORT_TRAIN_POPULARITY, ///< candidates drawn by popularity counted in training
+    LODE_REPORT_FULL,             ///< all items, beside drawn candidates
+    LODE_REPORT_COLD_ITEMS,
+    LODE_REPORT_COLD_USERS,
+    LODE_REPORT_TAIL,
+    LODE_REPORT_TRUTH,
+    LODE_REPORT_RUN
+};
+
+/// A column: "hit@50", "full/hit@50" or "examples_per_second".
+typedef struct lode_report_column {
+    const char *name;
+    const char *key;         ///< what it is called in that table: "hit@50"
+    int table;               ///< lode_report_table
+    enum lode_metric metric; ///< not of the run's facts
+    size_t cutoff;           ///< 0 = none
+} lode_report_column;
 
 /// One named value of an axis; `patch` may be NULL.
 typedef struct lode_axis_value {
@@ -94,11 +121,14 @@ typedef struct lode_experiment_plan {
     const char *folder; ///< of the text, "." where it has none
     const char *output;
     lode_experiment_data *data;
+    const char **data_names; ///< [data_count]
     size_t data_count;
     lode_axis *axes;
     size_t axis_count;
-    const char **rows; ///< [row_count] "ican/in_batch"; "model" without axes
+    const char **rows; ///< [row_count + LODE_BASELINE_NAMES] "ican/in_batch"; "model" without axes
     size_t row_count;
+    lode_report_column *columns;
+    size_t column_count;
     lode_cell *cells; ///< [data, row, seed]
     size_t cell_count;
     lode_experiment_group *groups; ///< data set by data set, in the order of their first rows
@@ -119,6 +149,47 @@ void lode__experiment_plan_release(lode_experiment_plan *plan);
 
 /// The number of the value of axis `axis` in row `row`.
 size_t lode__experiment_value(const lode_experiment_plan *plan, size_t row, size_t axis);
+
+/// Fail unless `name` is one of `names`: 'SUBJECT "name", which is no KIND; did you mean "near"?'.
+/// @param subject  such as 'grid.yaml:3: per_data names'
+/// @param found  its number, or NULL
+LODE_CHECK lode_status lode__experiment_find(const char *subject, const char *name,
+                                             const char *kind, const char *const *names,
+                                             size_t count, size_t *found, lode_error *error);
+/// Names become folders: letters, digits, and . _ - + = not at the start with a dot.
+LODE_CHECK lode_status lode__experiment_check_name(lode_experiment_plan *plan,
+                                                   const lode_node *node, const char *what,
+                                                   const char *name, lode_error *error);
+
+/// "NAME" of "folder/NAME.lode" or "folder/NAME.inter.gz" or "folder/NAME"; NULL without memory.
+const char *lode__experiment_name_of(lode_arena *arena, const char *path);
+/// Look for a file in `folder` (NULL: as it stands); *found stays as it is where nothing is, or where it is set.
+LODE_CHECK lode_status lode__experiment_look(lode_arena *arena, const char *folder, const char *path,
+                                             const char **found, lode_error *error);
+/// Read `data`: the sets and where they are.
+LODE_CHECK lode_status lode__experiment_read_data(lode_experiment_plan *plan, lode_error *error);
+
+/// Read `report.metrics`.
+LODE_CHECK lode_status lode__experiment_read_columns(lode_experiment_plan *plan, lode_error *error);
+/// Refuse columns that the cell's configuration does not give, and set its cutoffs.
+LODE_CHECK lode_status lode__experiment_fit_columns(lode_experiment_plan *plan, lode_cell *cell,
+                                                    const lode_config *config, lode_error *error);
+/// Options of lode_eval that the columns need beside part and cutoffs: slices, the file of true items.
+void lode__experiment_ask_columns(lode_text *text, const lode_experiment_plan *plan, size_t data);
+/// Whether a column is of true items, and the data set has a file of them.
+bool lode__experiment_wants_truth(const lode_experiment_plan *plan, size_t data);
+
+/// Keep the rows of the tables beside the named protocol's: in result.json {TABLE: row of the model}, in a baselines
+/// file {TABLE: {NAME: row}}.
+void lode__experiment_keep_tables(json_t *to, const json_t *measured, bool model);
+/// The first column that a result was not measured for, or NULL. A table without a case has all columns, and no value.
+const lode_report_column *lode__experiment_missing(const lode_experiment_plan *plan, size_t data,
+                                                   const json_t *result);
+/// A column's value in a result; NaN where it has none.
+double lode__experiment_value_of(const lode_report_column *column, const json_t *result);
+/// The same for a row of a baselines file.
+double lode__experiment_baseline_of(const lode_report_column *column, const json_t *file,
+                                    const char *name);
 
 /// Lay `over` on `base`: maps are merged, everything else is replaced; keys may be paths ("train.epochs"), and a
 /// number in a path is an element of a list. `over` stays as it is.
