@@ -30,6 +30,7 @@ typedef struct lode_report_config {
     lode_texts metrics;
     lode_compare_config compare;
     int part; ///< 0 valid, 1 test
+    lode_node *claims;
 } lode_report_config;
 
 /// The experiment's text.
@@ -100,9 +101,10 @@ typedef struct lode_cell {
     const char *valid;        ///< name of the validation metric
     const size_t *cutoffs;    ///< of the configuration and the report
     size_t cutoff_count;
-    bool chosen;    ///< by `only`
-    size_t group;   ///< number in the plan
-    json_t *result; ///< result.json's contents, or NULL
+    unsigned baselines; ///< bit i: eval.baselines may give row row_count + i
+    bool chosen;        ///< by `only`
+    size_t group;       ///< number in the plan
+    json_t *result;     ///< result.json's contents, or NULL
 } lode_cell;
 
 /// Rows of one data set that are measured alike (one split, one protocol): they share the baselines, and only they
@@ -113,6 +115,28 @@ typedef struct lode_experiment_group {
     const char *file;  ///< of the baselines, in OUTPUT/runs/DATA
     json_t *baselines; ///< the file's contents, or NULL
 } lode_experiment_group;
+
+/// What a claim compares, and when it is met.
+typedef enum lode_claim_rule {
+    LODE_CLAIM_OVER,        ///< the mean of `of` is higher, and p < significant
+    LODE_CLAIM_UNDER,       ///< lower, and p < significant
+    LODE_CLAIM_OVER_RATIO,  ///< mean of `of` / mean of the other row >= bound
+    LODE_CLAIM_UNDER_RATIO, ///< <= bound
+    LODE_CLAIM_AT_LEAST,    ///< the mean of `of` >= bound
+    LODE_CLAIM_AT_MOST      ///< <= bound
+} lode_claim_rule;
+
+/// An entry of report.claims for one data set.
+typedef struct lode_claim {
+    const char *say;
+    const char *paper; ///< what the paper has, "" = nothing
+    const char *text;  ///< of the rule: "hit@50: all > none, p < 0.05"
+    const lode_report_column *column;
+    lode_claim_rule rule;
+    double bound, significant;
+    size_t data, of, other;       ///< numbers of rows; `other` only where the rule has one
+    size_t of_group, other_group; ///< in which their baselines stand
+} lode_claim;
 
 typedef struct lode_experiment_plan {
     lode_experiment_config config;
@@ -133,10 +157,13 @@ typedef struct lode_experiment_plan {
     size_t cell_count;
     lode_experiment_group *groups; ///< data set by data set, in the order of their first rows
     size_t group_count;
+    lode_claim *claims;
+    size_t claim_count;
     lode_arena arena;
 } lode_experiment_plan;
 
 extern const lode_key lode__experiment_keys[];
+extern const lode_key lode__experiment_claim_keys[];
 extern const lode_key lode__experiment_option_keys[];
 
 /// Read the experiment and make out all cells; nothing is written, data sets are looked for but not opened.
@@ -191,12 +218,15 @@ double lode__experiment_value_of(const lode_report_column *column, const json_t 
 double lode__experiment_baseline_of(const lode_report_column *column, const json_t *file,
                                     const char *name);
 
+/// Read `report.claims`, once columns, cells and groups are known.
+LODE_CHECK lode_status lode__experiment_read_claims(lode_experiment_plan *plan, lode_error *error);
+
 /// Lay `over` on `base`: maps are merged, everything else is replaced; keys may be paths ("train.epochs"), and a
 /// number in a path is an element of a list. `over` stays as it is.
 LODE_CHECK lode_status lode__experiment_patch(lode_arena *arena, lode_node *base,
                                               const lode_node *over, lode_error *error);
 
-/// The table of all cells with a result: {"name", "part", "rows"}, and three texts of it. Freed by the caller.
+/// The table of all cells with a result: {"name", "part", "rows", "claims"}, and three texts of it. Freed by the caller.
 typedef struct lode_experiment_table {
     json_t *json;
     lode_text text, markdown, csv;
@@ -205,5 +235,10 @@ typedef struct lode_experiment_table {
 LODE_CHECK lode_status lode__experiment_table(lode_experiment_table *table,
                                               const lode_experiment_plan *plan, lode_error *error);
 void lode__experiment_table_release(lode_experiment_table *table);
+
+/// Judge every claim by the results that are there: adds "claims" to the table's JSON, and a table of verdicts below
+/// its texts. Nothing is added where there are no claims.
+LODE_CHECK lode_status lode__experiment_judge(lode_experiment_table *table,
+                                              const lode_experiment_plan *plan, lode_error *error);
 
 #endif

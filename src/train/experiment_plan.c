@@ -43,6 +43,11 @@ static const lode_key report_keys[] = {
      .fallback = "test",
      .choices = parts,
      .help = "What is predicted."},
+    {.name = "claims",
+     .type = LODE_KEY_NODE,
+     AT(claims),
+     .help = "A list of maps, each a sentence and the rule by which it is met; their keys stand "
+             "below."},
     {0}};
 #undef AT
 
@@ -338,6 +343,21 @@ static const char *key_of(lode_arena *arena, const char *text, const char *begin
     return lode__arena_printf(arena, "%016llx", (unsigned long long)hash);
 }
 
+/// Which rows of baselines an evaluation can give: the linear one is either of two.
+static unsigned baselines_of(const lode_experiment_plan *plan, const lode_eval_config *eval) {
+    unsigned given = 0;
+    for (size_t i = 0; i < eval->baselines.count; i++) {
+        const char *name = eval->baselines.values[i];
+        const bool linear = strcmp(name, "linear") == 0 || strcmp(name, "auto") == 0;
+        for (size_t b = 0; b < LODE_BASELINE_NAMES; b++) {
+            const char *row = plan->rows[plan->row_count + b];
+            const bool is_linear = strcmp(row, "ease") == 0 || strcmp(row, "als") == 0;
+            if (strcmp(name, row) == 0 || (linear && is_linear)) given |= 1u << b;
+        }
+    }
+    return given;
+}
+
 static lode_status resolve_cell(lode_experiment_plan *plan, lode_cell *cell, const lode_node *base,
                                 lode_error *error) {
     lode_node *tree = lode__arena_alloc(&plan->arena, 1, sizeof *tree);
@@ -360,6 +380,7 @@ static lode_status resolve_cell(lode_experiment_plan *plan, lode_cell *cell, con
     lode_status status = lode__config_load_tree(&config, tree, error);
     if (status == LODE_OK) status = lode__experiment_fit_columns(plan, cell, &config, error);
     if (status == LODE_OK) {
+        cell->baselines = baselines_of(plan, &config.eval);
         lode__config_print(&text, &config);
         cell->config = text.failed ? NULL : lode__arena_strdup(&plan->arena, text.data);
         cell->valid = lode__arena_strdup(&plan->arena, config.eval.valid);
@@ -481,7 +502,8 @@ lode_status lode__experiment_plan(lode_experiment_plan *plan, const char *yaml, 
     LODE_TRY(lode__experiment_read_columns(plan, error));
     LODE_TRY(read_grid(plan, error));
     LODE_TRY(check_names(plan, error));
-    return make_cells(plan, error);
+    LODE_TRY(make_cells(plan, error));
+    return lode__experiment_read_claims(plan, error);
 }
 
 void lode__experiment_plan_release(lode_experiment_plan *plan) {

@@ -373,6 +373,7 @@ lode_status lode__experiment_table(lode_experiment_table *table, const lode_expe
         table->json = json_pack("{s:s, s:s, s:o}", "name", plan->config.name, "part",
                                 plan->config.report.part == 0 ? "valid" : "test", "rows", rows);
         status = table->json == NULL ? lode__fail_memory(error) : print_texts(&work, table, error);
+        if (status == LODE_OK) status = lode__experiment_judge(table, plan, error);
     }
     lode__arena_release(&work.arena);
     return status;
