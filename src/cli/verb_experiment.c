@@ -54,7 +54,8 @@ int cli_experiment(int argc, char **argv) {
         {'o', "output", CLI_TEXT, &output, "FOLDER",
          "holds the runs and the tables; default: runs/NAME"},
         {0, "format", CLI_TEXT, &format, "FORMAT", "text, markdown, csv or json; default: text"},
-        {0, "only", CLI_TEXT, &only, "TEXT", "run only cells whose name holds TEXT"},
+        {0, "only", CLI_TEXT, &only, "TEXT,...",
+         "run only cells whose name holds TEXT, or one of several"},
         {0, "dry-run", CLI_FLAG, &dry, NULL, "check everything and list the cells"},
         {0, "set", CLI_TEXTS, &sets, "KEY=VALUE", "any other option; may be repeated"},
         CLI_OPTIONS_END};

@@ -160,6 +160,8 @@ static void help_config(lode_text *text) {
 static void help_experiment(lode_text *text) {
     lode__text_add(text, "Keys of an experiment's file:\n");
     lode__config_help(text, "", lode__experiment_keys);
+    lode__text_add(text, "\nKeys of a claim (report.claims):\n");
+    lode__config_help(text, "", lode__experiment_claim_keys);
     lode__text_add(text, "\nOptions:\n");
     lode__config_help(text, "", lode__experiment_option_keys);
 }

@@ -85,15 +85,6 @@ static bool has_text(const json_t *json, const char *key, const char *wanted) {
     return text != NULL && strcmp(text, wanted) == 0;
 }
 
-/// All metrics of the report stand in `metrics` as numbers.
-static bool has_metrics(const lode_experiment_plan *plan, const json_t *metrics) {
-    const lode_texts *names = &plan->config.report.metrics;
-    for (size_t i = 0; i < names->count; i++) {
-        if (!json_is_number(json_object_get(metrics, names->values[i]))) return false;
-    }
-    return true;
-}
-
 static void print_fingerprint(char out[17], const lode_experiment_data *data) {
     (void)snprintf(out, 17, "%016llx", (unsigned long long)data->fingerprint);
 }
@@ -106,21 +97,35 @@ static bool is_current(const lode_experiment_plan *plan, const json_t *json, con
                        const lode_experiment_data *data) {
     char fingerprint[17];
     print_fingerprint(fingerprint, data);
+    if (lode__experiment_wants_truth(plan, (size_t)(data - plan->data)) &&
+        !has_text(json, "truth", data->truth_key))
+        return false;
     return has_text(json, "key", key) && has_text(json, "fingerprint", fingerprint) &&
            has_text(json, "part", part_name(plan));
 }
 
+/// What is_current looks at.
+static void say_current(const lode_experiment_plan *plan, json_t *json, const char *key,
+                        const lode_experiment_data *data) {
+    char fingerprint[17];
+    print_fingerprint(fingerprint, data);
+    (void)json_object_set_new(json, "key", json_string(key));
+    (void)json_object_set_new(json, "fingerprint", json_string(fingerprint));
+    (void)json_object_set_new(json, "part", json_string(part_name(plan)));
+    if (lode__experiment_wants_truth(plan, (size_t)(data - plan->data)))
+        (void)json_object_set_new(json, "truth", json_string(data->truth_key));
+}
+
 // --- what is there already ------------------------------------------------------------------------------
 
-/// A file of baselines was measured for all metrics of the report. A row may lack some: alignment, say, is of models.
+/// A file of baselines was measured for all columns. A row may lack some: alignment, say, is of models.
 static bool was_asked(const lode_experiment_plan *plan, const json_t *file) {
     const json_t *asked = json_object_get(file, "metrics");
-    const lode_texts *names = &plan->config.report.metrics;
-    for (size_t i = 0; i < names->count; i++) {
-        bool found = false;
+    for (size_t i = 0; i < plan->column_count; i++) {
+        bool found = plan->columns[i].table == LODE_REPORT_RUN;
         for (size_t j = 0; j < json_array_size(asked) && !found; j++) {
             const char *name = json_string_value(json_array_get(asked, j));
-            found = name != NULL && strcmp(name, names->values[i]) == 0;
+            found = name != NULL && strcmp(name, plan->columns[i].name) == 0;
         }
         if (!found) return false;
     }
@@ -149,7 +154,7 @@ static lode_status load_result(lode_experiment_plan *plan, lode_cell *cell, lode
     json_t *json = NULL;
     LODE_TRY(read_json(&plan->arena, cell->folder, LODE_RESULT_FILE, &json, error));
     if (is_current(plan, json, cell->key, &plan->data[cell->data]) &&
-        has_metrics(plan, json_object_get(json, "metrics")) &&
+        lode__experiment_missing(plan, cell->data, json) == NULL &&
         json_is_object(json_object_get(json, "valid"))) {
         cell->result = json;
     } else {
@@ -275,11 +280,24 @@ static lode_status import_data(lode_experiment_plan *plan, lode_experiment_data 
     return LODE_OK;
 }
 
+/// A hash of the file of true items, where columns are of it.
+static lode_status hash_truth(lode_experiment_plan *plan, size_t d, lode_error *error) {
+    lode_experiment_data *data = &plan->data[d];
+    lode_mapping file;
+    if (!lode__experiment_wants_truth(plan, d)) return LODE_OK;
+    LODE_TRY(lode__mapping_open(&file, data->truth, error));
+    const unsigned long long hash = XXH3_64bits(file.data, file.size);
+    lode__mapping_close(&file);
+    data->truth_key = lode__arena_printf(&plan->arena, "%016llx", hash);
+    return data->truth_key != NULL ? LODE_OK : lode__fail_memory(error);
+}
+
 static lode_status open_data(lode_experiment_plan *plan, const lode_hooks *hooks, lode_error *error) {
     for (size_t d = 0; d < plan->data_count; d++) {
         lode_experiment_data *data = &plan->data[d];
         const bool may_import = is_chosen(plan, d) && !plan->options.dry_run;
         if (data->path == NULL) LODE_TRY(import_data(plan, data, may_import, hooks, error));
+        LODE_TRY(hash_truth(plan, d, error));
         if (data->path == NULL) continue;
         lode_dataset *opened = NULL;
         LODE_TRY(lode__dataset_open(&opened, data->path, false, error));
@@ -319,6 +337,7 @@ static void print_eval_options(lode_text *text, const lode_experiment_plan *plan
     for (size_t i = 0; i < cell->cutoff_count; i++)
         lode__text_printf(text, "%s%zu", i > 0 ? ", " : "", cutoffs[i]);
     lode__text_add(text, "]\n");
+    lode__experiment_ask_columns(text, plan, cell->data);
 }
 
 static lode_status measure(lode_experiment_plan *plan, const lode_cell *cell,
@@ -345,14 +364,11 @@ static void set_copy(json_t *to, const json_t *from, const char *key) {
 static json_t *make_result(const lode_experiment_plan *plan, const lode_cell *cell,
                            const json_t *trained, const json_t *measured, const json_t *before) {
     json_t *result = json_object();
-    char fingerprint[17];
-    print_fingerprint(fingerprint, &plan->data[cell->data]);
     (void)json_object_set_new(result, "cell", json_string(cell->name));
-    (void)json_object_set_new(result, "key", json_string(cell->key));
-    (void)json_object_set_new(result, "fingerprint", json_string(fingerprint));
-    (void)json_object_set_new(result, "part", json_string(part_name(plan)));
+    say_current(plan, result, cell->key, &plan->data[cell->data]);
     (void)json_object_set(result, "metrics",
                           json_object_get(json_object_get(measured, "rows"), "model"));
+    lode__experiment_keep_tables(result, measured, true);
     (void)json_object_set(result, "valid", json_object_get(trained, "best"));
     static const char *const facts[] = {"epochs", "best_epoch", "steps"};
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
@@ -363,8 +379,11 @@ static json_t *make_result(const lode_experiment_plan *plan, const lode_cell *ce
     // A run that was finished before and is only measured again keeps its times.
     const bool again = has_text(before, "key", cell->key) &&
                        !(json_number_value(json_object_get(trained, "seconds")) > 0);
-    set_copy(result, again ? before : trained, "seconds");
-    set_copy(result, again ? before : trained, "examples_per_second");
+    static const char *const times[] = {"seconds", "examples_per_second"};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        set_copy(result, trained, times[i]);
+        if (again) set_copy(result, before, times[i]);
+    }
     return result;
 }
 
@@ -373,43 +392,35 @@ static lode_status keep_baselines(lode_experiment_plan *plan, const lode_cell *c
     lode_experiment_group *group = &plan->groups[cell->group];
     json_t *file = json_object(), *asked = json_array(),
            *rows = json_deep_copy(json_object_get(measured, "rows"));
-    const lode_texts *names = &plan->config.report.metrics;
-    for (size_t i = 0; i < names->count; i++)
-        (void)json_array_append_new(asked, json_string(names->values[i]));
-    char fingerprint[17];
-    print_fingerprint(fingerprint, &plan->data[cell->data]);
-    (void)json_object_set_new(file, "key", json_string(group->key));
-    (void)json_object_set_new(file, "fingerprint", json_string(fingerprint));
-    (void)json_object_set_new(file, "part", json_string(part_name(plan)));
+    for (size_t i = 0; i < plan->column_count; i++)
+        (void)json_array_append_new(asked, json_string(plan->columns[i].name));
+    say_current(plan, file, group->key, &plan->data[cell->data]);
     set_copy(file, measured, "protocol");
     (void)json_object_set_new(file, "metrics", asked);
     (void)json_object_del(rows, "model");
     (void)json_object_set_new(file, "rows", rows);
+    lode__experiment_keep_tables(file, measured, false);
     group->baselines = file;
     const char *folder = data_folder(plan, cell->data);
     if (folder == NULL || file == NULL || rows == NULL) return lode__fail_memory(error);
     return write_json(&plan->arena, folder, group->file, file, error);
 }
 
-/// Every metric of the report is defined for the model under the cell's protocol.
-static lode_status check_metrics(const lode_experiment_plan *plan, const json_t *measured,
-                                 lode_error *error) {
-    const json_t *model = json_object_get(json_object_get(measured, "rows"), "model");
-    const lode_texts *names = &plan->config.report.metrics;
-    for (size_t i = 0; i < names->count; i++) {
-        if (json_is_number(json_object_get(model, names->values[i]))) continue;
-        return lode__fail(error, LODE_E_CONFIG,
-                          "report.metrics: %s is not defined under protocol %s (`lodestone help "
-                          "metrics` says what it needs); leave it out",
-                          names->values[i], json_string_value(json_object_get(measured, "protocol")));
-    }
-    return LODE_OK;
+/// Every column is defined for the model under the cell's protocol.
+static lode_status check_columns(const lode_experiment_plan *plan, const lode_cell *cell,
+                                 const json_t *result, lode_error *error) {
+    const lode_report_column *missing = lode__experiment_missing(plan, cell->data, result);
+    if (missing == NULL) return LODE_OK;
+    return lode__fail(error, LODE_E_CONFIG,
+                      "report.metrics: %s is not defined under protocol %s (`lodestone help "
+                      "metrics` says what it needs); leave it out",
+                      missing->name, json_string_value(json_object_get(result, "protocol")));
 }
 
 static lode_status run_cell(lode_experiment_plan *plan, lode_cell *cell, const lode_hooks *hooks,
                             lode_error *error) {
     char *report = NULL;
-    json_t *trained = NULL, *measured = NULL, *before = NULL;
+    json_t *trained = NULL, *measured = NULL, *before = NULL, *result = NULL;
     lode_status status;
     LODE_GOTO(status, read_json(&plan->arena, cell->folder, LODE_RESULT_FILE, &before, error), done);
     LODE_GOTO(status,
@@ -422,13 +433,14 @@ static lode_status run_cell(lode_experiment_plan *plan, lode_cell *cell, const l
         goto done;
     }
     LODE_GOTO(status, measure(plan, cell, hooks, &measured, error), done);
-    LODE_GOTO(status, check_metrics(plan, measured, error), done);
-    json_decref(cell->result);
-    cell->result = make_result(plan, cell, trained, measured, before);
-    if (cell->result == NULL) {
+    result = make_result(plan, cell, trained, measured, before);
+    if (result == NULL) {
         status = lode__fail_memory(error);
         goto done;
     }
+    LODE_GOTO(status, check_columns(plan, cell, result, error), done);
+    json_decref(cell->result);
+    cell->result = json_incref(result);
     if (needs_baselines(plan, cell))
         LODE_GOTO(status, keep_baselines(plan, cell, measured, error), done);
     status = write_json(&plan->arena, cell->folder, LODE_RESULT_FILE, cell->result, error);
@@ -437,6 +449,7 @@ done:
     json_decref(trained);
     json_decref(measured);
     json_decref(before);
+    json_decref(result);
     return status;
 }
 

@@ -27,7 +27,11 @@ static const lode_key report_keys[] = {
      .type = LODE_KEY_TEXTS,
      AT(metrics),
      .fallback = "[hit@50, ndcg@10]",
-     .help = "Columns of the table; the first one chooses the best row."},
+     .help = "Columns of the table; the first one chooses the best row. hit@50 is the protocol's, "
+             "TABLE/hit@50 that of another table of the evaluation: full (all items, beside drawn "
+             "candidates), train-popularity (drawn by popularity in training), exclude-seen "
+             "(protocol micrec), cold-items, cold-users, tail, truth (a data set's file of true "
+             "items). Facts of a run: seconds, examples_per_second, epochs, best_epoch, steps."},
     {.name = "compare",
      .type = LODE_KEY_SECTION,
      AT(compare),
@@ -39,6 +43,11 @@ static const lode_key report_keys[] = {
      .fallback = "test",
      .choices = parts,
      .help = "What is predicted."},
+    {.name = "claims",
+     .type = LODE_KEY_NODE,
+     AT(claims),
+     .help = "A list of maps, each a sentence and the rule by which it is met; their keys stand "
+             "below."},
     {0}};
 #undef AT
 
@@ -51,11 +60,11 @@ const lode_key lode__experiment_keys[] = {
     {.name = "data",
      .type = LODE_KEY_NODE,
      AT(data),
-     .help = "A list of data sets or raw logs, or a map {name: path}. Looked for beside the "
-             "experiment's file, in "
-             "$LODESTONE_DATA and in the working folder; \"x.lode\" also finds a folder or file x "
-             "of raw logs, which is "
-             "imported once into OUTPUT/data/x.lode."},
+     .help =
+         "A list of data sets or raw logs, or a map {name: path}; in place of a path, {path: "
+         "shop.lode, truth: truth.tsv} names a file of true items too. Looked for beside the "
+         "experiment's file, in $LODESTONE_DATA and in the working folder; \"x.lode\" also "
+         "finds a folder or file x of raw logs, which is imported once into OUTPUT/data/x.lode."},
     {.name = "base",
      .type = LODE_KEY_NODE,
      AT(base),
@@ -91,7 +100,8 @@ const lode_key lode__experiment_option_keys[] = {
     {.name = "only",
      .type = LODE_KEY_TEXT,
      AT(only),
-     .help = "Run only cells whose name holds this text; the table shows all that are finished."},
+     .help = "Run only cells whose name holds this text, or one of several joined by commas; the "
+             "table shows all that are finished."},
     {.name = "dry_run",
      .type = LODE_KEY_BOOL,
      AT(dry_run),
@@ -102,116 +112,6 @@ const lode_key lode__experiment_option_keys[] = {
 
 static const char *where(lode_experiment_plan *plan, const lode_node *node) {
     return lode__node_where(&plan->arena, node);
-}
-
-/// Names become folders: letters, digits, and . _ - + = not at the start with a dot.
-static lode_status check_name(lode_experiment_plan *plan, const lode_node *node, const char *what,
-                              const char *name, lode_error *error) {
-    static const char legal[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+=";
-    const size_t length = strlen(name);
-    if (length > 0 && length <= 100 && name[0] != '.' && strspn(name, legal) == length)
-        return LODE_OK;
-    return lode__fail(
-        error, LODE_E_CONFIG,
-        "%s: \"%.100s\" cannot name %s, because folders are called after it: expected up to 100 "
-        "letters, digits and . _ - + =, not starting with a dot",
-        where(plan, node), name, what);
-}
-
-// --- data sets ------------------------------------------------------------------------------------------
-
-/// "NAME" of "folder/NAME.lode" or "folder/NAME.inter.gz" or "folder/NAME".
-static const char *name_of(lode_arena *arena, const char *path) {
-    size_t length = strlen(path);
-    while (length > 1 && path[length - 1] == '/')
-        length--;
-    char *copy = lode__arena_strndup(arena, path, length);
-    if (copy == NULL) return NULL;
-    char *base = strrchr(copy, '/') != NULL ? strrchr(copy, '/') + 1 : copy;
-    static const char *const endings[] = {".gz",  ".zst", ".lode",  ".csv",
-                                          ".tsv", ".txt", ".inter", ".yaml"};
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        const size_t whole = strlen(base), ending = strlen(endings[i]);
-        if (whole > ending && strcmp(base + whole - ending, endings[i]) == 0)
-            base[whole - ending] = 0;
-    }
-    return base;
-}
-
-static bool is_dataset(const char *path) {
-    const size_t length = strlen(path);
-    return length > 5 && strcmp(path + length - 5, ".lode") == 0;
-}
-
-/// Look in `folder` (NULL: as it stands); *found stays NULL where nothing is.
-static lode_status look_in(lode_arena *arena, const char *folder, const char *path,
-                           const char **found, lode_error *error) {
-    if (*found != NULL || (folder != NULL && path[0] == '/')) return LODE_OK;
-    char *full =
-        folder != NULL ? lode__path_join(arena, folder, path) : lode__arena_strdup(arena, path);
-    if (full == NULL) return lode__fail_memory(error);
-    if (!lode__file_exists(full) && is_dataset(full))
-        full[strlen(full) - 5] = 0; // raw logs of that name
-    if (lode__file_exists(full)) *found = full;
-    return LODE_OK;
-}
-
-static lode_status add_data(lode_experiment_plan *plan, const lode_node *node, const char *name,
-                            lode_error *error) {
-    lode_experiment_data *data = &plan->data[plan->data_count];
-    if (node->kind != LODE_NODE_SCALAR || *node->text == 0) {
-        return lode__fail(error, LODE_E_CONFIG, "%s: a data set is the path of a file or folder",
-                          where(plan, node));
-    }
-    *data = (lode_experiment_data){.name = name != NULL ? name : name_of(&plan->arena, node->text)};
-    if (data->name == NULL) return lode__fail_memory(error);
-    LODE_TRY(check_name(plan, node, "a data set", data->name, error));
-    for (size_t i = 0; i < plan->data_count; i++) {
-        if (strcmp(plan->data[i].name, data->name) == 0) {
-            return lode__fail(
-                error, LODE_E_CONFIG,
-                "%s: two data sets are called \"%s\": give them names, as in {name: path}",
-                where(plan, node), data->name);
-        }
-    }
-    const char *shared = getenv("LODESTONE_DATA");
-    LODE_TRY(look_in(&plan->arena, plan->folder, node->text, &data->source, error));
-    if (shared != NULL && *shared != 0)
-        LODE_TRY(look_in(&plan->arena, shared, node->text, &data->source, error));
-    LODE_TRY(look_in(&plan->arena, NULL, node->text, &data->source, error));
-    if (data->source == NULL) {
-        return lode__fail(
-            error, LODE_E_MISSING,
-            "%s: there is no data set %s in %s, in $LODESTONE_DATA (%s) or in the working folder",
-            where(plan, node), node->text, plan->folder,
-            shared != NULL && *shared != 0 ? shared : "not set");
-    }
-    if (is_dataset(data->source)) data->path = data->source;
-    plan->data_count++;
-    return LODE_OK;
-}
-
-static lode_status read_data(lode_experiment_plan *plan, lode_error *error) {
-    const lode_node *node = plan->config.data;
-    if (node == NULL) {
-        return lode__fail(error, LODE_E_CONFIG,
-                          "%s: data is missing: expected a list of data sets, such as [shop.lode]",
-                          plan->file);
-    }
-    const bool single = node->kind == LODE_NODE_SCALAR;
-    const size_t count = single ? 1 : lode__node_count(node);
-    if (count == 0) {
-        return lode__fail(error, LODE_E_CONFIG, "%s: data is empty: expected at least one data set",
-                          where(plan, node));
-    }
-    plan->data = lode__arena_alloc(&plan->arena, count, sizeof *plan->data);
-    if (plan->data == NULL) return lode__fail_memory(error);
-    if (single) return add_data(plan, node, NULL, error);
-    for (const lode_node *child = node->child; child != NULL; child = child->next) {
-        LODE_TRY(add_data(plan, child, child->key, error));
-    }
-    return LODE_OK;
 }
 
 // --- axes -----------------------------------------------------------------------------------------------
@@ -264,7 +164,8 @@ static lode_status read_axis(lode_experiment_plan *plan, const lode_node *node, 
     for (const lode_node *child = node->child; child != NULL; child = child->next, i++) {
         LODE_TRY(node->kind == LODE_NODE_LIST ? list_value(plan, node, child, &axis->values[i], error)
                                               : map_value(plan, child, &axis->values[i], error));
-        LODE_TRY(check_name(plan, child, "a value of an axis", axis->values[i].name, error));
+        LODE_TRY(lode__experiment_check_name(plan, child, "a value of an axis",
+                                             axis->values[i].name, error));
         for (size_t j = 0; j < i; j++) {
             if (strcmp(axis->values[i].name, axis->values[j].name) == 0) {
                 return lode__fail(error, LODE_E_CONFIG, "%s: axis \"%s\" has the value %s twice",
@@ -282,8 +183,12 @@ size_t lode__experiment_value(const lode_experiment_plan *plan, size_t row, size
 }
 
 static lode_status name_rows(lode_experiment_plan *plan, lode_error *error) {
-    plan->rows = lode__arena_alloc(&plan->arena, plan->row_count, sizeof *plan->rows);
+    static const char *const baselines[LODE_BASELINE_NAMES] = {"popularity", "item_knn", "ease",
+                                                               "als"};
+    plan->rows =
+        lode__arena_alloc(&plan->arena, plan->row_count + LODE_BASELINE_NAMES, sizeof *plan->rows);
     if (plan->rows == NULL) return lode__fail_memory(error);
+    memcpy(plan->rows + plan->row_count, baselines, sizeof baselines);
     for (size_t row = 0; row < plan->row_count; row++) {
         plan->rows[row] = plan->axis_count == 0 ? "model" : NULL;
         for (size_t a = 0; a < plan->axis_count; a++) {
@@ -338,25 +243,28 @@ static lode_status check_seeds(const lode_experiment_plan *plan, lode_error *err
     return LODE_OK;
 }
 
-static lode_status check_names(lode_experiment_plan *plan, lode_error *error) {
-    const lode_report_config *report = &plan->config.report;
-    const char *names[64];
-    size_t count = 0;
-    bool known = report->compare.baseline == NULL;
-    static const char *const baselines[] = {"popularity", "item_knn", "ease", "als"};
-    const size_t baseline_count = sizeof baselines / sizeof *baselines;
-    for (size_t row = 0; row < plan->row_count + baseline_count; row++) {
-        const char *name = row < plan->row_count ? plan->rows[row] : baselines[row - plan->row_count];
-        if (count < 64) names[count++] = name;
-        known = known || strcmp(name, report->compare.baseline) == 0;
+lode_status lode__experiment_find(const char *subject, const char *name, const char *kind,
+                                  const char *const *names, size_t count, size_t *found,
+                                  lode_error *error) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], name) != 0) continue;
+        if (found != NULL) *found = i;
+        return LODE_OK;
     }
-    if (!known) {
-        const char *nearest = lode__nearest(report->compare.baseline, names, count);
-        return lode__fail(error, LODE_E_CONFIG,
-                          "%s: report.compare.baseline is \"%s\", which is no row; %s \"%s\"%s",
-                          plan->file, report->compare.baseline,
-                          nearest != NULL ? "did you mean" : "rows are called like",
-                          nearest != NULL ? nearest : names[0], nearest != NULL ? "?" : "");
+    const char *nearest = lode__nearest(name, names, count);
+    return lode__fail(error, LODE_E_CONFIG, "%s \"%s\", which is no %s; %s \"%s\"%s", subject, name,
+                      kind, nearest != NULL ? "did you mean" : "one is called",
+                      nearest != NULL ? nearest : names[0], nearest != NULL ? "?" : "");
+}
+
+static lode_status check_names(lode_experiment_plan *plan, lode_error *error) {
+    const char *baseline = plan->config.report.compare.baseline;
+    const char *subject =
+        lode__arena_printf(&plan->arena, "%s: report.compare.baseline is", plan->file);
+    if (subject == NULL) return lode__fail_memory(error);
+    if (baseline != NULL) {
+        LODE_TRY(lode__experiment_find(subject, baseline, "row", plan->rows,
+                                       plan->row_count + LODE_BASELINE_NAMES, NULL, error));
     }
     const lode_node *node = plan->config.per_data;
     if (node != NULL && node->kind != LODE_NODE_MAP) {
@@ -364,20 +272,12 @@ static lode_status check_names(lode_experiment_plan *plan, lode_error *error) {
                           "%s: per_data is a map {data set: {key: value, ...}}", where(plan, node));
     }
     for (node = node != NULL ? node->child : NULL; node != NULL; node = node->next) {
-        known = false;
-        for (count = 0; count < plan->data_count && count < 64; count++) {
-            names[count] = plan->data[count].name;
-            known = known || strcmp(names[count], node->key) == 0;
-        }
         lode_axis_value value;
+        subject = lode__arena_printf(&plan->arena, "%s: per_data names", where(plan, node));
+        if (subject == NULL) return lode__fail_memory(error);
         LODE_TRY(map_value(plan, node, &value, error));
-        if (known) continue;
-        const char *nearest = lode__nearest(node->key, names, count);
-        return lode__fail(
-            error, LODE_E_CONFIG,
-            "%s: per_data names \"%s\", which is no data set of this experiment; %s \"%s\"%s",
-            where(plan, node), node->key, nearest != NULL ? "did you mean" : "there is",
-            nearest != NULL ? nearest : names[0], nearest != NULL ? "?" : "");
+        LODE_TRY(lode__experiment_find(subject, node->key, "data set of this experiment",
+                                       plan->data_names, plan->data_count, NULL, error));
     }
     return LODE_OK;
 }
@@ -396,8 +296,8 @@ static lode_status read_base(lode_experiment_plan *plan, const lode_node **out, 
             where(plan, node));
     }
     const char *path = NULL;
-    LODE_TRY(look_in(&plan->arena, plan->folder, node->text, &path, error));
-    LODE_TRY(look_in(&plan->arena, NULL, node->text, &path, error));
+    LODE_TRY(lode__experiment_look(&plan->arena, plan->folder, node->text, &path, error));
+    LODE_TRY(lode__experiment_look(&plan->arena, NULL, node->text, &path, error));
     if (path == NULL) {
         return lode__fail(error, LODE_E_MISSING,
                           "%s: there is no configuration file %s in %s or in the working folder",
@@ -422,51 +322,6 @@ static lode_status set_train(lode_experiment_plan *plan, lode_node *tree, const 
     return lode__experiment_patch(&plan->arena, tree, &patch, error);
 }
 
-/// The union of the configuration's cutoffs and the report's; every metric of the report must be measured.
-static lode_status choose_cutoffs(lode_experiment_plan *plan, lode_cell *cell,
-                                  const lode_config *config, lode_error *error) {
-    const lode_texts *metrics = &plan->config.report.metrics;
-    size_t list[2 * LODE_CUTOFFS + 1], count = 0;
-    for (size_t i = 0; i < config->eval.cutoffs.count; i++)
-        list[count++] = (size_t)config->eval.cutoffs.values[i];
-    for (size_t i = 0; i < metrics->count; i++) {
-        enum lode_metric metric;
-        size_t cutoff, at = 0;
-        bool measured = false;
-        if (!lode__metric_parse(metrics->values[i], &metric, &cutoff) || cutoff > 10000) {
-            return lode__fail(
-                error,
-                LODE_E_CONFIG, "%s: report.metrics: \"%s\" is no metric with a cutoff of at most 10000, such as hit@50 (`help metrics`)",
-                plan->file, metrics->values[i]);
-        }
-        for (size_t m = 0; m < config->eval.metrics.count; m++) {
-            measured =
-                measured || strcmp(config->eval.metrics.values[m], lode__metric_name(metric)) == 0;
-        }
-        if (!measured) {
-            return lode__fail(error, LODE_E_CONFIG,
-                              "%s: report.metrics has %s, but eval.metrics of %s has no %s",
-                              plan->file, metrics->values[i], cell->name, lode__metric_name(metric));
-        }
-        if (cutoff == 0) continue; // auc and others have none
-        while (at < count && list[at] != cutoff)
-            at++;
-        if (at == count) list[count++] = cutoff;
-        if (count > LODE_CUTOFFS) {
-            return lode__fail(
-                error, LODE_E_CONFIG,
-                "%s: report.metrics and eval.cutoffs together have more than %d cutoffs",
-                plan->file, LODE_CUTOFFS);
-        }
-    }
-    size_t *kept = lode__arena_alloc(&plan->arena, count, sizeof *kept);
-    if (kept == NULL) return lode__fail_memory(error);
-    memcpy(kept, list, count * sizeof *kept);
-    cell->cutoffs = kept;
-    cell->cutoff_count = count;
-    return LODE_OK;
-}
-
 /// A number for the lines of a text from `begin` (NULL: its start) to `end` (NULL: its end), without those of `without`
 /// (ended by NULL): keys, indented as they stand in a section.
 static const char *key_of(lode_arena *arena, const char *text, const char *begin, const char *end,
@@ -486,6 +341,21 @@ static const char *key_of(lode_arena *arena, const char *text, const char *begin
         at = next;
     }
     return lode__arena_printf(arena, "%016llx", (unsigned long long)hash);
+}
+
+/// Which rows of baselines an evaluation can give: the linear one is either of two.
+static unsigned baselines_of(const lode_experiment_plan *plan, const lode_eval_config *eval) {
+    unsigned given = 0;
+    for (size_t i = 0; i < eval->baselines.count; i++) {
+        const char *name = eval->baselines.values[i];
+        const bool linear = strcmp(name, "linear") == 0 || strcmp(name, "auto") == 0;
+        for (size_t b = 0; b < LODE_BASELINE_NAMES; b++) {
+            const char *row = plan->rows[plan->row_count + b];
+            const bool is_linear = strcmp(row, "ease") == 0 || strcmp(row, "als") == 0;
+            if (strcmp(name, row) == 0 || (linear && is_linear)) given |= 1u << b;
+        }
+    }
+    return given;
 }
 
 static lode_status resolve_cell(lode_experiment_plan *plan, lode_cell *cell, const lode_node *base,
@@ -508,8 +378,9 @@ static lode_status resolve_cell(lode_experiment_plan *plan, lode_cell *cell, con
     lode_config config;
     lode_text text = {0};
     lode_status status = lode__config_load_tree(&config, tree, error);
-    if (status == LODE_OK) status = choose_cutoffs(plan, cell, &config, error);
+    if (status == LODE_OK) status = lode__experiment_fit_columns(plan, cell, &config, error);
     if (status == LODE_OK) {
+        cell->baselines = baselines_of(plan, &config.eval);
         lode__config_print(&text, &config);
         cell->config = text.failed ? NULL : lode__arena_strdup(&plan->arena, text.data);
         cell->valid = lode__arena_strdup(&plan->arena, config.eval.valid);
@@ -546,6 +417,32 @@ static lode_status find_group(lode_experiment_plan *plan, lode_cell *cell, lode_
     return group->file != NULL ? LODE_OK : lode__fail_memory(error);
 }
 
+/// Choose the cells whose names hold one of the texts of `only`, each of which must choose some.
+static lode_status choose_cells(lode_experiment_plan *plan, lode_error *error) {
+    const char *next = plan->options.only;
+    for (size_t i = 0; i < plan->cell_count; i++)
+        plan->cells[i].chosen = next == NULL;
+    while (next != NULL) {
+        const char *comma = strchr(next, ',');
+        const size_t length = comma != NULL ? (size_t)(comma - next) : strlen(next);
+        const char *text = lode__arena_strndup(&plan->arena, next, length);
+        bool any = false;
+        if (text == NULL) return lode__fail_memory(error);
+        for (size_t i = 0; i < plan->cell_count; i++) {
+            const bool holds = length > 0 && strstr(plan->cells[i].name, text) != NULL;
+            plan->cells[i].chosen = plan->cells[i].chosen || holds;
+            any = any || holds;
+        }
+        if (!any) {
+            return lode__fail(error, LODE_E_USAGE,
+                              "no cell's name holds \"%s\"; they are called like %s", text,
+                              plan->cells[0].name);
+        }
+        next = comma != NULL ? comma + 1 : NULL;
+    }
+    return LODE_OK;
+}
+
 static lode_status make_cells(lode_experiment_plan *plan, lode_error *error) {
     const lode_node *base = NULL;
     LODE_TRY(read_base(plan, &base, error));
@@ -553,7 +450,6 @@ static lode_status make_cells(lode_experiment_plan *plan, lode_error *error) {
     plan->groups = lode__arena_alloc(&plan->arena, plan->cell_count, sizeof *plan->groups);
     if (plan->cells == NULL || plan->groups == NULL) return lode__fail_memory(error);
     const size_t seeds = plan->config.seeds.count;
-    bool any = false;
     for (size_t i = 0; i < plan->cell_count; i++) {
         lode_cell *cell = &plan->cells[i];
         *cell = (lode_cell){.seed = i % seeds,
@@ -566,14 +462,10 @@ static lode_status make_cells(lode_experiment_plan *plan, lode_error *error) {
         if (cell->name == NULL) return lode__fail_memory(error);
         cell->folder = lode__arena_printf(&plan->arena, "%s/runs/%s", plan->output, cell->name);
         if (cell->folder == NULL) return lode__fail_memory(error);
-        cell->chosen = plan->options.only == NULL || strstr(cell->name, plan->options.only) != NULL;
-        any = any || cell->chosen;
         LODE_TRY(resolve_cell(plan, cell, base, error));
         LODE_TRY(find_group(plan, cell, error));
     }
-    if (any) return LODE_OK;
-    return lode__fail(error, LODE_E_USAGE, "no cell's name holds \"%s\"; they are called like %s",
-                      plan->options.only, plan->cells[0].name);
+    return choose_cells(plan, error);
 }
 
 // --- the whole ------------------------------------------------------------------------------------------
@@ -602,17 +494,16 @@ lode_status lode__experiment_plan(lode_experiment_plan *plan, const char *yaml, 
     LODE_TRY(lode__yaml_parse(&plan->arena, yaml, strlen(yaml), plan->file, &root, error));
     LODE_TRY(lode__config_read(&plan->arena, root, "", lode__experiment_keys, NULL, &plan->config,
                                error));
-    if (plan->config.name == NULL) plan->config.name = name_of(&plan->arena, plan->file);
+    if (plan->config.name == NULL)
+        plan->config.name = lode__experiment_name_of(&plan->arena, plan->file);
     if (plan->config.name == NULL) return lode__fail_memory(error);
-    if (plan->config.report.metrics.count < 1 || plan->config.report.metrics.count > 16) {
-        return lode__fail(error, LODE_E_CONFIG, "%s: report.metrics has %zu names: expected 1 to 16",
-                          plan->file, plan->config.report.metrics.count);
-    }
     LODE_TRY(check_seeds(plan, error));
-    LODE_TRY(read_data(plan, error));
+    LODE_TRY(lode__experiment_read_data(plan, error));
+    LODE_TRY(lode__experiment_read_columns(plan, error));
     LODE_TRY(read_grid(plan, error));
     LODE_TRY(check_names(plan, error));
-    return make_cells(plan, error);
+    LODE_TRY(make_cells(plan, error));
+    return lode__experiment_read_claims(plan, error);
 }
 
 void lode__experiment_plan_release(lode_experiment_plan *plan) {

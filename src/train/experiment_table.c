@@ -7,6 +7,7 @@
 
 #include "train/experiment.h"
 #include "train/statistics.h"
+#include "train/text_grid.h"
 
 enum { MOST_BASELINES = 8 };
 
@@ -47,12 +48,10 @@ static size_t gather(const lode_table_work *work, const lode_table_row *row, siz
 }
 
 static void take_cell(const lode_table_work *work, lode_table_row *row, const lode_cell *cell) {
-    const json_t *metrics = json_object_get(cell->result, "metrics");
     const json_t *valid = json_object_get(cell->result, "valid");
-    const lode_texts *names = &work->plan->config.report.metrics;
     for (size_t m = 0; m < work->metrics; m++) {
         row->values[m * work->seeds + cell->seed] =
-            number_or_nan(json_object_get(metrics, names->values[m]));
+            lode__experiment_value_of(&work->plan->columns[m], cell->result);
     }
     row->values[work->metrics * work->seeds + cell->seed] =
         number_or_nan(json_object_get(valid, cell->valid));
@@ -62,12 +61,10 @@ static void take_cell(const lode_table_work *work, lode_table_row *row, const lo
 }
 
 static void take_baseline(const lode_table_work *work, lode_table_row *row, const json_t *file) {
-    const json_t *metrics = json_object_get(json_object_get(file, "rows"), row->name);
-    const lode_texts *names = &work->plan->config.report.metrics;
     for (size_t m = 0; m < work->metrics; m++) {
         for (size_t s = 0; s < work->seeds; s++) { // the same at every seed
             row->values[m * work->seeds + s] =
-                number_or_nan(json_object_get(metrics, names->values[m]));
+                lode__experiment_baseline_of(&work->plan->columns[m], file, row->name);
         }
     }
     row->cells = 1;
@@ -205,8 +202,7 @@ static json_t *row_json(const lode_table_work *work, const lode_table_row *row) 
     (void)json_object_set_new(json, "seeds", seeds);
     (void)json_object_set_new(json, "metrics", metrics);
     for (size_t m = 0; m < work->metrics; m++) {
-        (void)json_object_set_new(metrics, plan->config.report.metrics.values[m],
-                                  summary(work, row, m));
+        (void)json_object_set_new(metrics, plan->columns[m].name, summary(work, row, m));
     }
     for (size_t a = 0; a < plan->axis_count; a++) {
         if (row->baseline && !work->apart[a]) continue;
@@ -229,35 +225,17 @@ static json_t *row_json(const lode_table_work *work, const lode_table_row *row) 
 
 // --- texts ----------------------------------------------------------------------------------------------
 
-/// A grid of short texts, [rows, columns]; `left` columns at the start are words, the others numbers.
-typedef struct lode_text_grid {
-    const char **cells;
-    size_t columns, left, count;
-    bool failed;
-} lode_text_grid;
-
-static void put(lode_text_grid *grid, const char *text) {
-    grid->failed = grid->failed || text == NULL;
-    grid->cells[grid->count++] = text != NULL ? text : "";
-}
-
-static const char *show_number(lode_arena *arena, double value) {
-    if (!isfinite(value)) return "-";
-    return lode__arena_printf(arena, fabs(value) >= 100 ? "%.1f" : "%.4f", value);
-}
-
 static const char *show_summary(lode_table_work *work, const lode_table_row *row, size_t m) {
     const size_t count = gather(work, row, m, work->a);
-    const char *mean = show_number(&work->arena, lode__mean(work->a, count));
+    const char *mean = lode__grid_number(&work->arena, lode__mean(work->a, count));
     if (count < 2 || mean == NULL) return mean;
-    const char *deviation = show_number(&work->arena, lode__deviation(work->a, count));
+    const char *deviation = lode__grid_number(&work->arena, lode__deviation(work->a, count));
     return deviation != NULL ? lode__arena_printf(&work->arena, "%s ±%s", mean, deviation) : NULL;
 }
 
 static const char *show_p(lode_table_work *work, const lode_table_row *row, size_t m) {
     if (row->reference) return work->plan->config.report.compare.baseline != NULL ? "base" : "best";
-    if (isnan(row->p[m])) return "-";
-    return row->p[m] < 0.001 ? "<0.001" : lode__arena_printf(&work->arena, "%.3f", row->p[m]);
+    return lode__grid_probability(&work->arena, row->p[m]);
 }
 
 static void put_head(lode_table_work *work, lode_text_grid *grid) {
@@ -265,86 +243,56 @@ static void put_head(lode_table_work *work, lode_text_grid *grid) {
     const char *valid = NULL;
     for (size_t i = 0; i < work->row_count && valid == NULL; i++)
         valid = work->rows[i].valid;
-    put(grid, "data");
+    lode__grid_put(grid, "data");
     for (size_t a = 0; a < plan->axis_count; a++)
-        put(grid, plan->axes[a].name);
-    if (work->name_at == plan->axis_count) put(grid, "row");
-    put(grid, "seeds");
+        lode__grid_put(grid, plan->axes[a].name);
+    if (work->name_at == plan->axis_count) lode__grid_put(grid, "row");
+    lode__grid_put(grid, "seeds");
     for (size_t m = 0; m < work->metrics; m++) {
-        put(grid, plan->config.report.metrics.values[m]);
-        put(grid, "p");
+        lode__grid_put(grid, plan->columns[m].name);
+        lode__grid_put(grid, "p");
     }
-    put(grid, lode__arena_printf(&work->arena, "valid %s", valid != NULL ? valid : ""));
+    lode__grid_put(grid, lode__arena_printf(&work->arena, "valid %s", valid != NULL ? valid : ""));
 }
 
 static void put_row(lode_table_work *work, lode_text_grid *grid, const lode_table_row *row) {
     const lode_experiment_plan *plan = work->plan;
     const bool baseline = row->baseline;
-    put(grid, plan->data[row->data].name);
+    lode__grid_put(grid, plan->data[row->data].name);
     for (size_t a = 0; a < plan->axis_count; a++) {
         const char *value = plan->axes[a].values[lode__experiment_value(plan, row->row, a)].name;
-        put(grid, !baseline || work->apart[a] ? value : a == work->name_at ? row->name : "");
+        lode__grid_put(grid, !baseline || work->apart[a] ? value
+                             : a == work->name_at        ? row->name
+                                                         : "");
     }
     if (work->name_at == plan->axis_count)
-        put(grid, baseline || plan->axis_count == 0 ? row->name : "model");
-    put(grid, baseline ? "" : lode__arena_printf(&work->arena, "%zu", row->cells));
+        lode__grid_put(grid, baseline || plan->axis_count == 0 ? row->name : "model");
+    lode__grid_put(grid, baseline ? "" : lode__arena_printf(&work->arena, "%zu", row->cells));
     for (size_t m = 0; m < work->metrics; m++) {
-        put(grid, show_summary(work, row, m));
-        put(grid, show_p(work, row, m));
+        lode__grid_put(grid, show_summary(work, row, m));
+        lode__grid_put(grid, show_p(work, row, m));
     }
-    put(grid, baseline ? "" : show_summary(work, row, work->metrics));
+    lode__grid_put(grid, baseline ? "" : show_summary(work, row, work->metrics));
 }
 
 static lode_status make_grid(lode_table_work *work, lode_text_grid *grid, lode_error *error) {
-    const size_t axes = work->plan->axis_count;
-    grid->left = 1 + axes + (work->name_at == axes);
-    grid->columns = grid->left + 1 + 2 * work->metrics + 1;
-    grid->cells =
-        lode__arena_alloc(&work->arena, (work->row_count + 1) * grid->columns, sizeof *grid->cells);
-    if (grid->cells == NULL) return lode__fail_memory(error);
+    const size_t axes = work->plan->axis_count, left = 1 + axes + (work->name_at == axes);
+    LODE_TRY(lode__grid_new(grid, &work->arena, work->row_count + 1,
+                            left + 1 + 2 * work->metrics + 1, left, error));
     put_head(work, grid);
     for (size_t i = 0; i < work->row_count; i++)
         put_row(work, grid, &work->rows[i]);
-    assert(grid->count == (work->row_count + 1) * grid->columns);
-    return grid->failed ? lode__fail_memory(error) : LODE_OK;
-}
-
-/// Characters of a UTF-8 text.
-static size_t width_of(const char *text) {
-    size_t width = 0;
-    for (; *text != 0; text++)
-        width += ((unsigned char)*text & 0xc0) != 0x80;
-    return width;
-}
-
-static void print_lines(lode_text *out, const lode_text_grid *grid, const size_t *widths,
-                        bool markdown) {
-    for (size_t i = 0; i < grid->count; i++) {
-        const size_t column = i % grid->columns;
-        const int blank = (int)(widths[column] - width_of(grid->cells[i]));
-        const bool last = column + 1 == grid->columns, left = column < grid->left;
-        lode__text_printf(out, "%s%*s%s%*s",
-                          markdown     ? "| "
-                          : column > 0 ? "  "
-                                       : "",
-                          left ? 0 : blank, "", grid->cells[i], left ? blank : 0, "");
-        lode__text_add(out, markdown ? last ? " |\n" : " " : last ? "\n" : "");
-        if (!markdown || i + 1 != grid->columns) continue;
-        for (size_t c = 0; c < grid->columns; c++)
-            lode__text_add(out, c < grid->left ? "|---" : "|---:");
-        lode__text_add(out, "|\n");
-    }
+    return LODE_OK;
 }
 
 static void print_csv(const lode_table_work *work, lode_text *out, json_t *rows) {
     const lode_experiment_plan *plan = work->plan;
-    const lode_texts *names = &plan->config.report.metrics;
     lode__text_add(out, "data,row");
     for (size_t a = 0; a < plan->axis_count; a++)
         lode__text_printf(out, ",%s", plan->axes[a].name);
     lode__text_add(out, ",seeds,reference");
     for (size_t m = 0; m <= work->metrics; m++) {
-        const char *name = m < work->metrics ? names->values[m] : "valid";
+        const char *name = m < work->metrics ? plan->columns[m].name : "valid";
         lode__text_printf(out, ",%s mean,%s sd", name, name);
         if (m < work->metrics) lode__text_printf(out, ",%s p", name);
     }
@@ -362,7 +310,7 @@ static void print_csv(const lode_table_work *work, lode_text *out, json_t *rows)
         for (size_t m = 0; m <= work->metrics; m++) {
             const json_t *cell =
                 m < work->metrics
-                    ? json_object_get(json_object_get(json, "metrics"), names->values[m])
+                    ? json_object_get(json_object_get(json, "metrics"), plan->columns[m].name)
                     : json_object_get(json, "valid");
             static const char *const parts[] = {"mean", "sd", "p"};
             for (size_t part = 0; part < (m < work->metrics ? 3 : 2); part++) {
@@ -380,12 +328,6 @@ static lode_status print_texts(lode_table_work *work, lode_experiment_table *tab
     const lode_experiment_plan *plan = work->plan;
     lode_text_grid grid = {0};
     LODE_TRY(make_grid(work, &grid, error));
-    size_t *widths = lode__arena_alloc(&work->arena, grid.columns, sizeof *widths);
-    if (widths == NULL) return lode__fail_memory(error);
-    for (size_t i = 0; i < grid.count; i++) {
-        const size_t width = width_of(grid.cells[i]);
-        widths[i % grid.columns] = LODE_MAX(widths[i % grid.columns], width);
-    }
     const char *baseline = plan->config.report.compare.baseline;
     const char *against = lode__arena_printf(
         &work->arena,
@@ -397,10 +339,9 @@ static lode_status print_texts(lode_table_work *work, lode_experiment_table *tab
             : "the best row of the data set",
         baseline != NULL ? "" : " by the first metric");
     if (against == NULL) return lode__fail_memory(error);
-    print_lines(&table->text, &grid, widths, false);
-    lode__text_printf(&table->text, "%s.\n", against);
     lode__text_printf(&table->markdown, "### %s\n\n", plan->config.name);
-    print_lines(&table->markdown, &grid, widths, true);
+    LODE_TRY(lode__grid_print(&grid, &table->text, &table->markdown, error));
+    lode__text_printf(&table->text, "%s.\n", against);
     lode__text_printf(&table->markdown, "\n%s.\n", against);
     print_csv(work, &table->csv, json_object_get(table->json, "rows"));
     const bool failed = table->text.failed || table->markdown.failed || table->csv.failed;
@@ -410,9 +351,8 @@ static lode_status print_texts(lode_table_work *work, lode_experiment_table *tab
 lode_status lode__experiment_table(lode_experiment_table *table, const lode_experiment_plan *plan,
                                    lode_error *error) {
     *table = (lode_experiment_table){0};
-    lode_table_work work = {.plan = plan,
-                            .metrics = plan->config.report.metrics.count,
-                            .seeds = plan->config.seeds.count};
+    lode_table_work work = {
+        .plan = plan, .metrics = plan->column_count, .seeds = plan->config.seeds.count};
     const size_t most = plan->data_count * plan->row_count + plan->group_count * MOST_BASELINES;
     work.rows = lode__arena_alloc(&work.arena, most, sizeof *work.rows);
     work.a = lode__arena_alloc(&work.arena, work.seeds, sizeof *work.a);
@@ -433,6 +373,7 @@ lode_status lode__experiment_table(lode_experiment_table *table, const lode_expe
         table->json = json_pack("{s:s, s:s, s:o}", "name", plan->config.name, "part",
                                 plan->config.report.part == 0 ? "valid" : "test", "rows", rows);
         status = table->json == NULL ? lode__fail_memory(error) : print_texts(&work, table, error);
+        if (status == LODE_OK) status = lode__experiment_judge(table, plan, error);
     }
     lode__arena_release(&work.arena);
     return status;
