@@ -575,5 +575,7 @@ lode_memory lode__trainer_memory(const lode_trainer *trainer) {
     memory.graphs += lode__packed_bytes(trainer->heads);
     for (size_t i = 0; i < trainer->stages; i++)
         memory.graphs += lode__graph_bytes(trainer->scenes[i].graph);
+    for (size_t i = 0; i < trainer->objective_count; i++)
+        memory.graphs += lode__objective_bytes(&trainer->objectives[i]);
     return memory;
 }
