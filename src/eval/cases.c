@@ -93,12 +93,18 @@ static void exposures_look(lode_cases *cases, uint32_t user, bool positives) {
     cases->without_negatives += exposures == 0 && positives;
 }
 
+/// Behind the last click of the user's part.
+static uint64_t part_end(const lode_cases *cases, uint32_t user) {
+    return cases->part == LODE_PART_TEST ? cases->split->log.offsets[user + 1]
+                                         : cases->split->valid_end[user];
+}
+
 static void user_walk(case_walk *walk, uint32_t user) {
     lode_cases *cases = walk->cases;
     const lode_split *split = cases->split;
     const bool test = cases->part == LODE_PART_TEST;
     uint64_t begin = test ? split->test_begin[user] : split->valid_begin[user];
-    uint64_t end = test ? split->log.offsets[user + 1] : split->valid_end[user];
+    uint64_t end = part_end(cases, user);
     if (walk->starts) {
         case_add(walk, (lode_case){{user, begin}, walk->starts[user], walk->starts[user + 1]});
         return;
@@ -379,4 +385,46 @@ size_t lode__case_truth(const lode_cases *cases, size_t index, uint32_t *items) 
         }
     }
     return distinct;
+}
+
+size_t lode__cases_next(const lode_cases *cases) {
+    const lode_protocol *protocol = &cases->protocol;
+    if (cases->truth_items || protocol->candidates == LODE_CANDIDATES_EXPOSURES) {
+        return 0;
+    }
+    const bool rolling = protocol->history == LODE_HISTORY_ROLLING;
+    return rolling && lode__protocol_sampled(protocol) ? 1 : LODE_NEXT_CLICKS;
+}
+
+size_t lode__case_next(const lode_cases *cases, size_t index, uint32_t *items) {
+    const lode_case *one = &cases->list[index];
+    const size_t most = lode__cases_next(cases);
+    const uint64_t end = most > 0 ? part_end(cases, one->state.user) : 0;
+    size_t count = 0;
+    for (uint64_t at = one->state.end; at < end && count < most; at++) {
+        const uint32_t item = cases->split->log.item[at];
+        if (!cases->keep || cases->keep[item]) {
+            items[count++] = item;
+        }
+    }
+    return count;
+}
+
+lode_status lode__cases_define(const lode_cases *cases, enum lode_metric metric, const char *name,
+                               lode_error *error) {
+    const lode_protocol *protocol = &cases->protocol;
+    const size_t known = lode__cases_next(cases);
+    const size_t needed = metric == LODE_METRIC_PRED1_HR   ? 1
+                          : metric == LODE_METRIC_PRED5_HR ? LODE_NEXT_CLICKS
+                                                           : 0;
+    return known >= needed
+               ? LODE_OK
+               : lode__fail(error, LODE_E_CONFIG,
+                            "eval.valid is %s, which protocol %s does not define with history: %s "
+                            "and candidates: %s: "
+                            "the %s not among what is ranked; choose another metric, such as "
+                            "hit@50, or candidates: all",
+                            name, protocol->name, lode__history_name(protocol->history),
+                            lode__candidates_name(protocol->candidates),
+                            known > 0 ? "clicks after the next are" : "next click of a state is");
 }

@@ -46,6 +46,14 @@ static const lode_definition_row bert4rec[] = {
     {"mrr", LODE_METRIC_MRR_FULL, false, "over all candidates, no cutoff"},
     {0}};
 
+static const lode_definition_row clrec[] = {
+    {"hr", LODE_METRIC_HIT, false, "not defined there"},
+    {"pred1-hr", LODE_METRIC_PRED1_HR, false, NULL},
+    {"pred5-hr", LODE_METRIC_PRED5_HR, false, "not defined there"},
+    {"diversity", LODE_METRIC_DIVERSITY, false, "its aggregate diversity"},
+    {"popularity_index", LODE_METRIC_POPULARITY_INDEX, false, "after its text"},
+    {0}};
+
 static const lode_definition_row implicit_rows[] = {
     {"precision", LODE_METRIC_PRECISION_TRUNCATED, false, "micro, truncated: a recall"},
     {"map", LODE_METRIC_MAP, false, "divided by min(K,|R|)"},
@@ -127,6 +135,7 @@ static const lode_definition definitions[] = {
     {"ccl4rec", "CCL4Rec", ccl4rec},
     {"alpine", "ALPINE (Li et al. 2019)", alpine},
     {"thacil", "THACIL (Chen et al. 2018)", thacil},
+    {"clrec", "CLRec's own log (Zhou et al. 2021); its public table is bert4rec", clrec},
 };
 
 enum { DEFINITIONS = sizeof definitions / sizeof *definitions };

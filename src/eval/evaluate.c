@@ -50,6 +50,18 @@ static lode_status report(const lode_hooks *hooks, const char *task, uint64_t do
     return lode__eval_progress(hooks, &progress, seconds, error);
 }
 
+/// A case's list against its true items and against what the user clicks next.
+static void list_add(const lode_cases *cases, size_t index, const uint32_t *list, size_t length,
+                     uint32_t *truth, lode_metrics *metrics) {
+    uint32_t next[LODE_NEXT_CLICKS];
+    const size_t truths = lode__case_truth(cases, index, truth);
+    const size_t clicks = lode__case_next(cases, index, next);
+    lode__metrics_add(metrics, list, length, truth, truths);
+    if (clicks > 0) {
+        lode__metrics_add_next(metrics, list, length, next, clicks, lode__cases_next(cases) == 1);
+    }
+}
+
 // ------------------------------------------------------------------------------------------------
 // Full rankings
 // ------------------------------------------------------------------------------------------------
@@ -75,8 +87,7 @@ static lode_status evaluate_full(const lode_cases *cases, const lode_ranker *ran
                   ranker->rank(ranker->self, cases, begin, count, k, exclude_seen, lists, error),
                   done);
         for (size_t i = 0; i < count; i++) {
-            const size_t truths = lode__case_truth(cases, begin + i, truth);
-            lode__metrics_add(metrics, lists + i * k, k, truth, truths);
+            list_add(cases, begin + i, lists + i * k, k, truth, metrics);
         }
         LODE_GOTO(status,
                   report(hooks, task, begin + count, cases->count, lode__clock() - start, error),
@@ -263,8 +274,7 @@ static lode_status given_step(given *own, const lode_ranker *ranker, lode_metric
     lode__pool_run(own->cases->pool, (own->count + SORT_CASES - 1) / SORT_CASES, sort_task, own);
     for (size_t i = 0; i < own->count; i++) {
         const size_t first = own->case_starts[i], rows = own->case_starts[i + 1] - first;
-        const size_t truths = lode__case_truth(own->cases, own->begin + i, own->truth);
-        lode__metrics_add(metrics, own->lists + i * own->k, own->k, own->truth, truths);
+        list_add(own->cases, own->begin + i, own->lists + i * own->k, own->k, own->truth, metrics);
         lode__metrics_add_scores(metrics, own->scores + first, own->clicked + first, rows);
     }
     return LODE_OK;

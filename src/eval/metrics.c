@@ -41,6 +41,12 @@ static const lode_metric_info metric_table[LODE_METRICS] = {
         {"map", LISTS, "mean of AP / min(K,|R|), AP = sum over hits of (hits down to it / its rank)"},
     [LODE_METRIC_MAP_HITS] = {"map_hits", LISTS, "mean of AP / h, 0 where h = 0"},
     [LODE_METRIC_MAP_ALL] = {"map_all", LISTS, "mean of AP / |R|"},
+    [LODE_METRIC_PRED1_HR] =
+        {"pred1-hr", LISTS,
+         "mean of [the state's next click stands in L] (CLRec: Zhou et al. 2021, Table 4)"},
+    [LODE_METRIC_PRED5_HR] =
+        {"pred5-hr",
+         LISTS, "mean of the share of the next five clicks that stand in L, repeats counted; of fewer where the part ends"},
     [LODE_METRIC_COVERAGE] = {"coverage", POPULATION, false,
                               "distinct items recommended / items of the catalogue"},
     [LODE_METRIC_DIVERSITY] = {"diversity", POPULATION, true, "distinct items recommended"},
@@ -364,6 +370,9 @@ static double of_lists(const lode_metrics *metrics, enum lode_metric metric, siz
         const double recall = ratio(metrics->sums[LODE_METRIC_RECALL][c], cases);
         return precision + recall <= 0 ? 0 : 2 * precision * recall / (precision + recall);
     }
+    case LODE_METRIC_PRED1_HR:
+    case LODE_METRIC_PRED5_HR:
+        return lode__metrics_next(metrics, metric, c);
     default:
         return ratio(metrics->sums[metric][c], cases);
     }

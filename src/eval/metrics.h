@@ -19,6 +19,7 @@
 
 #define LODE_CUTOFFS        8
 #define LODE_IMPRESSION_MAX 34 ///< buckets of log popularity, at most
+#define LODE_NEXT_CLICKS    5  ///< clicks that pred5-hr looks ahead
 
 enum lode_metric {
     LODE_METRIC_HIT,
@@ -35,6 +36,8 @@ enum lode_metric {
     LODE_METRIC_MAP,
     LODE_METRIC_MAP_HITS,
     LODE_METRIC_MAP_ALL,
+    LODE_METRIC_PRED1_HR,
+    LODE_METRIC_PRED5_HR,
     LODE_METRIC_COVERAGE,
     LODE_METRIC_DIVERSITY,
     LODE_METRIC_POPULARITY_INDEX,
@@ -113,6 +116,7 @@ typedef struct lode_metrics {
     uint64_t reachable[LODE_CUTOFFS]; ///< sum of min(K, |R|)
     uint64_t listed[LODE_CUTOFFS];    ///< entries recommended
     uint64_t paired[LODE_CUTOFFS];    ///< lists with two or more items of known category
+    uint64_t next_cases[2];           ///< cases whose next click, whose next five clicks are known
     uint32_t *slots; ///< [cutoff_count, index_space] lists in which the item stood between the last cutoff and this
     double *discounts; ///< [discount_count] sum of 1 / log2(i + 1) over i = 1 .. n, by n
     size_t discount_count;
@@ -144,6 +148,13 @@ void lode__metrics_release(lode_metrics *metrics);
 /// @param truth [truth_count] distinct true items in any order, truth_count >= 1
 void lode__metrics_add(lode_metrics *metrics, const uint32_t *list, size_t length,
                        const uint32_t *truth, size_t truth_count);
+/// The clicks that follow a case's state, for pred1-hr and pred5-hr. Beside lode__metrics_add, with the same list.
+/// Costs one walk down the list a click.
+/// @param next  [count] the user's clicks from the state on, in their order; an item may come again. 1 <= count <=
+///              LODE_NEXT_CLICKS, fewer only where the user's part of the log ends
+/// @param first_alone  what comes behind the first is not known: the case counts for pred1-hr only
+void lode__metrics_add_next(lode_metrics *metrics, const uint32_t *list, size_t length,
+                            const uint32_t *next, size_t count, bool first_alone);
 /// The scores of a case's given candidates, for metrics over scores. Beside lode__metrics_add, not instead of it: a
 /// case may come through both. Candidates of one score count half where pairs are compared; where a list is cut the
 /// unclicked stand before the clicked, so that a constant scorer earns nothing.
@@ -173,7 +184,8 @@ typedef struct lode_impressions {
 /// @return false without clicks (lode__metrics_items)
 bool lode__metrics_impressions(const lode_metrics *metrics, lode_impressions *impressions);
 
-// Parts of lode__metrics_value, by group.
+// Parts of lode__metrics_value.
+double lode__metrics_next(const lode_metrics *metrics, enum lode_metric metric, size_t cutoff_index);
 double lode__metrics_population(const lode_metrics *metrics, enum lode_metric metric,
                                 size_t cutoff_index);
 double lode__metrics_of_scores(const lode_metrics *metrics, enum lode_metric metric,

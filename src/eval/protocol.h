@@ -116,6 +116,18 @@ LODE_CHECK lode_status lode__cases_new(lode_cases *cases, const lode_split *spli
 void lode__cases_release(lode_cases *cases);
 /// Distinct true items of a case, without dropped ones. @return their number (>= 1)
 size_t lode__case_truth(const lode_cases *cases, size_t index, uint32_t *items);
+/// How many of the clicks behind a state may stand in its list: LODE_NEXT_CLICKS; 1 where the candidates are one true
+/// click and drawn items (rolling); 0 where a list is no state's (exposures) or the truth has no order (given).
+size_t lode__cases_next(const lode_cases *cases);
+/// The user's clicks from the case's state on, in their order, within the part: the first lode__cases_next of those
+/// whose item counts (cases->keep). A click that repeats an item is one more.
+/// @param items  [LODE_NEXT_CLICKS] output
+/// @return how many: fewer than lode__cases_next where the part ends, but 1 at least if that is
+size_t lode__case_next(const lode_cases *cases, size_t index, uint32_t *items);
+/// LODE_E_CONFIG for pred1-hr and pred5-hr where lode__cases_next is too small for them.
+/// @param name  what eval.valid says, for the message
+LODE_CHECK lode_status lode__cases_define(const lode_cases *cases, enum lode_metric metric,
+                                          const char *name, lode_error *error);
 
 /// Slices of a test, measured apart.
 typedef enum lode_slice {

@@ -82,6 +82,7 @@ size_t lode__packed_bytes(lode_params *params) {
     size_t bytes = 0;
     pthread_mutex_lock(&params->lock);
     for (size_t i = 0; i < params->count; i++) {
+        if (params->borrowed != NULL && params->borrowed[i]) continue;
         for (const lode_packed *p = params->list[i]->packed; p != NULL; p = p->next)
             bytes += p->count * p->size;
     }

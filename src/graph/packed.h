@@ -27,7 +27,7 @@ lode_packed *lode__packed(lode_graph *graph, lode_param *weight, bool transposed
 /// While a graph runs: the copy, made again if need be.
 const void *lode__packed_data(const lode_graph *graph, lode_packed *packed);
 
-/// Bytes of all copies of a set.
+/// Bytes of all copies of a set; not those of weights that a shadow borrows.
 size_t lode__packed_bytes(lode_params *params);
 /// Free the copies of a weight.
 void lode__packed_release(lode_param *param);

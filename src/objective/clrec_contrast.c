@@ -217,6 +217,11 @@ static void release(void *state) {
     lode__key_encoder_release(&self->encoder);
 }
 
+static size_t graph_bytes(const void *state) {
+    const lode_clrec *self = state;
+    return lode__key_encoder_bytes(&self->encoder);
+}
+
 static size_t arrays(void *state, lode_state_array *out, size_t capacity) {
     lode_clrec *self = state;
     (void)capacity;
@@ -255,5 +260,6 @@ const lode_objective_type lode__objective_clrec_contrast = {
     .after_step = after_step,
     .arrays = arrays,
     .release = release,
+    .graph_bytes = graph_bytes,
     .restored = restored,
     .figures = figures};

@@ -314,6 +314,11 @@ static void release(void *state) {
     lode__key_encoder_release(&self->encoder);
 }
 
+static size_t graph_bytes(const void *state) {
+    const lode_clrec_user *self = state;
+    return lode__key_encoder_bytes(&self->encoder);
+}
+
 static size_t arrays(void *state, lode_state_array *out, size_t capacity) {
     lode_clrec_user *self = state;
     (void)capacity;
@@ -354,5 +359,6 @@ const lode_objective_type lode__objective_clrec_user = {
     .after_step = after_step,
     .arrays = arrays,
     .release = release,
+    .graph_bytes = graph_bytes,
     .restored = restored,
     .figures = figures};

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "graph/packed.h"
+
 /// Mark the weights that a side's tower reads, by building it once.
 static lode_status trace(const lode_model_core *model, lode_side side, bool *asked,
                          lode_error *error) {
@@ -109,6 +111,11 @@ size_t lode__key_encoder_arrays(const lode_key_encoder *self, lode_state_array *
     arrays[0] = (lode_state_array){"momentum", copy->block,
                                    copy->block_count * lode__real_size(copy->precision)};
     return 1;
+}
+
+size_t lode__key_encoder_bytes(const lode_key_encoder *self) {
+    return (self->graph != NULL ? lode__graph_bytes(self->graph) : 0) +
+           (self->keys != NULL ? lode__packed_bytes(self->keys) : 0);
 }
 
 void lode__key_encoder_restored(lode_key_encoder *self) {

@@ -33,6 +33,8 @@ void lode__key_encoder_user(const lode_key_encoder *self, size_t index, float *v
 void lode__key_encoder_follow(lode_key_encoder *self, const lode_params *params);
 /// State for checkpoints: one array, or none where nothing has a momentum copy.
 size_t lode__key_encoder_arrays(const lode_key_encoder *self, lode_state_array *arrays);
+/// Bytes of its graph and of weights packed for it. The momentum copy is what `arrays` lists.
+size_t lode__key_encoder_bytes(const lode_key_encoder *self);
 void lode__key_encoder_restored(lode_key_encoder *self);
 void lode__key_encoder_release(lode_key_encoder *self);
 

@@ -112,6 +112,8 @@ typedef struct lode_objective_type {
     void (*after_step)(void *state, const lode_params *params);               ///< or NULL
     size_t (*arrays)(void *state, lode_state_array *arrays, size_t capacity); ///< or NULL
     void (*release)(void *state);                                             ///< or NULL
+    /// Bytes of graphs beside the scenes' and of what they pack; what `arrays` lists is not of it. NULL = none.
+    size_t (*graph_bytes)(const void *state);
     /// The arrays were filled from a checkpoint: check what they hold (LODE_E_MISMATCH), derive what follows. NULL = nothing.
     lode_status (*restored)(void *state, lode_error *error);
     /// What is to be said of the epoch that ends, which then begins anew; names are constants. NULL = nothing.
@@ -135,6 +137,8 @@ LODE_CHECK lode_status lode__objective_read(lode_objective *objective, const lod
 LODE_CHECK lode_status lode__objective_prepare(lode_objective *objective,
                                                const lode_training *training, lode_error *error);
 void lode__objective_release(lode_objective *objective);
+/// Bytes of its own graphs and of the state that checkpoints carry.
+size_t lode__objective_bytes(const lode_objective *objective);
 /// Write it as one list element of a resolved configuration.
 void lode__objective_write(lode_text *text, int indent, const lode_objective *objective);
 

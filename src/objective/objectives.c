@@ -114,6 +114,17 @@ void lode__objective_release(lode_objective *objective) {
     *objective = (lode_objective){0};
 }
 
+size_t lode__objective_bytes(const lode_objective *objective) {
+    enum { MOST = 16 };
+    const lode_objective_type *type = objective->type;
+    lode_state_array arrays[MOST];
+    size_t bytes = type->graph_bytes != NULL ? type->graph_bytes(objective->state) : 0;
+    const size_t count = type->arrays != NULL ? type->arrays(objective->state, arrays, MOST) : 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += arrays[i].bytes;
+    return bytes;
+}
+
 /// Maps that someone else reads (the keys of a miner), which the table of keys leaves to its owner.
 static void write_nodes(lode_text *text, int indent, const lode_key *keys, const void *config) {
     for (const lode_key *key = keys; key->name != NULL; key++) {

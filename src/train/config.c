@@ -208,7 +208,7 @@ static const lode_key eval_keys[] = {
      AT(valid),
      .fallback = "hit@50",
      .help = "The metric on validation that chooses the best epoch: hit, recall, precision, ndcg, "
-             "mrr, map ... (`help metrics`, hit to map_all) @ a cutoff."},
+             "mrr, map ... (`help metrics`, hit to pred5-hr) @ a cutoff."},
     {.name = "patience",
      .type = LODE_KEY_INT,
      AT(patience),
@@ -470,11 +470,11 @@ static lode_status check_eval(lode_config *config, lode_error *error) {
     enum lode_metric metric;
     size_t cutoff;
     const lode_eval_config *eval = &config->eval;
-    if (!lode__metric_parse(eval->valid, &metric, &cutoff) || metric > LODE_METRIC_MAP_ALL ||
+    if (!lode__metric_parse(eval->valid, &metric, &cutoff) || metric > LODE_METRIC_PRED5_HR ||
         cutoff > 10000) {
         return lode__fail(
             error, LODE_E_CONFIG,
-            "eval.valid is %s: expected a metric from hit to map_all (`help metrics`) with a "
+            "eval.valid is %s: expected a metric from hit to pred5-hr (`help metrics`) with a "
             "cutoff of at most 10000, such as hit@50",
             eval->valid);
     }

@@ -14,8 +14,8 @@
 typedef struct lode_memory {
     uint64_t parameters; ///< weights
     uint64_t optimiser;  ///< moments, and gradients of dense weights
-    uint64_t graphs;     ///< values, gradients, work space, inputs and packed weights
-    uint64_t data;       ///< pages of the data set that were touched
+    uint64_t graphs; ///< values, gradients, work space, inputs and packed weights; key encoders', and what objectives keep from step to step (queues, momentum copies)
+    uint64_t data;   ///< pages of the data set that were touched
 } lode_memory;
 
 /// Count parameters, the encoder's graphs (NULL = none) and the data set.

@@ -207,6 +207,7 @@ static lode_status prepare_validation(lode_trainer *trainer, lode_error *error) 
     thin_cases(&trainer->cases, (size_t)eval->valid_cases);
     trainer->exclude_seen = eval->exclude_seen == 0 ? protocol.exclude_seen : eval->exclude_seen == 1;
     lode__config_valid(trainer->config, &trainer->metric, &trainer->cutoff);
+    LODE_TRY(lode__cases_define(&trainer->cases, trainer->metric, eval->valid, error));
     LODE_TRY(lode__encoder_new(&trainer->encoder, trainer->model, trainer->model->params,
                                ENCODE_BATCH, trainer->pool, error));
     return lode__ranker_model(&trainer->ranker, trainer->encoder, trainer->binding,
@@ -574,5 +575,7 @@ lode_memory lode__trainer_memory(const lode_trainer *trainer) {
     memory.graphs += lode__packed_bytes(trainer->heads);
     for (size_t i = 0; i < trainer->stages; i++)
         memory.graphs += lode__graph_bytes(trainer->scenes[i].graph);
+    for (size_t i = 0; i < trainer->objective_count; i++)
+        memory.graphs += lode__objective_bytes(&trainer->objectives[i]);
     return memory;
 }

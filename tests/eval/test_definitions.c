@@ -41,6 +41,10 @@ static const struct {
     {"tfrs", "top_k_accuracy", .375},
     {"ccl4rec", "f1", .325581},
     {"sasrec", "hr", .666667},
+    {"clrec", "hr", .666667},
+    {"clrec", "pred1-hr", .5},
+    {"clrec", "pred5-hr", .533333},
+    {"clrec", "diversity", 7},
 };
 
 static const lode_definition_row *row_find(const char *project, const char *name) {
@@ -59,6 +63,7 @@ static const lode_definition_row *row_find(const char *project, const char *name
 static void test_golden(void **state) {
     (void)state;
     static const uint32_t truth[] = {1, 2, 3, 4, 5, 6, 2, 7};
+    static const uint32_t again[] = {7, 9, 9};
     static const size_t starts[] = {0, 5, 6}, counts[] = {5, 1, 2}, cutoff = 4;
     static const uint32_t lists[3][4] = {{1, 9, 3, 8}, {7, 8, 6, 9}, {0, 1, 3, 9}};
     lode_metrics metrics;
@@ -66,6 +71,9 @@ static void test_golden(void **state) {
     assert_int_equal(lode__metrics_new(&metrics, &cutoff, 1, 10, 10, NULL, &error), LODE_OK);
     for (int i = 0; i < 3; i++) {
         lode__metrics_add(&metrics, lists[i], 4, truth + starts[i], counts[i]);
+        if (i != 1) { // of the first case 1, 2, 3, 4, 5 come next, of the third 7, 9, 9
+            lode__metrics_add_next(&metrics, lists[i], 4, i ? again : truth, i ? 3 : 5, false);
+        }
     }
     for (size_t i = 0; i < sizeof golden / sizeof *golden; i++) {
         const lode_definition_row *row = row_find(golden[i].project, golden[i].name);

@@ -266,6 +266,53 @@ static void test_truth(void **state) {
     lode__bundle_free(&bundle);
 }
 
+static double number_of(const json_t *row, const char *metric) {
+    const json_t *value = json_object_get(row, metric);
+    if (!json_is_number(value)) fail_msg("no %s", metric);
+    return json_number_value(value);
+}
+
+/// pred5-hr chooses the epoch, and eval measures what training saw; under a rolling history the next click is R.
+static void test_next_clicks(void **state) {
+    const fixture *self = *state;
+    static const char *const sets[] = {"train.epochs=2", "data.split.type=chronological",
+                                       "data.split.test=0.4", "eval.valid=pred5-hr@10", NULL};
+    static const char *const rankers[] = {"model", "popularity", "item_knn", "ease"};
+    static const char options[] = "{part: valid, cutoffs: [10], slices: [cold-users], "
+                                  "short_history: 5, metrics: [hit, pred1-hr, pred5-hr]}";
+    train(self, "next", sets);
+    json_t *report = eval(self, "next", options);
+    const bytes manifest = read_file(self, "next", "manifest.json");
+    json_t *run = json_loads(manifest.data, 0, NULL);
+    const double best = number_of(run, "best");
+    assert_true(best > 0 && best < 1);
+    assert_true(fabs(best - number_of(row_of(report, "model"), "pred5-hr@10")) < 1e-8);
+    const json_t *also = json_object_get(report, "also");
+    assert_int_equal(json_array_size(also), 2); // the other exclusion, the slice
+    for (size_t t = 0; t <= json_array_size(also); t++) {
+        const json_t *table = t > 0 ? json_array_get(also, t - 1) : report;
+        for (size_t r = 0; r < 4; r++) {
+            const json_t *row = row_of(table, rankers[r]);
+            assert_true(number_of(row, "pred1-hr@10") == number_of(row, "hit@10"));
+            assert_true(number_of(row, "pred5-hr@10") != number_of(row, "hit@10"));
+        }
+    }
+    json_decref(run);
+    json_decref(report);
+    free(manifest.data);
+    report = eval(self, "next",
+                  "{cutoffs: [10], candidates: uniform, negatives: 5, metrics: "
+                  "[pred1-hr, pred5-hr]}");
+    assert_non_null(strstr(text_of(report, "note"), "not defined in this run: pred5-hr"));
+    assert_null(strstr(text_of(report, "note"), "pred1-hr"));
+    json_decref(report);
+    const char *const drawn[] = {sets[0], sets[1], sets[2], sets[3], "eval.candidates=uniform",
+                                 NULL};
+    lode_error error = {0};
+    check_error(train_small(self, "drawn", drawn, NULL, NULL, &error), &error, LODE_E_CONFIG,
+                "eval.valid is pred5-hr@10, which protocol micrec does not define");
+}
+
 /// Training refuses keys that contradict each other before it reads data.
 static void test_config(void **state) {
     const fixture *self = *state;
@@ -309,7 +356,8 @@ int main(void) {
         cmocka_unit_test(test_clrec),        cmocka_unit_test(test_fits),
         cmocka_unit_test(test_recbole),      cmocka_unit_test(test_slices),
         cmocka_unit_test(test_cold_vectors), cmocka_unit_test(test_held_out_users),
-        cmocka_unit_test(test_truth),        cmocka_unit_test(test_config),
+        cmocka_unit_test(test_truth),        cmocka_unit_test(test_next_clicks),
+        cmocka_unit_test(test_config),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
