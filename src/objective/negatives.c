@@ -49,6 +49,12 @@ const lode_key lode__negative_keys[] = {
      .help = "user_items: draw again, up to 100 times, while a negative is an item that the user "
              "clicked in training (SASRec's negatives); needs scope: example. What is left after "
              "that, `mask` decides."},
+    {.name = "unique",
+     .type = LODE_KEY_BOOL,
+     .offset = offsetof(lode_negative_options, unique),
+     .fallback = "false",
+     .help = "Draw without replacement (TensorFlow's samplers, unless told otherwise): draw until "
+             "`count` are different; log q is then that of the item being among so many draws."},
     {0}};
 
 // --- masks --------------------------------------------------------------------------------------------
@@ -183,8 +189,17 @@ lode_status lode__sampled_prepare(void *state, const void *config, const lode_tr
         self->avoided = lode__arena_alloc(arena, training->split->log.items, sizeof *self->avoided);
         if (self->avoided == NULL) return lode__fail_memory(error);
     }
-    return lode__sampler_new(&self->sampler, (lode_sampler_type)negatives->from, negatives->alpha,
-                             training->split->item_count, training->split->log.items, error);
+    if (negatives->unique && negatives->avoid != 0) {
+        return lode__fail(error, LODE_E_CONFIG,
+                          "negatives.unique and negatives.avoid: user_items exclude each other: "
+                          "leave one out (mask: user_items goes with both)");
+    }
+    LODE_TRY(lode__sampler_new(&self->sampler, (lode_sampler_type)negatives->from, negatives->alpha,
+                               training->split->item_count, training->split->log.items, error));
+    return !negatives->unique
+               ? LODE_OK
+               : lode__distinct_new(&self->distinct, self->sampler, (size_t)negatives->count,
+                                    training->split->log.items, arena, error);
 }
 
 void lode__sampled_release(void *state) {
@@ -256,36 +271,50 @@ static uint32_t draw_item(const lode_sampled *self, lode_random *random) {
     return item;
 }
 
-/// `count` negatives to places first .. of the list.
-static void draw_list(lode_sampled *self, size_t first, size_t count, lode_random *random) {
-    for (size_t i = first; i < first + count; i++) {
-        const uint32_t item = draw_item(self, random);
-        self->negative->data[i] =
+/// log q of an item where a list took so many draws.
+static float log_q_of(const lode_sampled *self, uint32_t item, double draws) {
+    if (!self->options->negatives.unique) return self->sampler->log_q[item];
+    return lode__distinct_log_q(&self->distinct, item, draws);
+}
+
+/// `count` negatives to places first .. of the list. @return how many draws they took
+static double draw_list(lode_sampled *self, size_t first, size_t count, lode_random *random) {
+    const bool unique = self->options->negatives.unique;
+    const double draws = unique ? lode__distinct_draw(&self->distinct, random) : (double)count;
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t item = unique ? self->distinct.items[i] : draw_item(self, random);
+        self->negative->data[first + i] =
             lode__item_view_slot(self->items, self->training.binding->item_row[item]);
         if (self->negative_shift != NULL)
-            self->negative_shift->data[i] = self->sampler->log_q[item];
+            self->negative_shift->data[first + i] = log_q_of(self, item, draws);
+    }
+    return draws;
+}
+
+/// Of the positives of queries first .. end - 1, whose lists took so many draws.
+static void shift_positives(lode_sampled *self, const lode_batch *batch, size_t first, size_t end,
+                            double draws) {
+    for (size_t i = first; i < end && self->positive_shift != NULL; i++) {
+        const uint32_t item = self->training.binding->item_of[batch->target_rows[i]];
+        self->positive_shift->data[i] = log_q_of(self, item, draws);
     }
 }
 
 lode_status lode__sampled_draw(void *state, const lode_batch *batch, lode_error *error) {
     (void)error;
     lode_sampled *self = state;
-    const lode_binding *binding = self->training.binding;
     const bool shared = self->options->negatives.scope == 0;
     const size_t width = (size_t)self->options->negatives.count;
     lode_random random = lode__random(batch->seed, batch->purpose, batch->epoch, batch->step);
     if (shared) {
         self->negative->dim->size = width;
-        draw_list(self, 0, width, &random);
+        shift_positives(self, batch, 0, batch->count, draw_list(self, 0, width, &random));
     }
     for (size_t i = 0; i < batch->count && !shared; i++) {
         const uint32_t user = batch->states[i].user;
         if (self->avoided != NULL && (i == 0 || user != batch->states[i - 1].user))
             mark_avoided(self, user);
-        draw_list(self, i * width, width, &random);
-    }
-    for (size_t i = 0; i < batch->count && self->positive_shift != NULL; i++) {
-        self->positive_shift->data[i] = self->sampler->log_q[binding->item_of[batch->target_rows[i]]];
+        shift_positives(self, batch, i, i + 1, draw_list(self, i * width, width, &random));
     }
     lode__masker_fill(&self->masker, batch, self->negative->data,
                       shared ? width : width * batch->count);

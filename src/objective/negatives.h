@@ -2,6 +2,7 @@
 #ifndef LODE_OBJECTIVE_NEGATIVES_H
 #define LODE_OBJECTIVE_NEGATIVES_H
 
+#include "data/distinct.h"
 #include "objective/objective.h"
 
 typedef enum lode_mask { LODE_MASK_SAME_ITEM, LODE_MASK_USER_ITEMS, LODE_MASK_NONE } lode_mask;
@@ -41,6 +42,7 @@ typedef struct lode_negative_options {
     int from;  ///< lode_sampler_type
     double alpha;
     int avoid; ///< 0 none, 1 the items of the user
+    bool unique;
 } lode_negative_options;
 
 extern const lode_key lode__negative_keys[];
@@ -58,6 +60,7 @@ typedef struct lode_sampled {
     const lode_sampled_options *options;
     lode_training training;
     lode_sampler *sampler;
+    lode_distinct distinct; ///< unique
     lode_item_view *items;
     lode_ids *negative;
     lode_vector *negative_shift, *positive_shift;
