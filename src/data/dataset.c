@@ -97,13 +97,13 @@ static lode_status open_sorted(const opening *o, const char *name, lode_tokens *
 }
 
 void lode__dataset_forget(const lode_dataset *data) {
-    if (data->interactions < LARGE_LOG) return;
+    if (data->interactions < data->large) return;
     lode__mapping_forget(&data->file.mapping, data->file.mapping.data, data->file.mapping.size);
 }
 
 /// In a loop over all rows: give back what the last stretch read.
 static void walked_to(const lode_dataset *data, uint64_t row) {
-    if (row % LARGE_LOG == LARGE_LOG - 1) lode__dataset_forget(data);
+    if (row % data->large == data->large - 1) lode__dataset_forget(data);
 }
 
 static lode_status check_log(const opening *o) {
@@ -324,9 +324,15 @@ static lode_status open_all(opening *o) {
 }
 
 lode_status lode__dataset_open(lode_dataset **out, const char *path, bool verify, lode_error *error) {
+    return lode__dataset_open_as(out, path, verify, LARGE_LOG, error);
+}
+
+lode_status lode__dataset_open_as(lode_dataset **out, const char *path, bool verify, uint64_t large,
+                                  lode_error *error) {
     *out = NULL;
     lode_dataset *data = lode__alloc(1, sizeof *data);
     if (!data) return lode__fail_memory(error);
+    data->large = large;
     opening o = {data, path, NULL, error};
     lode_status status;
     LODE_GOTO(

@@ -91,6 +91,7 @@ typedef struct lode_dataset {
     lode_tokens users, items;
     uint32_t active_users, active_items; ///< with at least one interaction
     uint64_t interactions;
+    uint64_t large; ///< rows from which on a log is large: lode__dataset_forget
     const uint64_t *offsets;
     const uint32_t *item;
     const int64_t *time;      ///< NULL without times
@@ -109,6 +110,10 @@ typedef struct lode_dataset {
 ///                the structural checks, which read all offsets and codes once anyway)
 LODE_CHECK lode_status lode__dataset_open(lode_dataset **out, const char *path, bool verify,
                                           lode_error *error);
+/// The same, for tests of what is done with large logs: logs of `large` rows and more are.
+/// @param large  1 or more
+LODE_CHECK lode_status lode__dataset_open_as(lode_dataset **out, const char *path, bool verify,
+                                             uint64_t large, lode_error *error);
 void lode__dataset_free(lode_dataset **data);
 /// Give the pages of a large log (tens of millions of rows) back after a walk over it: they are file, and what is read
 /// again comes from there. Of a smaller one all stay.

@@ -72,6 +72,7 @@ const lode_key lode__synth_keys[] = {
     REAL(feature_noise, 1, "0.15",
          "Probability that category, a tag or the provider tells a random interest."),
     REAL(title_noise, 1, "0.15", "Probability that a topic word of a title tells a random topic."),
+    REAL(noun_noise, 1, "0", "Probability that the noun of a title tells a random category."),
     REAL(content_noise, 1e6, "0.7",
          "Length of the noise in content vectors; the topic's centre has about 1."),
     COUNT(content_dim, 0, LODE_SYNTH_WIDEST, "0",

@@ -23,7 +23,7 @@ typedef struct lode_synth_options {
     int64_t users, items, interests, topics, complements, clicks_mean, session_mean, exposures,
         truth, seed, threads, content_dim;
     double interest, topic, session, user, bias, relevance, zipf;
-    double noise, feature_noise, title_noise, content_noise;
+    double noise, feature_noise, title_noise, noun_noise, content_noise;
     int content; ///< LODE_SYNTH_NPY or LODE_SYNTH_COLUMN
     const char *tables;
 } lode_synth_options;
@@ -38,7 +38,8 @@ enum {
     LODE_SYNTH_CENTRE,   ///< the centre of a topic
     LODE_SYNTH_PERSON,   ///< what a user is and likes
     LODE_SYNTH_CLICKS,   ///< what a user is shown and clicks
-    LODE_SYNTH_TRUTH     ///< what a user would click of all items
+    LODE_SYNTH_TRUTH,    ///< what a user would click of all items
+    LODE_SYNTH_NOUN      ///< the last word of an item's title
 };
 
 lode_random lode__synth_stream(const lode_synth_options *options, uint32_t kind, uint32_t number);

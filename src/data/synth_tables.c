@@ -2,8 +2,8 @@
 // (shop.latent.tsv, shop.complements.tsv).
 //
 // Category, tags and provider tell an item's interest, each wrong with probability feature_noise. The title is two words
-// of the topic (each wrong with probability title_noise), a word of the category and a number; the content vector is the
-// topic's centre plus content_noise times a normal vector. Price tells nothing.
+// of the topic (each wrong with probability title_noise), a noun of the category (noun_noise) and a number; the content
+// vector is the topic's centre plus content_noise times a normal vector. Price tells nothing.
 #include "data/synth.h"
 
 #include <math.h>
@@ -64,6 +64,13 @@ static void put_content(lode_text *line, const float *vector, size_t dim) {
         lode__text_printf(line, "%s%.4f", k ? " " : "\t", (double)vector[k]);
 }
 
+// It has a stream of its own, so that everything else of an item is the same at any noise.
+static uint32_t noun_of(const lode_synth_world *world, uint32_t item) {
+    lode_random random = lode__synth_stream(&world->options, LODE_SYNTH_NOUN, item);
+    return noisy(&random, world->category[item], (uint32_t)world->options.interests,
+                 world->options.noun_noise);
+}
+
 static void put_item(lode_text *line, const lode_synth_world *world, uint32_t item) {
     const lode_synth_options *const o = &world->options;
     const uint32_t interests = (uint32_t)o->interests, topics = (uint32_t)o->topics;
@@ -76,7 +83,7 @@ static void put_item(lode_text *line, const lode_synth_world *world, uint32_t it
                  of * TOPIC_WORDS + (uint32_t)lode__random_below(&random, TOPIC_WORDS));
         lode__text_add(line, " ");
     }
-    add_word(line, nouns, NOUNS, world->category[item]);
+    add_word(line, nouns, NOUNS, noun_of(world, item));
     lode__text_printf(line, " no %u\tcategory%u\t", item + 1, world->category[item]);
     for (int k = 0; k < ITEM_TAGS; ++k) {
         const uint32_t of = noisy(&random, interest, interests, o->feature_noise);

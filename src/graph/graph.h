@@ -45,10 +45,12 @@ typedef struct lode_dim {
 typedef struct lode_tensor {
     lode_dim *rows;
     size_t columns;
-    lode_precision elements; ///< of value and gradient
-    void *value;             ///< set when the graph is finished, like gradient
-    void *gradient;          ///< NULL when nothing needs it
-    bool written;            ///< gradient holds something in this backward run
+    lode_precision elements;  ///< of value and gradient
+    void *value;              ///< set when the graph is finished, like gradient
+    void *gradient;           ///< NULL when nothing needs it
+    bool written;             ///< gradient holds something in this backward run
+    const lode_dim *detached; ///< of so many rows, the first, the gradient is read by nobody and may
+                              ///< stay undefined; NULL = none
     lode_block *value_block, *gradient_block;
 } lode_tensor;
 

@@ -5,7 +5,8 @@
 extern const lode_objective_type lode__objective_sampled_softmax, lode__objective_in_batch,
     lode__objective_bce, lode__objective_bpr, lode__objective_micrec_feature,
     lode__objective_micrec_semantic, lode__objective_micrec_session, lode__objective_full_softmax,
-    lode__objective_clrec_contrast, lode__objective_clrec_ipw, lode__objective_clrec_user;
+    lode__objective_clrec_contrast, lode__objective_clrec_ipw, lode__objective_clrec_user,
+    lode__objective_clrec_public;
 
 const lode_objective_type *const lode__objectives[] = {&lode__objective_sampled_softmax,
                                                        &lode__objective_in_batch,
@@ -18,6 +19,7 @@ const lode_objective_type *const lode__objectives[] = {&lode__objective_sampled_
                                                        &lode__objective_clrec_contrast,
                                                        &lode__objective_clrec_ipw,
                                                        &lode__objective_clrec_user,
+                                                       &lode__objective_clrec_public,
                                                        NULL};
 
 typedef struct lode_common {

@@ -21,7 +21,8 @@ typedef struct mining {
     size_t threads;
     int64_t memory;
     const char *cache;
-    char notice[1024]; ///< the last one
+    int (*progress)(void *mining, const lode_progress *progress); ///< or NULL
+    char notice[1024];                                            ///< the last one
 } mining;
 
 static inline void mining_notice(void *cookie, const char *line) {
@@ -35,7 +36,7 @@ static inline lode_status mining_try(mining *m, const char *miner, const char *k
     lode_node *map = NULL;
     lode_miner read;
     lode_pool *pool = NULL;
-    const lode_hooks hooks = {m, NULL, mining_notice};
+    const lode_hooks hooks = {m, m->progress, mining_notice};
     const lode_mine_options options = {m->cache != NULL ? m->cache : "none",
                                        m->memory > 0 ? m->memory : 1 << 24};
     *out = NULL;

@@ -496,11 +496,12 @@ static void test_presets(void **state) {
             fail_msg("%s", error.message);
         assert_int_equal(lode_config_resolve(resolved, names[i], NULL, 0, &again, &error), LODE_OK);
         assert_string_equal(resolved, again);
-        // named after their tower, or after the objectives that they add to ican
+        // named after their tower, or after their objectives
         char *tower = text_of("tower: %.*s\n", (int)strcspn(names[i], ".-"), names[i]);
-        char *wanted = lode__strdup(strncmp(names[i], "micrec", 6) == 0 ? "type: micrec.session\n"
-                                    : strncmp(names[i], "rfm", 3) == 0  ? "type: micrec.feature\n"
-                                                                        : tower);
+        char *wanted = lode__strdup(strncmp(names[i], "micrec", 6) == 0  ? "type: micrec.session\n"
+                                    : strncmp(names[i], "rfm", 3) == 0   ? "type: micrec.feature\n"
+                                    : strncmp(names[i], "clrec", 5) == 0 ? "type: clrec."
+                                                                         : tower);
         if (strstr(resolved, wanted) == NULL) fail_msg("%s has no \"%s\"", names[i], wanted);
         free(tower);
         lode__free(wanted);

@@ -89,6 +89,11 @@ static void test_tables(void **state) {
             fail_msg("%s: %g %g instead of %g %g", columns[c], mean_of(report, 0, columns[c]),
                      mean_of(report, 1, columns[c]), model, popularity);
     }
+    char *cell = text_of("%s/runs/shop/seed-1", output);
+    json_t *result = read_object(cell, "result.json");
+    assert_int_equal(json_object_size(json_object_get(result, "tables")), COLUMNS - 1);
+    json_decref(result);
+    free(cell);
     const json_t *rows = json_object_get(report, "rows");
     assert_true(same(mean_of(report, 0, "seconds"),
                      json_number_value(json_object_get(json_array_get(rows, 0), "seconds"))));

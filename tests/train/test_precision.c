@@ -36,14 +36,17 @@ static char *cell_config(const lode_objective_type *objective, const char *keys,
     // fills raises the loss.
     const char *steady = strcmp(objective->name, "clrec.ipw") == 0 ? ", power: 0.5" : "";
     if (strcmp(objective->name, "clrec.user") == 0) steady = ", temperature: 1, capacity: 64";
+    const bool windows = strcmp(objective->name, "clrec.public") == 0; // takes nothing else
+    if (windows) steady = ", temperature: 1, negatives: 8";
     const int width = longer ? 17 : 16; // fm has a column more than model.dim
-    (void)snprintf(
-        text, sizeof text,
-        "data: {history: 6}\nmodel:\n  dim: 16\n  user: {tower: %s%s%s}\n  item: {tower: %s%s}\n"
-        "objectives:\n  - {type: %s%s%s}\n"
-        "train: {batch: 64, epochs: 10, learning_rate: 0.01, precision: %s}\n",
-        user->name, narrow_layers(user, width, layers[0]), of_users->keys, item->name,
-        narrow_layers(item, width, layers[1]), objective->name, keys, steady, precision);
+    (void)snprintf(text, sizeof text,
+                   "data: {history: 6, examples: %s}\nmodel:\n  dim: 16\n  user: {tower: %s%s%s}\n"
+                   "  item: {tower: %s%s}\n"
+                   "objectives:\n  - {type: %s%s%s}\n"
+                   "train: {batch: 64, epochs: 10, learning_rate: 0.01, precision: %s}\n",
+                   windows ? "all_positions" : "every_click", user->name,
+                   narrow_layers(user, width, layers[0]), of_users->keys, item->name,
+                   narrow_layers(item, width, layers[1]), objective->name, keys, steady, precision);
     check(lode_config_resolve(text, NULL, NULL, 0, &resolved, &error), &error);
     return resolved;
 }

@@ -64,11 +64,11 @@ static inline void import_letters(const fixture *self, char *data) {
 }
 
 static inline void expect_refused(const fixture *self, const char *const *sets, const char *piece) {
-    session opened;
+    session refused;
     lode_error error = {0};
-    const lode_status status = try_open(&opened, self->data, self->folder, sets, &error);
+    const lode_status status = try_open(&refused, self->data, self->folder, sets, &error);
     check_error(status, &error, LODE_E_CONFIG, piece);
-    close_trainer(&opened);
+    close_trainer(&refused);
 }
 
 static inline lode_status run(const fixture *self, const char *name, const char *const *sets,

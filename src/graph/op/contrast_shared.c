@@ -9,6 +9,9 @@
 /// queries, computes the dot products again, now with what is known about each query (lse, z+, count) along the columns,
 /// and sums d_k_j = sum_i w_ij q_i. So every sum has one owner, and nothing but [m, d] and [r, d] is kept.
 ///
+/// Keys whose gradient nobody reads (`detached`) are left out backward where a whole tile is of them: clrec.contrast has
+/// the queued ones side by side.
+///
 /// Keys and queries are packed block by block, in both forms that the products read: across ([d, columns]) for the dot
 /// products and along ([columns, d]) for the sums.
 #include <math.h>
@@ -287,6 +290,19 @@ static void query_task(void *context, size_t task, size_t thread) {
     put_gradient(self, n, values, self->add_query, (stored *)query->gradient + first * d);
 }
 
+/// First rows of the keys whose gradient nobody reads.
+static size_t detached(const lode_tensor *key) {
+    return key->detached != NULL ? key->detached->size : 0;
+}
+
+static bool all_detached(const lode_contrast_op *self, size_t first, size_t rows) {
+    const size_t end = detached(self->spec.key);
+    size_t count = 0;
+    while (count < rows && (size_t)self->spec.negative->data[first + count] < end)
+        count++;
+    return count == rows;
+}
+
 static void negative_task(void *context, size_t task, size_t thread) {
     const lode_contrast_op *self = context;
     const lode_contrast *spec = &self->spec;
@@ -294,6 +310,7 @@ static void negative_task(void *context, size_t task, size_t thread) {
     const size_t m = spec->query->rows->size, r = spec->negative->dim->size;
     const size_t d = spec->query->columns, each = rows_of_task(r);
     const size_t first = task * each, rows = LODE_MIN(each, r - first);
+    if (all_detached(self, first, rows)) return;
     stored *keys = (stored *)scratch_rows(self, thread);
     gather_keys(self, first, rows, keys);
     walk w;
@@ -321,7 +338,7 @@ static void key_task(void *context, size_t task, size_t thread) {
     const lode_contrast_op *self = context;
     const lode_kernels *kernels = self->graph->kernels;
     const lode_tensor *key = self->spec.key;
-    const size_t d = key->columns, first = task * PUT_ROWS;
+    const size_t d = key->columns, first = detached(key) + task * PUT_ROWS;
     const size_t rows = LODE_MIN((size_t)PUT_ROWS, key->rows->size - first);
     real *values = scratch_rows(self, thread);
     kernels->weighted_sum(&(lode_weighted_sum){.rows = rows,
@@ -354,5 +371,5 @@ void LODE_REAL(lode__contrast_shared_backward)(lode_contrast_op *self) {
     lode__pool_run(pool, tasks_of(r, rows_of_task(r)), negative_task, self);
     LODE_REAL(lode__contrast_order)(&self->by_key, n, m, 1, spec->positive->data, self->d_positive);
     LODE_REAL(lode__contrast_order)(&self->by_place, n, r, 1, spec->negative->data, NULL);
-    lode__pool_run(pool, tasks_of(n, PUT_ROWS), key_task, self);
+    lode__pool_run(pool, tasks_of(n - detached(spec->key), PUT_ROWS), key_task, self);
 }

@@ -1,6 +1,6 @@
 /// stack: rows of an array that needs no gradient above the rows of a tensor,
 ///
-///     y = [c; x]        dx = the rows of dy below the first n
+///     y = [c; x]        dx = the rows of dy below the first n, which nobody reads (`detached`)
 ///
 /// c [n, d] are floats of a queue or another memory of earlier steps, n the size that the run gives its dimension; x [m, d]
 /// may be left out. The array is read when the graph runs and never written.
@@ -93,6 +93,7 @@ lode_tensor *lode__stack(lode_graph *graph, lode_dim *above, const float *consta
     lode_tensor *output = lode__graph_tensor(graph, rows, columns, x != NULL);
     *self = (lode_stack){graph, above, constants, x, output};
     if (x != NULL) {
+        if (output != NULL) output->detached = above;
         lode__graph_reads(graph, x, LODE_FORWARD_ONLY);
     } else {
         graph->declared = true; // that it reads no tensor
