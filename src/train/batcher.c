@@ -52,8 +52,9 @@ lode_status lode__batcher_new(lode_batcher *batcher, const lode_examples *exampl
         if (batcher->example_of == NULL) return lode__fail_memory(error);
     }
     if (cloze) LODE_TRY(new_windows(batcher, arena, error));
-    return batcher->states == NULL || batcher->target_rows == NULL ? lode__fail_memory(error)
-                                                                   : LODE_OK;
+    const bool good =
+        batcher->example_state != NULL && batcher->states != NULL && batcher->target_rows != NULL;
+    return good ? LODE_OK : lode__fail_memory(error);
 }
 
 /// Clicks of a window: positions in the log from the newest back, unknown items left out.

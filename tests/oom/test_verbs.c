@@ -148,6 +148,15 @@ static void clear(const char *folder) {
     (void)rmdir(folder); // fails, and so does the next training, if anything else was left there
 }
 
+static lode_status train_with(const char *config, void *cookie, lode_error *error) {
+    char *report = NULL;
+    const lode_status status =
+        lode_train(SAMPLE "shop.lode", cookie, config, NULL, NULL, &report, error);
+    lode_text_free(&report);
+    clear(cookie);
+    return status;
+}
+
 static lode_status train(void *cookie, lode_error *error) {
     static const char config[] =
         "data: {history: 3}\n"
@@ -157,12 +166,18 @@ static lode_status train(void *cookie, lode_error *error) {
         "  item: {tower: mlp, layers: [2]}\n"
         "objectives: [{type: in_batch}, {type: bpr, negatives: {count: 2}}]\n"
         "train: {epochs: 1, batch: 512, threads: 1}\n";
-    char *report = NULL;
-    const lode_status status =
-        lode_train(SAMPLE "shop.lode", cookie, config, NULL, NULL, &report, error);
-    lode_text_free(&report);
-    clear(cookie);
-    return status;
+    return train_with(config, cookie, error);
+}
+
+static lode_status train_windows(void *cookie, lode_error *error) {
+    static const char config[] =
+        "data: {history: 3, examples: all_positions}\n"
+        "model: {dim: 2, user: {tower: sasrec, blocks: 1}, item: {tower: id}}\n"
+        "objectives:\n"
+        "  - {type: clrec.public, negatives: 2}\n"
+        "  - {type: sampled_softmax, negatives: {count: 2, unique: true}}\n"
+        "train: {epochs: 1, batch: 512, threads: 1}\n";
+    return train_with(config, cookie, error);
 }
 
 static void test_train(void **state) {
@@ -171,6 +186,7 @@ static void test_train(void **state) {
     assert_non_null(mkdtemp(folder));
     assert_int_equal(rmdir(folder), 0);
     alloc_sweep(train, folder, 100);
+    alloc_sweep(train_windows, folder, 100);
 }
 
 static lode_status make_shop(void *cookie, lode_error *error) {
