@@ -49,20 +49,21 @@ lodestone import -q odd.csv -o odd.lode >/dev/null
 lodestone mine -q --data odd.lode --cache none -o pairs.tsv >/dev/null
 cat pairs.tsv
 # what little memory and more threads cost: walks, and memory a thread
-{
-    printf 'user_id,item_id,timestamp\n'
-    for k in $(seq 300); do printf 'u,i%d,%d\n' "$k" $((1500000000 + k)); done
-} >long.csv
-lodestone import -q long.csv -o long.lode >/dev/null
+for items in 300 1100; do
+    printf 'user_id,item_id,timestamp\n' >long.csv
+    seq $items | awk '{ print "u,i" $1 "," 1500000000 + $1 }' >>long.csv
+    lodestone import -q long.csv -o long-$items.lode >/dev/null
+done
 for how in "64K 1" "1G 1" "1G 3"; do
-    lodestone mine -q --data long.lode --cache none --json --memory "${how% *}" --threads "${how#* }"
+    lodestone mine -q --data long-300.lode --cache none --json --memory "${how% *}" --threads "${how#* }"
 done | grep '"passes"\|"memory_bytes"' | tr -d ' ,' | paste -s -d ' ' | tee walks >/dev/null
 /usr/bin/python3 -c '
 numbers = [int(word.split(":")[1]) for word in open("walks").read().split()]
 print(numbers[1] > 1, numbers[3] == numbers[5] == 1, numbers[4] - numbers[2], "bytes for two threads more")'
+lodestone mine -q --data long-1100.lode --cache none --memory 64K --threads 1 2>&1 || echo "exit $?"
 # another seed, another sample; values with a dot
 for seed in 1 2; do
-    lodestone mine -q --data long.lode --cache none --sample 5 --set seed=$seed --set window=90.5m --json |
+    lodestone mine -q --data long-300.lode --cache none --sample 5 --set seed=$seed --set window=90.5m --json |
         /usr/bin/python3 -c 'import json, sys; print(*[s["item"] for s in json.load(sys.stdin)["miners"][0]["shown"]])' >sample.$seed
 done
 cmp -s sample.1 sample.2 || echo others
