@@ -240,6 +240,7 @@ static void test_same_bytes(void **state) {
         lode_mined *one = mining_run(&m, "sessions", keys[filter]);
         assert_int_equal(one->passes, 1);
         assert_true((one->filter != NULL) == (filter == 1));
+        assert_int_equal(one->filter_blocks, filter ? 4 : 0);
         check_truth(one, 20);
         for (size_t threads = 1; threads <= 5; threads += 2) {
             m.threads = threads;
@@ -277,6 +278,51 @@ static void test_many_partners(void **state) {
     }
     assert_true(lode__mined_related(mined, 3 * 299, 3 * 3));
     assert_false(lode__mined_related(mined, 4, 3));
+    lode__mined_free(&mined);
+    lode__split_free(&split);
+}
+
+// More than 65,536 items: partners are sorted by all bytes of their numbers.
+static void test_large_numbers(void **state) {
+    (void)state;
+    enum { MANY = 100, APART = 701 };
+    small_log_init(&small, 1, 10);
+    small.data.items.count = MANY * APART;
+    small.data.session = column;
+    for (uint32_t k = 0; k < MANY; k++)
+        click(0, APART * (k * 37 % MANY), 0, k);
+    user_end(0);
+    lode_split *split = split_of("leave_one_out");
+    mining m = {.data = &small.data, .split = split, .sessions = {0, HOUR}};
+    lode_mined *mined = mining_run(&m, "sessions", "{k: 2}");
+    assert_int_equal(mined->related_pairs, MANY * (MANY - 1) / 2);
+    for (uint32_t i = 0; i < MANY; i++) {
+        const uint64_t begin = mined->related_starts[APART * i];
+        assert_int_equal(mined->related_starts[APART * i + 1] - begin, MANY - 1 - i);
+        for (uint32_t j = i + 1; j < MANY; j++)
+            assert_int_equal(mined->related[begin + j - i - 1], APART * j);
+    }
+    lode__mined_free(&mined);
+    lode__split_free(&split);
+}
+
+// Where limits are met exactly: every item in a list, a relation that just fits, bytes of a filter.
+static void test_limits(void **state) {
+    (void)state;
+    small_log_init(&small, 1, 5);
+    small.data.session = column;
+    for (uint32_t k = 0; k < 7; k++) // the last two are no training
+        click(0, k % 5, k < 5 ? 0 : 1, k);
+    lode_split *split = split_of("leave_one_out");
+    mining m = {.data = &small.data, .split = split, .sessions = {0, HOUR}};
+    lode_mined *mined = mining_run(&m, "sessions", "{membership: 40}"); // ten pairs of four bytes
+    expect_list(mined, 0, "1x1 2x1 3x1 4x1");
+    expect_list(mined, 4, "0x1 1x1 2x1 3x1");
+    assert_true(mined->related_starts != NULL && mined->filter == NULL);
+    lode__mined_free(&mined);
+    mined = mining_run(&m, "sessions", "{membership: 39}");
+    assert_true(mined->related_starts == NULL && mined->filter != NULL);
+    assert_int_equal(mined->filter_blocks, 1);
     lode__mined_free(&mined);
     lode__split_free(&split);
 }
@@ -352,10 +398,11 @@ static void test_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_hand),     cmocka_unit_test(test_no_leak),
-        cmocka_unit_test(test_clicks_only), cmocka_unit_test(test_brute_force),
-        cmocka_unit_test(test_same_bytes),  cmocka_unit_test(test_many_partners),
-        cmocka_unit_test(test_filter),      cmocka_unit_test(test_draws),
+        cmocka_unit_test(test_by_hand),       cmocka_unit_test(test_no_leak),
+        cmocka_unit_test(test_clicks_only),   cmocka_unit_test(test_brute_force),
+        cmocka_unit_test(test_same_bytes),    cmocka_unit_test(test_many_partners),
+        cmocka_unit_test(test_large_numbers), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_filter),        cmocka_unit_test(test_draws),
         cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,12 +40,13 @@ static lode_dataset *open_as(shelf *s, uint64_t large) {
     return data;
 }
 
-static void shop_make(shelf *s, uint64_t *rows) {
+static void shop_make(shelf *s, const char *users, uint64_t *rows) {
+    char options[256];
     lode_error error = {0};
     lode_dataset *data = NULL;
     shelf_clear(s);
-    const char *const options =
-        "{users: 200, items: 150, exposures: 1, content_dim: 8, content: column, seed: 4}";
+    snprintf(options, sizeof options,
+             "{%s, items: 150, exposures: 1, content_dim: 8, content: column, seed: 4}", users);
     assert_int_equal(lode_synth(s->folder, options, NULL, NULL, &error), LODE_OK);
     const char *const out = shelf_path(s, "out.lode");
     assert_int_equal(lode_import(s->folder, out, NULL, NULL, NULL, &error), LODE_OK);
@@ -54,30 +55,38 @@ static void shop_make(shelf *s, uint64_t *rows) {
     lode__dataset_free(&data);
 }
 
-// Pages leave memory when the log has `large` rows, and stay when it has one less; they hold what they held.
-static void test_pages(void **state) {
-    shelf *s = *state;
-    uint64_t rows;
-    shop_make(s, &rows);
+/// Pages leave memory when the log has `large` rows, and stay when it has one less; they hold what they held. False where
+/// some of those that should stay are gone: the system takes pages when it likes.
+static bool pages_leave(shelf *s, uint64_t rows) {
     lode_dataset *small = open_as(s, rows + 1), *large = open_as(s, rows);
     const lode_mapping *kept = &small->file.mapping, *given = &large->file.mapping;
     const size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = kept->size / page * page;
+    bool stay = resident(given) < resident(kept) / 2; // the checks at opening read all of the log
     const uint64_t sum = read_all(kept);
     assert_int_equal(read_all(given), sum);
-    if (resident(kept) == 0) skip(); // this system does not say
-    assert_true(resident(given) >= whole && whole > 20 * page);
+    stay = stay && resident(given) >= whole && whole > 200 * page;
     lode__dataset_forget(small);
     lode__dataset_forget(large);
-    assert_true(resident(kept) >= whole);
+    stay = stay && resident(kept) >= whole;
     assert_true(resident(given) <= page); // the last one, which may not be whole
     assert_int_equal(read_all(given), sum);
     lode__dataset_free(&small);
     lode__dataset_free(&large);
-    small = open_as(s, rows + 1); // the checks at opening read all of the log
-    large = open_as(s, rows);
-    assert_true(resident(&large->file.mapping) < resident(&small->file.mapping));
-    lode__dataset_free(&small);
-    lode__dataset_free(&large);
+    return stay;
+}
+
+static void test_pages(void **state) {
+    shelf *s = *state;
+    uint64_t rows;
+    int attempts = 0;
+    shop_make(s, "users: 2000", &rows);
+    lode_dataset *data = open_as(s, rows);
+    (void)read_all(&data->file.mapping);
+    const bool told = resident(&data->file.mapping) > 0;
+    lode__dataset_free(&data);
+    if (!told) skip(); // this system does not say what is in memory
+    while (!pages_leave(s, rows))
+        assert_true(++attempts < 20);
 }
 
 static void same_split(const lode_split *a, const lode_split *b) {
@@ -135,7 +144,7 @@ static void test_same(void **state) {
                                             LODE_SPLIT_RATIO};
     shelf *s = *state;
     uint64_t rows;
-    shop_make(s, &rows);
+    shop_make(s, "users: 200", &rows);
     const uint64_t thresholds[] = {1, 1000, rows};
     for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
         findings small;

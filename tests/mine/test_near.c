@@ -205,6 +205,15 @@ static void test_columns(void **state) {
     expect_partners(&w, mined, "a", "c");
     lode__mined_free(&mined);
     world_close(&w);
+    world_open(&w, state, log_text,
+               "item_id:token\tone:float_seq\na\t9 0\nb\t9 1\nc\t9 2\nd\t9 3\ne\t9 4\n");
+    mined = mining_run(&w.mining, "vectors", "{k: 100, items: catalogue}"); // all others
+    expect_partners(&w, mined, "a", "b c d e");
+    lode__mined_free(&mined);
+    world_close(&w);
+    world_open(&w, state, log_text, "item_id:token\tone:float_seq\na\t1 0\nb\t1\n");
+    mining_refuse(&w.mining, "vectors", "{}", "item b has 1 numbers, items before it 2");
+    world_close(&w);
     world_open(&w, state, log_text, "item_id:token\tbrand:token\na\tp\n");
     mining_refuse(&w.mining, "vectors", "{column: one}", "so none called \"one\"");
     world_close(&w);
