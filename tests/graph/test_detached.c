@@ -66,6 +66,7 @@ static void build(gradcheck *check, const void *context) {
 
 static const gradcase cases[] = {
     DETACHED("a few", .queries = 3, .above = 5, .below = 4, .d = 3),
+    DETACHED("one below", .queries = 3, .above = 5, .below = 1, .d = 3),
     DETACHED("none above", .queries = 3, .above = 0, .below = 4, .d = 3),
     DETACHED("foreign positives", .queries = 9, .above = 5, .below = 4, .d = 3, .foreign = true),
     DETACHED("shared input", .queries = 3, .above = 5, .below = 4, .d = 3, .used = true),

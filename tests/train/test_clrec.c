@@ -397,6 +397,24 @@ static void test_checkpoint_does_not_fit(void **state) {
     close_trainer(&large);
 }
 
+/// A training that goes back to a checkpoint of its own repeats its steps: nothing packed of the key encoder is left over.
+static void test_back_to_checkpoint(void **state) {
+    opened it;
+    lode_error error = {0};
+    double losses[2][3];
+    check(open_trainer(&it, *state, MOCO("momentum: 0.5"), NULL, &error), &error);
+    for (int i = 0; i < 2; i++)
+        check(lode__trainer_step(it.trainer, &losses[0][0], &error), &error);
+    check(lode__checkpoint_save(it.trainer, &error), &error);
+    for (int time = 0; time < 2; time++) {
+        if (time > 0) check(lode__checkpoint_load(it.trainer, &error), &error);
+        for (int i = 0; i < 3; i++)
+            check(lode__trainer_step(it.trainer, &losses[time][i], &error), &error);
+    }
+    assert_memory_equal(losses[0], losses[1], sizeof losses[0]);
+    close_trainer(&it);
+}
+
 static void check_refused(const fixture *self, const char *objective, const char *fragment) {
     opened it;
     lode_error error = {0};
@@ -420,7 +438,7 @@ static void test_refused(void **state) {
 }
 
 /// All clicks at one moment, and (`one`) all on one item but a user's first.
-static void import_odd(fixture *self, const char *name, bool one) {
+static void import_odd(fixture *self, const char *name, int users, bool one) {
     lode_error error = {0};
     char raw[PATH_ROOM], file_name[64];
     (void)snprintf(file_name, sizeof file_name, "%s.inter", name);
@@ -428,7 +446,7 @@ static void import_odd(fixture *self, const char *name, bool one) {
     FILE *file = fopen(raw, "wb");
     assert_non_null(file);
     (void)fprintf(file, "user_id:token\titem_id:token\ttimestamp:float\n");
-    for (int user = 0; user < 40; user++)
+    for (int user = 0; user < users; user++)
         for (int click = 0; click < 6; click++)
             (void)fprintf(file, "u%d\ti%d\t1500000000\n", user,
                           one && click > 0 ? 0 : (user * 7 + click * 3) % 20);
@@ -440,16 +458,17 @@ static void import_odd(fixture *self, const char *name, bool one) {
 
 static void test_odd_data(void **state) {
     fixture self = *(const fixture *)*state;
-    import_odd(&self, "moment", false);
+    import_odd(&self, "moment", 40, false);
     const double loss =
         one_loss(&self, "  - {type: clrec.contrast, buffer: inter, capacity: 64}\n", 3);
     assert_true(isfinite(loss) && loss > 0);
-    import_odd(&self, "item", true); // nothing to contrast with; without a mask 64 equal keys
+    import_odd(&self, "item", 40, true); // nothing to contrast with; without a mask 64 equal keys
     assert_true(one_loss(&self, "  - {type: clrec.contrast}\n", 3) == 0);
     const double all =
         one_loss(&self, "  - {type: clrec.contrast, mask: none, buffer: inter, capacity: 64}\n", 3);
     assert_true(fabs(all - log(64)) < 1e-5);
-    assert_true(one_loss(&self, "  - {type: clrec.contrast, buffer: moco, capacity: 640}\n", 3) == 0);
+    import_odd(&self, "copies", 200, true); // more copies of the positive than other masks hold
+    assert_true(one_loss(&self, "  - {type: clrec.contrast, buffer: moco, capacity: 640}\n", 16) == 0);
 }
 
 int main(void) {
@@ -462,6 +481,7 @@ int main(void) {
         cmocka_unit_test(test_momentum),
         cmocka_unit_test(test_threads_and_resume),
         cmocka_unit_test(test_checkpoint_does_not_fit),
+        cmocka_unit_test(test_back_to_checkpoint),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_odd_data),
     };
