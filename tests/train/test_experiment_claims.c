@@ -233,7 +233,7 @@ static void test_refused(void **state) {
     lode_experiment_plan plan;
     lode_error error = {0};
     yaml = text_of(apart, "steps, of: last/x, over: time/x}, {say: y, metric: hit@10, of: "
-                          "popularity, under: time/y");
+                          "ease, under: time/y");
     assert_int_equal(lode__experiment_plan(&plan, yaml, yaml_path, "nowhere", NULL, &error), LODE_OK);
     assert_int_equal(plan.claims[1].of_group, 1);
     lode__experiment_plan_release(&plan);

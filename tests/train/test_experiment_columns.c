@@ -159,6 +159,18 @@ static void test_again(void **state) {
     assert_int_equal(counted(more, output).calls, 0);
     assert_int_equal(counted(own, output).calls, 0);
 
+    // A result without the tables, beside baselines that have them, is made whole.
+    json_t *part = json_deep_copy(after);
+    assert_int_equal(json_object_del(part, "tables"), 0);
+    char *part_text = json_dumps(part, 0);
+    assert_int_equal(lode__file_write(path, part_text, strlen(part_text), NULL), LODE_OK);
+    assert_true(counted(more, output).calls > 0);
+    json_decref(part);
+    free(part_text);
+    json_t *whole = read_object(cell, "result.json");
+    assert_true(json_equal(whole, after));
+    json_decref(whole);
+
     // Another file of true items under the same name.
     write_truth("user_id,item_id\nu1,i3\nu2,i8\n");
     assert_int_equal(counted(own, output).calls, 0);
@@ -229,6 +241,9 @@ static void test_refused(void **state) {
          "report.metrics has train-popularity/hit@5, but the protocol of shop/seed-1 draws no "
          "candidates by popularity of all parts (eval.protocol: sasrec)",
          LODE_E_CONFIG},
+        {"data: [shop]\nbase: {eval: {protocol: clrec, popularity_from: train}}\n"
+         "report: {metrics: [full/hit@5, train-popularity/hit@5]}",
+         "report.metrics has train-popularity/hit@5, but", LODE_E_CONFIG},
         {"data: [shop]\nreport: {metrics: [exclude-seen/hit@5]}",
          "makes one choice of exclude_seen alone", LODE_E_CONFIG},
         {"data: [shop]\nbase: {data.split.type: chronological, eval.exclude_seen: yes}\n"
