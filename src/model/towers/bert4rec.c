@@ -7,8 +7,8 @@
 ///
 /// FF(x) = W2 act(W1 x). The user vector is the state of a mask that stands behind the newest click, which takes one of
 /// the `history` places. Views say what is masked by item row 0, which no history holds otherwise (view.h); row 0 of the
-/// item table is never read. The public code drops attention weights as well (attention_dropout), and it adds a bias an item to the scores, which a score that search can find has no place for. Item
-/// embeddings are the item tower's own (`item.id`).
+/// item table is never read. The public code drops attention weights as well (attention_dropout), and it adds a bias an
+/// item to the scores: the item tower id with `bias: true`. Item embeddings are the item tower's own (`item.id`).
 #include <stdio.h>
 
 #include "model/tower.h"
