@@ -159,7 +159,7 @@ static void check_lists(const lode_model *model) {
         check(lode_session_recommend(session, &query, 1, LIST, found, &count, &error), &error);
         assert_int_equal(count, LIST);
         assert_true(u[DIM] == 1);
-        double best = -INFINITY, best_plain = -INFINITY;
+        double best = (double)-INFINITY, best_plain = (double)-INFINITY;
         size_t top = 0, top_plain = 0;
         for (size_t item = 0; item < lode_model_item_count(model); item++) {
             const float *v = lode_model_item_vector(model, item);
