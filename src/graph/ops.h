@@ -24,13 +24,20 @@ lode_tensor *lode__add_scaled(lode_graph *graph, lode_tensor *x, double scale, l
 lode_tensor *lode__layer_norm(lode_graph *graph, lode_tensor *x, lode_tensor *residual,
                               lode_param *gain, lode_param *bias, double epsilon);
 
+/// How a position attends to those of its list.
+typedef struct lode_attending {
+    size_t heads;   ///< divides d
+    bool causal;    ///< to none behind itself
+    double dropout; ///< share of the attention weights that are 0 while training, 0 .. 1; 0 = none
+} lode_attending;
+
 /// Multi-head self-attention over packed lists: projections [s, 3d] (query, key, value side by side) -> [s, d].
 /// Nothing else may read the projections.
 lode_tensor *lode__attention(lode_graph *graph, lode_tensor *projections, lode_lists *lists,
-                             size_t heads, bool causal);
+                             lode_attending how);
 /// The same of queries [s, d], and of keys and values side by side [s, 2d].
 lode_tensor *lode__attention_of(lode_graph *graph, lode_tensor *query, lode_tensor *key_value,
-                                lode_lists *lists, size_t heads, bool causal);
+                                lode_lists *lists, lode_attending how);
 
 /// One part of a concatenation: a tensor [m, c], or (lists given) a packed tensor [s, c] that is flattened
 /// to [m, limit * c], short lists followed by zeros.

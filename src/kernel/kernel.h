@@ -25,6 +25,17 @@ typedef enum lode_activation { LODE_LINEAR, LODE_RELU, LODE_TANH, LODE_GELU } lo
 #define LODE_ATTENTION_SCRATCH(length, width)                                                      \
     (2 * (length) * (length) + 64 * ((length) + (width)) + 8 * (length) * (width))
 
+/// Bits of dropped attention weights (lode_attention.keep), a word for 32 queries: block b of a head holds the word of
+/// each key that one of queries 32 b .. 32 b + 31 sees, from word lode__keep_block(b) on.
+static inline size_t lode__keep_block(size_t length, bool causal, size_t block) {
+    return causal ? 16 * block * (block + 1) : block * length;
+}
+
+/// Words of a head.
+static inline size_t lode__keep_words(size_t length, bool causal) {
+    return length == 0 ? 0 : lode__keep_block(length, causal, (length - 1) / 32) + length;
+}
+
 /// bfloat16: the upper half of a float.
 typedef uint16_t lode_bf16;
 

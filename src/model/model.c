@@ -51,6 +51,11 @@ static void declare_tables(lode_model_core *model) {
     }
 }
 
+static bool biased(const lode_model_core *model) {
+    const lode_tower *item = &model->item;
+    return item->type->biased != NULL && item->type->biased(item->config);
+}
+
 static lode_status declare_towers(lode_model_core *model, lode_error *error) {
     lode_tower_setting setting = {.params = model->params,
                                   .vocabulary = model->vocabulary,
@@ -62,6 +67,14 @@ static lode_status declare_towers(lode_model_core *model, lode_error *error) {
     setting.side = LODE_SIDE_USER;
     setting.prefix = "user";
     LODE_TRY(lode__tower_new(&model->user, model->options.user, &model->arena, &setting, error));
+    if (biased(model)) {
+        if (model->options.scorer == LODE_SCORER_COSINE) {
+            return lode__fail(error, LODE_E_CONFIG,
+                              "model.item.bias adds a number to scores, which model.scorer: cosine "
+                              "has no place for: take scorer: dot, or bias: false");
+        }
+        model->user.width++;
+    }
     if (model->user.width != model->item.width) {
         return lode__fail(
             error, LODE_E_CONFIG,
@@ -113,13 +126,21 @@ void lode__tower_apply(const lode_model_core *model, lode_side side, lode_graph 
     const lode_tower *tower = side == LODE_SIDE_ITEM ? &model->item : &model->user;
     *outputs = (lode_tower_outputs){0};
     tower->type->apply(tower->state, graph, params, inputs, outputs);
-    if (model->options.scorer == LODE_SCORER_COSINE && !inputs->raw_only) {
-        if (outputs->interests != NULL) {
-            outputs->interests = lode__normalize(graph, outputs->interests);
-        } else if (outputs->vector != NULL) {
-            outputs->vector = lode__normalize(graph, outputs->vector);
-        }
+    if (inputs->raw_only) return;
+    if (side != LODE_SIDE_ITEM) {
+        outputs->interests = lode__user_ready(model, graph, outputs->interests);
+        if (outputs->interests == NULL)
+            outputs->vector = lode__user_ready(model, graph, outputs->vector);
+    } else if (model->options.scorer == LODE_SCORER_COSINE) {
+        outputs->vector = lode__normalize(graph, outputs->vector);
     }
+}
+
+lode_tensor *lode__user_ready(const lode_model_core *model, lode_graph *graph, lode_tensor *vectors) {
+    if (vectors == NULL) return NULL;
+    if (biased(model))
+        return lode__factors(graph, vectors, vectors->columns, LODE_FACTORS_ONE, NULL);
+    return model->options.scorer == LODE_SCORER_COSINE ? lode__normalize(graph, vectors) : vectors;
 }
 
 lode_click_wants lode__model_click_wants(const lode_model_core *model) {
@@ -144,6 +165,5 @@ lode_tensor *lode__tower_query(const lode_model_core *model, lode_graph *graph,
 
 lode_tensor *lode__tower_states(const lode_model_core *model, lode_graph *graph,
                                 const lode_tower_outputs *outputs) {
-    if (model->options.scorer != LODE_SCORER_COSINE) return outputs->positions;
-    return lode__normalize(graph, outputs->positions);
+    return lode__user_ready(model, graph, outputs->positions);
 }

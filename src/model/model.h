@@ -33,7 +33,7 @@ LODE_CHECK lode_status lode__model_core_new(lode_model_core **out, const lode_mo
                                             uint64_t seed, lode_error *error);
 void lode__model_core_free(lode_model_core **model);
 
-/// Apply a side's tower and what the scorer wants of its vector (cosine: unit length).
+/// Apply a side's tower and what the scorer wants of its vector (cosine: unit length; of users, lode__user_ready).
 void lode__tower_apply(const lode_model_core *model, lode_side side, lode_graph *graph,
                        const lode_params *params, const lode_tower_inputs *inputs,
                        lode_tower_outputs *outputs);
@@ -44,6 +44,9 @@ lode_click_wants lode__model_click_wants(const lode_model_core *model);
 lode_tensor *lode__tower_query(const lode_model_core *model, lode_graph *graph,
                                const lode_tower_outputs *outputs, lode_tensor *items,
                                lode_ids *targets);
+/// Vectors of users [m, d] as a score takes them: with a 1 behind them where the item tower has a bias (d is one more then), of
+/// unit length under cosine. @param vectors  NULL gives NULL
+lode_tensor *lode__user_ready(const lode_model_core *model, lode_graph *graph, lode_tensor *vectors);
 /// The positions of a user tower as the scorer wants its vector.
 lode_tensor *lode__tower_states(const lode_model_core *model, lode_graph *graph,
                                 const lode_tower_outputs *outputs);

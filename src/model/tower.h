@@ -108,6 +108,9 @@ typedef struct lode_tower_type {
     const lode_key *keys; ///< of its part of the configuration, besides `tower`
     bool (*reads_history)(const void *config); ///< user towers; NULL = always
     size_t (*raw_width)(const void *state); ///< of `raw_fields`, after declare; NULL = of all fields of the side
+    /// Item towers: the last number of `vector` is a bias of the item's score, for which vectors of users get a 1 behind
+    /// their numbers (lode__user_ready); under scorer: dot alone. NULL = no.
+    bool (*biased)(const void *config);
     size_t config_size, state_size;
     /// Declare parameters; `state` (zeroed, state_size bytes) keeps their numbers. @param width receives d
     lode_status (*declare)(void *state, const void *config, const lode_tower_setting *setting,
@@ -132,7 +135,7 @@ typedef struct lode_tower {
     void *config, *state;
     lode_side side;
     unsigned gives;   ///< enum lode_need, as configured
-    size_t width;     ///< d of `vector`
+    size_t width;     ///< d of `vector`, as scores take it
     size_t raw_width; ///< columns of `raw_fields`, where the tower gives them
     size_t interests; ///< most vectors a user: 1 unless the tower gives interests
 } lode_tower;

@@ -190,8 +190,7 @@ static lode_tensor *build_keys(lode_clrec_user *self, const lode_scene *scene) {
     if (self->options->store == STORE_VECTORS)
         return lode__stack(graph, self->length, queue->vectors, queue->width, NULL);
     lode_tensor *key = lode__head_store_build(&self->heads, scene, self->length);
-    const bool cosine = self->training.model->options.scorer == LODE_SCORER_COSINE;
-    return cosine && key != NULL ? lode__normalize(graph, key) : key;
+    return lode__user_ready(self->training.model, graph, key);
 }
 
 static lode_status build(void *state, const lode_scene *scene, double weight, lode_error *error) {

@@ -16,6 +16,29 @@ static size_t objective_arrays(const lode_trainer *trainer, size_t number, lode_
     return objective->type->arrays(objective->state, arrays, ARRAYS);
 }
 
+/// NULL without memory.
+static json_t *own_sums(const lode_trainer *trainer) {
+    json_t *sums = json_array();
+    for (size_t i = 0; i < trainer->objective_count && sums != NULL; i++) {
+        if (json_array_append_new(sums, json_real(trainer->counters.own_sums[i])) != 0) {
+            json_decref(sums);
+            sums = NULL;
+        }
+    }
+    return sums;
+}
+
+/// As many numbers as there are objectives?
+static bool take_own_sums(const lode_trainer *trainer, const json_t *sums, double *out) {
+    bool good = json_array_size(sums) == trainer->objective_count;
+    for (size_t i = 0; i < trainer->objective_count && good; i++) {
+        const json_t *sum = json_array_get(sums, i);
+        good = json_is_number(sum);
+        out[i] = json_number_value(sum);
+    }
+    return good;
+}
+
 static char *state_text(const lode_trainer *trainer) {
     const lode_counters *counters = &trainer->counters;
     json_t *best = isnan(counters->best) ? json_null() : json_real(counters->best);
@@ -23,11 +46,12 @@ static char *state_text(const lode_trainer *trainer) {
     (void)snprintf(fingerprint, sizeof fingerprint, "%016llx",
                    (unsigned long long)trainer->data->fingerprint);
     json_t *json = json_pack(
-        "{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:f}", "version", CHECKPOINT_VERSION,
+        "{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:f, s:o}", "version", CHECKPOINT_VERSION,
         "fingerprint", fingerprint, "epoch", (json_int_t)counters->epoch, "step",
         (json_int_t)counters->step, "global_step", (json_int_t)counters->global_step, "best_epoch",
         (json_int_t)counters->best_epoch, "since_best", (json_int_t)counters->since_best,
-        "log_bytes", (json_int_t)counters->log_bytes, "best", best, "loss_sum", counters->loss_sum);
+        "log_bytes", (json_int_t)counters->log_bytes, "best", best, "loss_sum", counters->loss_sum,
+        "own_sums", own_sums(trainer));
     char *text = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(json);
     return text;
@@ -85,6 +109,8 @@ static lode_status read_state(lode_trainer *trainer, const char *text, const cha
     const json_t *best = json_object_get(json, "best"), *sum = json_object_get(json, "loss_sum");
     good = good && (json_is_null(best) || json_is_number(best)) && json_is_number(sum) &&
            (uint64_t)values[1] <= trainer->steps;
+    double own[LODE_OBJECTIVES] = {0};
+    good = good && take_own_sums(trainer, json_object_get(json, "own_sums"), own);
     const char *given = json_string_value(json_object_get(json, "fingerprint"));
     const bool same = given != NULL && strtoull(given, NULL, 16) == trainer->data->fingerprint;
     if (good) {
@@ -97,6 +123,7 @@ static lode_status read_state(lode_trainer *trainer, const char *text, const cha
                             .log_bytes = (uint64_t)values[5],
                             .best = json_is_null(best) ? (double)NAN : json_number_value(best),
                             .loss_sum = json_number_value(sum)};
+        memcpy(counters->own_sums, own, sizeof own);
     }
     json_decref(json);
     if (!good)

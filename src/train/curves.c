@@ -14,19 +14,33 @@ static lode_status bad_line(const char *path, size_t number, const char *why, lo
                       path, number, why);
 }
 
-/// The curve of a name, made on first use; NULL when there are too many, or no memory.
-static lode_curve *curve_of(lode_run_log *log, lode_arena *arena, const char *name, size_t lines) {
-    for (size_t k = 0; k < log->curve_count; k++) {
-        if (strcmp(log->curves[k].name, name) == 0) return &log->curves[k];
+/// The curve of a name among `count`, made on first use; NULL when there are too many, or no memory.
+static lode_curve *curve_of(lode_curve *curves, size_t *count, lode_arena *arena, const char *name,
+                            size_t lines) {
+    for (size_t k = 0; k < *count; k++) {
+        if (strcmp(curves[k].name, name) == 0) return &curves[k];
     }
-    if (log->curve_count == LODE_CURVES) return NULL;
+    if (*count == LODE_CURVES) return NULL;
     lode_curve curve = {lode__arena_strdup(arena, name),
                         lode__arena_alloc(arena, lines, sizeof(double))};
     if (curve.name == NULL || curve.values == NULL) return NULL;
     for (size_t i = 0; i < lines; i++)
         curve.values[i] = (double)NAN;
-    log->curves[log->curve_count] = curve;
-    return &log->curves[log->curve_count++];
+    curves[*count] = curve;
+    return &curves[(*count)++];
+}
+
+/// The numbers of an object at point `at` of the curves of their names; those of which there are too many are left out.
+static lode_status take_object(lode_curve *curves, size_t *count, lode_arena *arena, json_t *object,
+                               size_t at, size_t lines, lode_error *error) {
+    const char *name;
+    const json_t *value;
+    json_object_foreach(object, name, value) {
+        lode_curve *curve = curve_of(curves, count, arena, name, lines);
+        if (curve != NULL && json_is_number(value)) curve->values[at] = json_number_value(value);
+        if (curve == NULL && *count < LODE_CURVES) return lode__fail_memory(error);
+    }
+    return LODE_OK;
 }
 
 static lode_status take_line(lode_run_log *log, lode_arena *arena, const json_t *line, size_t lines,
@@ -34,14 +48,10 @@ static lode_status take_line(lode_run_log *log, lode_arena *arena, const json_t 
     const size_t at = log->count++;
     log->epochs[at] = json_number_value(json_object_get(line, "epoch"));
     log->curves[0].values[at] = json_number_value(json_object_get(line, "loss"));
-    const char *name;
-    const json_t *value;
-    json_object_foreach(json_object_get(line, "valid"), name, value) {
-        lode_curve *curve = curve_of(log, arena, name, lines);
-        if (curve != NULL && json_is_number(value)) curve->values[at] = json_number_value(value);
-        if (curve == NULL && log->curve_count < LODE_CURVES) return lode__fail_memory(error);
-    }
-    return LODE_OK;
+    LODE_TRY(take_object(log->curves, &log->curve_count, arena, json_object_get(line, "valid"), at,
+                         lines, error));
+    return take_object(log->losses, &log->loss_count, arena, json_object_get(line, "losses"), at,
+                       lines, error);
 }
 
 lode_status lode__run_log_parse(lode_run_log *log, lode_arena *arena, const char *path,
@@ -51,7 +61,7 @@ lode_status lode__run_log_parse(lode_run_log *log, lode_arena *arena, const char
     for (size_t i = 0; i < length; i++)
         lines += text[i] == '\n';
     log->epochs = lode__arena_alloc(arena, lines, sizeof *log->epochs);
-    if (log->epochs == NULL || curve_of(log, arena, "loss", lines) == NULL)
+    if (log->epochs == NULL || curve_of(log->curves, &log->curve_count, arena, "loss", lines) == NULL)
         return lode__fail_memory(error);
     for (const char *end; (end = memchr(text, '\n', length)) != NULL;) {
         json_error_t problem;
@@ -87,6 +97,14 @@ lode_status lode__run_log_read(lode_run_log *log, lode_arena *arena, const char 
     return status;
 }
 
+/// Each objective's own loss beside their sum.
+static void add_losses(lode_chart *chart, const lode_run_log *log) {
+    for (size_t k = 0; k < log->loss_count && chart->series_count < LODE_SERIES; k++) {
+        chart->series[chart->series_count++] =
+            (lode_series){log->losses[k].name, log->epochs, log->losses[k].values, log->count};
+    }
+}
+
 static void add_series(lode_chart *chart, const lode_run_log *log, size_t curve, const char *name) {
     if (curve >= log->curve_count || chart->series_count == LODE_SERIES) return;
     chart->series[chart->series_count++] =
@@ -105,7 +123,10 @@ lode_status lode__run_draw(const lode_run_state *run, lode_text *svg, lode_error
     const lode_run_log *validated = twice ? &run->choosing : &run->log;
     const lode_manifest *best = run->selected ? &run->selection : &run->manifest;
     const bool known = (run->selected || run->described) && best->best_epoch > 0;
-    if (run->log.count > 0) add_series(&charts[0], &run->log, 0, twice ? "final" : NULL);
+    const bool several = !twice && run->log.loss_count > 0;
+    if (run->log.count > 0)
+        add_series(&charts[0], &run->log, 0, twice ? "final" : several ? "weighted sum" : NULL);
+    if (several) add_losses(&charts[0], &run->log);
     if (twice) add_series(&charts[0], &run->choosing, 0, "selection");
     const bool single = validated->curve_count == 2;
     for (size_t k = 1; k < validated->curve_count; k++)

@@ -22,6 +22,8 @@ typedef struct lode_run_log {
     size_t count;
     lode_curve curves[LODE_CURVES]; ///< the first is the loss
     size_t curve_count;
+    lode_curve losses[LODE_CURVES]; ///< of objectives, where there are several
+    size_t loss_count;
 } lode_run_log;
 
 /// Read FOLDER/metrics.jsonl into the arena; no file gives an empty log, and a last line that is being written is

@@ -170,6 +170,7 @@ static lode_status prepare_scene(lode_trainer *trainer, size_t number, size_t it
             if (stage == NULL) continue;
             scene->purpose = purpose_of(trainer, i, stage);
             LODE_TRY(stage->build(objective->state, scene, objective->weight, error));
+            trainer->loss_end[i] = graph->loss_count;
         }
     }
     return lode__graph_finish(graph, error);
@@ -369,6 +370,15 @@ static lode_status diverged(const lode_trainer *trainer, double loss, lode_error
                       trainer->optimiser.rate);
 }
 
+/// What each objective's loss terms of the step come to, unweighted, into the sums of the epoch.
+static void add_own_losses(lode_trainer *trainer, const lode_graph *graph) {
+    size_t term = 0;
+    for (size_t i = 0; i < trainer->objective_count; i++) {
+        for (; term < trainer->loss_end[i]; term++)
+            trainer->counters.own_sums[i] += lode__tensor_get(graph, graph->losses[term].value, 0, 0);
+    }
+}
+
 lode_status lode__trainer_step(lode_trainer *trainer, double *loss, lode_error *error) {
     lode_counters *counters = &trainer->counters;
     const double start = lode__clock();
@@ -392,6 +402,7 @@ lode_status lode__trainer_step(lode_trainer *trainer, double *loss, lode_error *
     }
     counters->step++;
     counters->loss_sum += *loss;
+    add_own_losses(trainer, graph);
     const double seconds = lode__clock() - start;
     trainer->seconds += seconds;
     if (counters->global_step > WARM_UP_STEPS) {
@@ -471,49 +482,6 @@ static lode_status write_manifest(const lode_trainer *trainer, bool finished, lo
     return lode__manifest_write(&manifest, trainer->run, error);
 }
 
-/// What objectives say of the epoch: a list with an entry each, when one of them says anything.
-static void log_figures(const lode_trainer *trainer, lode_text *line) {
-    enum { MOST = 8 };
-    bool any = false;
-    for (size_t i = 0; i < trainer->objective_count; i++)
-        any = any || trainer->objectives[i].type->figures != NULL;
-    for (size_t i = 0; i < trainer->objective_count && any; i++) {
-        const lode_objective *objective = &trainer->objectives[i];
-        lode_figure figures[MOST];
-        const size_t count = objective->type->figures == NULL
-                                 ? 0
-                                 : objective->type->figures(objective->state, figures, MOST);
-        lode__text_printf(line, "%s{\"type\": \"%s\"", i == 0 ? ", \"objectives\": [" : ", ",
-                          objective->type->name);
-        for (size_t f = 0; f < count; f++)
-            lode__text_printf(line, ", \"%s\": %.9g", figures[f].name, figures[f].value);
-        lode__text_add(line, "}");
-    }
-    if (any) lode__text_add(line, "]");
-}
-
-static lode_status log_epoch(lode_trainer *trainer, lode_error *error) {
-    lode_counters *counters = &trainer->counters;
-    lode_text line = {0};
-    lode__text_printf(&line, "{\"epoch\": %llu, \"steps\": %llu, \"loss\": %.9g",
-                      (unsigned long long)counters->epoch, (unsigned long long)counters->global_step,
-                      counters->loss_sum / (double)trainer->steps);
-    if (!isnan(trainer->validation)) {
-        lode__text_printf(&line, ", \"valid\": {\"%s\": %.9g}", trainer->config->eval.valid,
-                          trainer->validation);
-    }
-    log_figures(trainer, &line);
-    lode__text_add(&line, "}\n");
-    const char *path = lode__path_join(&trainer->arena, trainer->run, LODE_METRICS_FILE);
-    lode_status status = line.failed || path == NULL ? lode__fail_memory(error) : LODE_OK;
-    if (status == LODE_OK) {
-        status = lode__file_append(path, counters->log_bytes, line.data, line.length, error);
-        counters->log_bytes += line.length;
-    }
-    lode__text_release(&line);
-    return status;
-}
-
 static lode_status save_weights(const lode_trainer *trainer, lode_error *error) {
     lode_arena arena = {0};
     const char *path = lode__path_join(&arena, trainer->run, LODE_WEIGHTS_FILE);
@@ -536,9 +504,10 @@ static lode_status finish_epoch(lode_trainer *trainer, lode_error *error) {
     if (status == LODE_E_STOPPED) return stop(trainer, error);
     LODE_TRY(status);
     counters->epoch = epoch;
-    LODE_TRY(log_epoch(trainer, error));
+    LODE_TRY(lode__epoch_log(trainer, error));
     counters->step = 0;
     counters->loss_sum = 0.0;
+    memset(counters->own_sums, 0, sizeof counters->own_sums);
     const bool blind = trainer->cases.count == 0; // nothing to choose by: the latest is kept
     if (blind || (due && !(trainer->validation <= counters->best))) {
         counters->best = trainer->validation;

@@ -22,6 +22,7 @@ typedef struct lode_counters {
     uint64_t log_bytes;   ///< length of metrics.jsonl
     double best;          ///< NaN = none yet
     double loss_sum;      ///< over the steps of the current epoch
+    double own_sums[LODE_OBJECTIVES]; ///< the same of each objective's own loss, without its weight
 } lode_counters;
 
 typedef struct lode_trainer {
@@ -45,6 +46,7 @@ typedef struct lode_trainer {
     size_t stages;
     lode_objective *objectives;
     size_t objective_count;
+    size_t loss_end[LODE_OBJECTIVES]; ///< of each: its loss terms in the last scene's graph end there, where the next's begin
     lode_optimiser optimiser;
     // validation
     lode_encoder *encoder;
@@ -88,6 +90,9 @@ lode_memory lode__trainer_memory(const lode_trainer *trainer);
 
 /// Options of lode_train and lode_eval.
 extern const lode_key lode__train_option_keys[], lode__measure_keys[];
+
+/// epoch_log.c: add the line of the epoch that ended to metrics.jsonl.
+LODE_CHECK lode_status lode__epoch_log(lode_trainer *trainer, lode_error *error);
 
 /// checkpoint.c
 LODE_CHECK lode_status lode__checkpoint_save(const lode_trainer *trainer, lode_error *error);

@@ -131,6 +131,9 @@ class Model:
                 self.add('user.history.fields.weight', inputs, DIM, scale=inputs ** -0.5)
             self.block('user.block0', case['feed_forward'])
             width += (3 if by_field else HISTORY) * DIM
+        elif case['user'] == 'bert4rec':
+            self.bert4rec()
+            return
         elif case['user'] == 'wha':
             self.wha()
             width += DIM * (case['heads'] if case.get('merge') == 'concat' else 1)
@@ -152,6 +155,49 @@ class Model:
         self.add('user.attention.0.weight', DIM, case['feed_forward'], scale=DIM ** -0.5)
         self.add('user.attention.0.bias', 1, case['feed_forward'], scale=0.1)
         self.add('user.attention.1.weight', case['feed_forward'], case['heads'], scale=1.0)
+
+    def bert4rec(self):
+        case = self.case
+        self.table('user.history.position', HISTORY, 0.3)
+        self.table('user.mask', 1, 0.5)
+        self.norm('user.norm')
+        for i in range(case['blocks']):
+            self.block(f'user.block{i}', case['feed_forward'])
+        self.add('user.transform.weight', DIM, DIM, scale=DIM ** -0.5)
+        self.add('user.transform.bias', 1, DIM, scale=0.1)
+        self.norm('user.transform.norm')
+        if case['bias']:
+            self.add('item.bias', len(self.shop.tokens['item.id']) + 1, 1, scale=0.3)
+            self.tables.add('item.bias')
+        gelu = lambda x: F.gelu(x, approximate='tanh')
+        self.layer = nn.TransformerEncoderLayer(DIM, case['heads'], case['feed_forward'], dropout=0.0, activation=gelu,
+                                                layer_norm_eps=1e-12, batch_first=True)
+
+    def norm(self, prefix):
+        self.params[f'{prefix}.gain'] = (1 + 0.1 * torch.randn(1, DIM)).requires_grad_()
+        self.add(f'{prefix}.bias', 1, DIM, scale=0.1)
+
+    def normed(self, prefix, x):
+        return F.layer_norm(x, (DIM,), self.params[f'{prefix}.gain'][0], self.params[f'{prefix}.bias'][0], 1e-12)
+
+    def masked_states(self, examples):
+        """State of a mask behind the newest HISTORY - 1 clicks [m, DIM]; clicks in order of time, places from the newest."""
+        p, rows, lengths = self.params, [], []
+        for u, k in examples:
+            items = [i for i, _ in self.shop.train[u][max(0, k - HISTORY + 1):k]]
+            x = self.embed('user.mask', [0])
+            if items:
+                x = torch.cat([self.embed('item.id', [self.shop.row[i] for i in items]), x])
+            x = self.normed('user.norm', x + self.embed('user.history.position', torch.arange(len(items), -1, -1)))
+            rows.append(torch.cat([x, torch.zeros(HISTORY - len(x), DIM)]))
+            lengths.append(len(x))
+        lengths = torch.tensor(lengths)
+        padding = torch.arange(HISTORY)[None, :] >= lengths[:, None]
+        x = torch.stack(rows)
+        for i in range(self.case['blocks']):
+            x = self.transformer(x, padding, f'user.block{i}')
+        x = x[torch.arange(len(x)), lengths - 1] @ p['user.transform.weight'] + p['user.transform.bias']
+        return self.normed('user.transform.norm', F.gelu(x, approximate='tanh'))
 
     def history_fields(self):
         fields = self.case['history_fields']
@@ -230,8 +276,8 @@ class Model:
         x = hidden(x @ self.params[f'{prefix}.0.weight'] + self.params[f'{prefix}.0.bias'])
         return x @ self.params[f'{prefix}.1.weight'] + self.params[f'{prefix}.1.bias']
 
-    def transformer(self, x, padding):
-        p, b = self.params, 'user.block0'
+    def transformer(self, x, padding, b='user.block0'):
+        p = self.params
         weights = {'self_attn.in_proj_weight': p[f'{b}.projections.weight'].T,
                    'self_attn.in_proj_bias': p[f'{b}.projections.bias'][0],
                    'self_attn.out_proj.weight': p[f'{b}.output.weight'].T,
@@ -324,6 +370,9 @@ class Model:
         return F.normalize(x) if self.case.get('scorer') == 'cosine' else x
 
     def users(self, examples):
+        if self.case['user'] == 'bert4rec':
+            x = self.masked_states(examples)
+            return torch.cat([x, torch.ones(len(x), 1)], 1) if self.case['bias'] else x
         if self.pooled:
             return self.score_ready(self.run_rival('user', self.case['user'], self.user_parts(examples), []))
         x = torch.cat(self.user_parts(examples), 1)
@@ -348,6 +397,8 @@ class Model:
         if self.case['item'] == 'projected':
             own, category, tags = self.item_parts('item', items)
             return self.score_ready(own + torch.cat([category, tags], 1) @ self.params['item.fields.weight'])
+        if self.case.get('bias'):
+            return torch.cat([parts[0], self.embed('item.bias', [shop.row[i] for i in items])], 1)
         return self.score_ready(parts[0])
 
 
@@ -422,6 +473,9 @@ def total_loss(model, case, examples, drawn):
     for objective, own in zip(case['objectives'], drawn):
         if objective['type'] == 'in_batch':
             part = in_batch(shop, objective, users, model.item_vectors(distinct), targets)
+        elif objective['type'] == 'full_softmax':
+            logits = users @ model.item_vectors(shop.items).T / objective['temperature']
+            part = F.cross_entropy(logits, torch.tensor([shop.items.index(i) for i in targets]))
         else:
             vectors = model.item_vectors(own)
             if objective['scope'] == 'example':
@@ -435,7 +489,9 @@ def total_loss(model, case, examples, drawn):
 
 def objective(type, **over):
     base = dict(type=type, weight=1.0, temperature=1.0, mask='same_item', log_q=True)
-    if type != 'in_batch':
+    if type == 'full_softmax':
+        base.update(mask='none')
+    elif type != 'in_batch':
         base.update(count=6, scope='batch')
         base['from'] = 'uniform'
     base.update(over)
@@ -480,6 +536,8 @@ CASES = {
     'wha_concat': dict(user='wha', item='mlp', heads=2, feed_forward=6, user_fields=['user.gender'], merge='concat',
                        values='plain', position='forward', activation='tanh', time_buckets=[20, 60],
                        objectives=[objective('sampled_softmax')]),
+    'bert4rec_full': dict(user='bert4rec', item='id', bias=True, heads=2, blocks=2, feed_forward=6, user_fields=[], least=0,
+                          objectives=[objective('full_softmax', temperature=0.8)]),
 }
 
 
@@ -501,6 +559,9 @@ def config_text(case):
         if case.get('merge') != 'concat':
             del user['layers']
     item = dict(tower=case['item'])
+    if case['user'] == 'bert4rec':
+        user = dict(tower='bert4rec', dropout=0, **{k: case[k] for k in ('heads', 'blocks', 'feed_forward')})
+        item.update(bias=case['bias'])
     if case['user'] == 'fm':
         user = dict(tower='fm')
     if case['user'] == 'autoint':
@@ -513,7 +574,7 @@ def config_text(case):
         own = {k: v for k, v in one.items() if k in ('type', 'weight', 'temperature', 'mask')}
         if one['type'] in ('in_batch', 'sampled_softmax'):
             own['log_q'] = one['log_q']
-        if one['type'] != 'in_batch':
+        if one['type'] not in ('in_batch', 'full_softmax'):
             own['negatives'] = {k: one[k] for k in ('count', 'scope', 'from')}
         objectives.append(own)
     whole = dict(data=dict(history=HISTORY, min_history=case.get('least', 1)),
@@ -572,7 +633,7 @@ def make_case(shop, name, case):
                    negatives=np.array([own + [0] * (longest - len(own)) for own in negatives], np.int32))
     metadata = {'config': config_text(case)}
     for table in model.tables:
-        metadata['tokens.' + table] = ' '.join(shop.tokens.get(table.replace('.linear', ''), []))
+        metadata['tokens.' + table] = ' '.join(shop.tokens.get(table.replace('.linear', '').replace('item.bias', 'item.id'), []))
     write_safetensors(f'{HERE}/{name}.safetensors', tensors, metadata)
     print(f'{name}: {len(tensors)} tensors, loss {losses[0]:.6f} -> {losses[-1]:.6f}')
 

@@ -83,7 +83,8 @@ static void map_rows(const golden *self, const lode_param *param, uint32_t *rows
         char linear[256];
         (void)snprintf(linear, sizeof linear, "item.linear.%s", vocabulary->fields[i].name);
         if (lode__param(self->params, vocabulary->fields[i].table) == param ||
-            strcmp(linear, param->name) == 0) {
+            strcmp(linear, param->name) == 0 ||
+            (i == vocabulary->item_id && strcmp(param->name, "item.bias") == 0)) {
             field = &vocabulary->fields[i];
         }
     }
@@ -337,7 +338,8 @@ static void run_step(golden *self, size_t step) {
     size_t at = step * self->width;
     for (size_t i = 0; i < self->config.objective_count; i++) {
         const lode_objective *objective = &self->config.objectives[i];
-        if (strcmp(objective->type->name, "in_batch") == 0) {
+        if (strcmp(objective->type->name, "in_batch") == 0 ||
+            strcmp(objective->type->name, "full_softmax") == 0) {
             check(objective->type->stages[0].draw(objective->state, &batch, &error), &error);
         } else {
             at += take_negatives(self, objective->state, &batch, self->negatives + at);
@@ -387,7 +389,8 @@ static void test_case(void **state) {
         "ican_sampled",      "ican_in_batch",    "youtubednn_in_batch", "dssm_sampled_each",
         "youtubednn_bce",    "dssm_bpr",         "youtubednn_bpr",      "ican_two_dense",
         "fm_in_batch",       "deepfm_sampled",   "autoint_in_batch",    "ican_history_fields",
-        "ican_history_tags", "ican_rows_fields", "wha_merged",          "wha_concat"};
+        "ican_history_tags", "ican_rows_fields", "wha_merged",          "wha_concat",
+        "bert4rec_full"};
     (void)state;
     char source[2 * PATH_ROOM], data[] = "/tmp/lodestone-golden-XXXXXX";
     lode_error error = {0};

@@ -283,16 +283,15 @@ static void attention_build(gradcheck *check, const void *context) {
     op_parts *parts = parts_new(check);
     lode_dim *rows = gradcheck_dim(check, "rows", options->lists);
     parts->lists = gradcheck_lists(check, rows, "positions", options->lengths);
+    const lode_attending how = {.heads = options->heads, .causal = options->causal};
     if (options->apart) {
         parts->z = gradcheck_input(check, "query", parts->lists->positions, options->d);
         parts->x = gradcheck_input(check, "key_value", parts->lists->positions, 2 * options->d);
-        parts->output = lode__attention_of(check->graph, parts->z, parts->x, parts->lists,
-                                           options->heads, options->causal);
+        parts->output = lode__attention_of(check->graph, parts->z, parts->x, parts->lists, how);
     } else {
         parts->x = gradcheck_input(check, "projections", parts->lists->positions, 3 * options->d);
         parts->z = parts->x;
-        parts->output =
-            lode__attention(check->graph, parts->x, parts->lists, options->heads, options->causal);
+        parts->output = lode__attention(check->graph, parts->x, parts->lists, how);
     }
     gradcheck_sum(check, parts->output);
 }

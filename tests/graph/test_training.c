@@ -50,8 +50,9 @@ static lode_tensor *model_users(tiny_model *model, lode_param *table) {
         lode__param(params, lode__param_dense(params, "shift", 1, DIM, LODE_INIT_ZERO, 0));
     lode_tensor *x = lode__embedding(graph, table, model->clicks, NULL, LODE_POOL_SUM);
     x = lode__dropout(graph, x, 0.1);
-    lode_tensor *attended = lode__attention(
-        graph, lode__linear(graph, x, project, NULL, LODE_LINEAR), model->lists, HEADS, true);
+    lode_tensor *attended =
+        lode__attention(graph, lode__linear(graph, x, project, NULL, LODE_LINEAR), model->lists,
+                        (lode_attending){.heads = HEADS, .causal = true});
     x = lode__layer_norm(graph, attended, x, gain, bias, 1e-5);
     const lode_part_of_row parts[] = {{x, model->lists}};
     return lode__linear(graph, lode__concat(graph, parts, 1), out, shift, LODE_TANH);

@@ -59,6 +59,7 @@ static const gradcase cases[] = {
     CASE("cloze", "dropout: 0", true),
     CASE("plain", "dropout: 0", false),
     CASE("cloze, dropout", "dropout: 0.3", true),
+    CASE("cloze, dropout of weights", "dropout: 0.2, attention_dropout: 0.3", true),
     CASE("three heads, wide, tanh", "heads: 3, feed_forward: 11, activation: tanh, dropout: 0", true),
     CASE("one block, one head", "heads: 1, blocks: 1, dropout: 0", true),
 };

@@ -6,7 +6,8 @@
 static const char window_config[] =
     "data: {history: 6, examples: cloze, windows: last}\n"
     "fields: {item: [id], user: []}\n"
-    "model: {dim: 8, user: {tower: bert4rec, heads: 2, dropout: 0.1}, item: {tower: id}}\n"
+    "model: {dim: 8, user: {tower: bert4rec, heads: 2, dropout: 0.1, attention_dropout: 0.2}, "
+    "item: {tower: id}}\n"
     "objectives:\n"
     "  - {type: in_batch, log_q: false}\n"
     "train: {batch: 16, epochs: 3, checkpoint_every: 2, learning_rate: 0.01}\n"
@@ -181,7 +182,8 @@ static void test_states(void **state) {
     const fixture *self = *state;
     session opened;
     open_trainer(&opened, self->data, self->folder,
-                 (const char *const[]){"model.user.dropout=0", "data.mask_last=1", NULL});
+                 (const char *const[]){"model.user.dropout=0", "model.user.attention_dropout=0",
+                                       "data.mask_last=1", NULL});
     lode_trainer *trainer = opened.trainer;
     (void)take_step(&opened);
     lode__graph_forward(trainer->scenes[0].graph); // the same batch with the weights of now

@@ -122,7 +122,11 @@ static void test_run(void **state) {
     assert_int_equal(json_integer_value(json_object_get(info, "parameters")), sum);
     char *svg = read_text(path);
     const check_picture *picture = check_svg(svg);
-    assert_int_equal(picture->points, 6); // three epochs, loss and validation (markers are circles)
+    // Three epochs: the loss, that of each of two objectives, and validation. The markers of the first line of a chart are circles;
+    // those of the two others are paths too, one more in the legend.
+    assert_int_equal(picture->points, 3 * 4 + 2 * (3 + 1));
+    assert_non_null(strstr(svg, ">weighted sum</text>"));
+    assert_non_null(strstr(svg, ">in_batch</text>"));
     assert_non_null(strstr(svg, "best epoch, "));
     lode__free(svg);
     (void)snprintf(options, sizeof options, "svg: %s\ncutoffs: [5, 10, 20]\n", path);

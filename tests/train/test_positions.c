@@ -7,7 +7,8 @@
 static const char window_config[] =
     "data: {history: 6, examples: all_positions}\n"
     "fields: {item: [id], user: []}\n"
-    "model: {dim: 8, user: {tower: sasrec, heads: 2, dropout: 0.1}, item: {tower: id}}\n"
+    "model: {dim: 8, user: {tower: sasrec, heads: 2, dropout: 0.1, attention_dropout: 0.2}, item: "
+    "{tower: id}}\n"
     "objectives:\n"
     "  - {type: bce, negatives: {count: 1, scope: example, avoid: user_items}, mask: none}\n"
     "train: {batch: 16, epochs: 3, checkpoint_every: 2, learning_rate: 0.01}\n"
@@ -223,7 +224,8 @@ static void test_avoid(void **state) {
 
 static void test_states(void **state) {
     const fixture *self = *state;
-    static const char *const sets[] = {"model.user.dropout=0", NULL};
+    static const char *const sets[] = {"model.user.dropout=0", "model.user.attention_dropout=0",
+                                       NULL};
     session opened;
     open_trainer(&opened, self->data, self->folder, sets);
     lode_trainer *trainer = opened.trainer;

@@ -4,6 +4,7 @@
 /// output_t = sum over u of p_u v_u, lse_t = log(sum of exp(s_u)).
 /// Backward, with p recomputed from lse and g_u = d_output_t . v_u: the gradient at s_u is
 /// p_u * (g_u - sum over w of p_w g_w), and from there on to q, k and v by the product rule.
+/// With dropout p_u is p_u m_u in output and in the gradient at v_u, and g_u is m_u g_u: m_u is 0 or keep_scale.
 /// Scores and their gradients are held in `real`, and every element of a result is one sum.
 #include "kernel/ref/ref.h"
 
@@ -33,6 +34,14 @@ static size_t visible_to(const lode_attention *args, size_t t) {
     return args->causal ? t + 1 : args->length;
 }
 
+/// What dropout makes of the weight of query t and key u.
+static real kept(const lode_attention *args, size_t head, size_t t, size_t u) {
+    if (args->keep == NULL) return 1;
+    const size_t block = lode__keep_block(args->length, args->causal, t / 32);
+    const uint32_t *keep = args->keep + head * lode__keep_words(args->length, args->causal) + block;
+    return keep[u] >> t % 32 & 1 ? args->keep_scale : 0;
+}
+
 static void attend(const lode_attention *args, size_t head, size_t t) {
     const size_t width = args->width, stride = args->stride, column = head * width;
     const size_t visible = visible_to(args, t);
@@ -50,7 +59,7 @@ static void attend(const lode_attention *args, size_t head, size_t t) {
         sum += probability[u];
     }
     for (size_t u = 0; u < visible; u++) {
-        probability[u] /= sum;
+        probability[u] = probability[u] / sum * kept(args, head, t, u);
     }
     mix(width, 0, visible, probability, 1, args->value + column, stride,
         args->output + t * args->output_stride + column);
@@ -65,7 +74,7 @@ void LODE_REAL(lode__ref_attention)(const lode_attention *args) {
     }
 }
 
-/// Probabilities of query t, and the gradients at its scores.
+/// Probabilities of query t as its output has them, and the gradients at its scores.
 static void score_backward(const lode_attention *args, size_t head, size_t t, real *probability,
                            real *d_score) {
     const size_t width = args->width, stride = args->stride, column = head * width;
@@ -78,11 +87,12 @@ static void score_backward(const lode_attention *args, size_t head, size_t t, re
     for (size_t u = 0; u < visible; u++) {
         const size_t at = u * stride + column;
         probability[u] = exp(scale * dot(width, query, args->key + at) - lse);
-        d_score[u] = dot(width, d_output, args->value + at);
+        d_score[u] = dot(width, d_output, args->value + at) * kept(args, head, t, u);
         mean += probability[u] * d_score[u];
     }
     for (size_t u = 0; u < visible; u++) {
         d_score[u] = scale * probability[u] * (d_score[u] - mean);
+        probability[u] *= kept(args, head, t, u);
     }
 }
 

@@ -21,6 +21,12 @@ LODE_INLINE lanes lanes_first(size_t count) {
     return _mm256_loadu_si256((const __m256i *)(const void *)(edge + 8 - count));
 }
 
+/// Lane i where bit i is set.
+LODE_INLINE lanes lanes_of(uint32_t bits) {
+    const __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)bits), bit), bit);
+}
+
 LODE_INLINE vec v_set(float x) {
     return _mm256_set1_ps(x);
 }

@@ -24,6 +24,11 @@ LODE_INLINE lanes lanes_first(size_t count) {
     return (lanes)((1u << count) - 1);
 }
 
+/// Lane i where bit i is set.
+LODE_INLINE lanes lanes_of(uint32_t bits) {
+    return (lanes)(bits & 0xffff);
+}
+
 LODE_INLINE vec v_set(float x) {
     return _mm512_set1_ps(x);
 }

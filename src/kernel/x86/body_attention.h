@@ -13,6 +13,8 @@
 // With `causal` a block reads the keys up to its last query, and keys of its own second vector meet only the
 // queries of that vector. What is left above the diagonal is filled with 0. exp is 2^x, its factor part of
 // the scale. bfloat16 goes through the same code: a head is widened into scratch, and rounded once on its way back.
+// Dropout is a pass of its own over the scores of a block, where there is any: over P forward; backward over G' in
+// front of the softmax and over P behind it. A word of its bits has a row of queries.
 // However large scores are: the largest one's exponent is exactly 0 forward and at most 0 backward.
 
 enum { SHORT = 64 }; // lists up to this length are fetched ahead
@@ -142,6 +144,26 @@ LODE_INLINE void soften(const query_block *part, size_t at, float *inverse) {
     v_store(inverse + at, v_div(v_set(1), sum));
 }
 
+/// Dropout: weights of a vector of queries, or their gradients, become 0 or are scaled.
+LODE_INLINE void drop_vector(const query_block *part, size_t at, float *x) {
+    const struct lode_attention_f32 *args = part->args;
+    const size_t head = part->column / args->width, query = part->first + at;
+    const uint32_t *keep = args->keep + head * lode__keep_words(args->length, args->causal) +
+                           lode__keep_block(args->length, args->causal, query / 32);
+    const vec scale = v_set(args->keep_scale), zero = v_set(0);
+    size_t open, seen;
+    visible(part, at, &open, &seen);
+    for (size_t u = 0; u < seen; u++) {
+        const lanes kept = lanes_of(keep[u] >> query % 32);
+        v_store(x + u * PANEL + at, v_select(kept, v_mul(scale, v_load(x + u * PANEL + at)), zero));
+    }
+}
+
+LODE_TARGET static void drop(const query_block *part, float *x) {
+    drop_vector(part, 0, x);
+    if (part->count > LANES) drop_vector(part, LANES, x);
+}
+
 /// out_t = sum over the keys u of weights[u, t] x_u for the queries of the part.
 LODE_TARGET static void mix(const query_block *part, const float *weights, const float *x,
                             float *out, size_t out_stride) {
@@ -214,6 +236,7 @@ LODE_TARGET static void attend(const struct lode_attention_f32 *args, size_t hea
         score(&part, args->key + part.column, part.panel, part.scores);
         soften(&part, 0, inverse);
         if (part.count > LANES) soften(&part, LANES, inverse);
+        if (args->keep != NULL) drop(&part, part.scores);
         mix(&part, part.scores, args->value + part.column, output, args->output_stride);
         for (size_t t = 0; t < part.count; t++) {
             multiply(args->width, inverse[t], output + (first + t) * args->output_stride);
@@ -261,8 +284,10 @@ LODE_TARGET static void block_backward(const query_block *part) {
     transpose(part, args->d_output, output, part->d_panel);
     score(part, args->key + column, part->panel, part->scores);
     score(part, args->value + column, part->d_panel, part->d_scores);
+    if (args->keep != NULL) drop(part, part->d_scores);
     soften_backward(part, 0);
     if (part->count > LANES) soften_backward(part, LANES);
+    if (args->keep != NULL) drop(part, part->scores);
     mix(part, part->d_scores, args->key + column, args->d_query + column, stride);
     // a causal block is the first to reach the keys of its own positions
     const size_t old = args->causal ? part->first : part->first > 0 ? part->keys : 0;
@@ -325,7 +350,7 @@ LODE_INLINE void ask_backward(const struct LODE_K(lode_attention) * args, size_t
 LODE_TARGET static struct lode_attention_f32 widen_head(const struct lode_attention_b16 *args,
                                                         size_t head, const lode_bf16 *fourth) {
     const size_t length = args->length, width = args->width, size = length * width;
-    const size_t column = head * width;
+    const size_t column = head * width, words = lode__keep_words(length, args->causal);
     float *query = args->scratch, *key = query + size, *value = key + size, *last = value + size;
     widen_rows(length, width, args->query + column, args->query_stride, query);
     widen_rows(length, width, args->key + column, args->stride, key);
@@ -347,7 +372,9 @@ LODE_TARGET static struct lode_attention_f32 widen_head(const struct lode_attent
                                        .d_query = last + size,
                                        .d_key = last + 2 * size,
                                        .d_value = last + 3 * size,
-                                       .scratch = last + 4 * size};
+                                       .scratch = last + 4 * size,
+                                       .keep = args->keep != NULL ? args->keep + head * words : NULL,
+                                       .keep_scale = args->keep_scale};
 }
 
 LODE_INLINE void narrow_rows(size_t rows, size_t count, const float *from, lode_bf16 *to,

@@ -100,7 +100,7 @@ static void apply(const void *state, lode_graph *graph, const lode_params *param
     for (size_t i = 0; i < (size_t)self->config->blocks; i++) {
         lode_tensor *a =
             lode__linear(graph, x, lode__param(params, self->projections[i]), NULL, LODE_LINEAR);
-        a = lode__attention(graph, a, lists, (size_t)self->config->heads, false);
+        a = lode__attention(graph, a, lists, (lode_attending){.heads = (size_t)self->config->heads});
         const lode_part_of_row both[] = {{.tensor = a}, {.tensor = x}};
         x = lode__linear(graph, lode__concat(graph, both, 2), lode__param(params, self->output[i]),
                          NULL, LODE_RELU);

@@ -7,9 +7,8 @@
 ///
 /// FF(x) = W2 act(W1 x). The user vector is the state of a mask that stands behind the newest click, which takes one of
 /// the `history` places. Views say what is masked by item row 0, which no history holds otherwise (view.h); row 0 of the
-/// item table is never read. The public code drops attention weights as well, here the attention's output alone is
-/// dropped; and it adds a bias an item to the scores, which a score that search can find has no place for. Item
-/// embeddings are the item tower's own (`item.id`).
+/// item table is never read. The public code drops attention weights as well (attention_dropout), and it adds a bias an
+/// item to the scores: the item tower id with `bias: true`. Item embeddings are the item tower's own (`item.id`).
 #include <stdio.h>
 
 #include "model/tower.h"
@@ -19,7 +18,7 @@ static const double epsilon = 1e-12; // BERT's
 
 typedef struct lode_bert4rec_config {
     int64_t heads, blocks, feed_forward;
-    double dropout;
+    double dropout, attention_dropout;
     int activation;
 } lode_bert4rec_config;
 
@@ -77,6 +76,13 @@ static const lode_key keys[] = {
      .low = 0,
      .high = 0.95,
      .help = "Dropout on click rows and on both outputs of a block."},
+    {.name = "attention_dropout",
+     .type = LODE_KEY_REAL,
+     AT(attention_dropout),
+     .fallback = "0",
+     .low = 0,
+     .high = 0.95,
+     .help = "Dropout on attention weights (BERT4Rec: as `dropout`)."},
     {.name = "activation",
      .type = LODE_KEY_CHOICE,
      AT(activation),
@@ -180,7 +186,9 @@ static lode_tensor *norm(const scene *in, lode_tensor *x, lode_tensor *residual,
 static lode_tensor *apply_block(const scene *in, const lode_bert4rec_block *block, lode_tensor *x) {
     const lode_bert4rec_config *config = in->self->config;
     lode_tensor *y = linear(in, x, &block->projections, LODE_LINEAR);
-    y = lode__attention(in->graph, y, in->lists, (size_t)config->heads, false);
+    y = lode__attention(
+        in->graph, y, in->lists,
+        (lode_attending){.heads = (size_t)config->heads, .dropout = config->attention_dropout});
     y = linear(in, y, &block->output, LODE_LINEAR);
     x = norm(in, x, lode__dropout(in->graph, y, config->dropout), &block->norm[0]);
     y = linear(in, x, &block->hidden, (lode_activation)(config->activation + LODE_RELU));

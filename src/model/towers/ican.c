@@ -193,7 +193,7 @@ static lode_tensor *apply_block(const lode_ican *self, const lode_ican_block *bl
                                 lode_tensor *x) {
     lode_tensor *y = lode__linear(graph, x, lode__param(params, block->projections),
                                   lode__param(params, block->projections_bias), LODE_LINEAR);
-    y = lode__attention(graph, y, lists, self->heads, false);
+    y = lode__attention(graph, y, lists, (lode_attending){.heads = self->heads});
     y = lode__linear(graph, y, lode__param(params, block->output),
                      lode__param(params, block->output_bias), LODE_LINEAR);
     y = lode__dropout(graph, y, self->config->dropout);

@@ -1,6 +1,7 @@
 /// mlp: an item's field embeddings side by side into an MLP (MicRec: f_i, then 128-64-64).
 ///
-/// id: the item id's embedding is the vector: the output layer of a plain softmax over items.
+/// id: the item id's embedding is the vector: the output layer of a plain softmax over items. With `bias` a number of the
+/// item's own stands behind it, which users' vectors meet with a 1: score = u . E_item[i] + b_i, an inner product still.
 #include "model/tower.h"
 
 typedef struct lode_item_config {
@@ -9,9 +10,15 @@ typedef struct lode_item_config {
     int activation;
 } lode_item_config;
 
+typedef struct lode_id_config {
+    bool bias;
+} lode_id_config;
+
 typedef struct lode_item_tower {
     const lode_item_config *config;
     size_t id_width;
+    bool bias; ///< id
+    size_t bias_table;
     lode_mlp mlp;
 } lode_item_tower;
 
@@ -38,7 +45,15 @@ static const lode_key mlp_keys[] = {{.name = "layers",
                                      .help = "Of hidden layers; the last layer is linear."},
                                     {0}};
 
-static const lode_key id_keys[] = {{0}};
+static const lode_key id_keys[] = {
+    {.name = "bias",
+     .type = LODE_KEY_BOOL,
+     .offset = offsetof(lode_id_config, bias),
+     .fallback = "false",
+     .help =
+         "A bias an item, added to its scores (BERT4Rec's output layer): one more number in the "
+         "vectors of items, met by a 1 in those of users. Needs model.scorer: dot."},
+    {0}};
 
 static lode_status declare_mlp(void *state, const void *config, const lode_tower_setting *setting,
                                size_t *width, lode_error *error) {
@@ -66,11 +81,15 @@ static void apply_mlp(const void *state, lode_graph *graph, const lode_params *p
 
 static lode_status declare_id(void *state, const void *config, const lode_tower_setting *setting,
                               size_t *width, lode_error *error) {
-    (void)config;
     (void)error;
     lode_item_tower *self = state;
     const lode_field *item = &setting->vocabulary->fields[setting->vocabulary->item_id];
     self->id_width = *width = item->dim;
+    self->bias = ((const lode_id_config *)config)->bias;
+    if (!self->bias) return LODE_OK;
+    self->bias_table =
+        lode__param_table(setting->params, "item.bias", item->rows, 1, LODE_INIT_ZERO, 0.0);
+    *width += 1;
     return LODE_OK;
 }
 
@@ -81,9 +100,18 @@ static size_t id_width(const void *state) {
 
 static void apply_id(const void *state, lode_graph *graph, const lode_params *params,
                      const lode_tower_inputs *inputs, lode_tower_outputs *outputs) {
-    (void)state;
+    const lode_item_tower *self = state;
     outputs->vector = lode__field_part(graph, params, inputs, 0);
     outputs->raw_fields = outputs->vector;
+    if (!self->bias || inputs->raw_only) return;
+    lode_tensor *bias = lode__embedding(graph, lode__param(params, self->bias_table),
+                                        inputs->fields[0].ids, NULL, LODE_POOL_SUM);
+    const lode_part_of_row parts[] = {{.tensor = outputs->raw_fields}, {.tensor = bias}};
+    outputs->vector = lode__concat(graph, parts, 2);
+}
+
+static bool biased(const void *config) {
+    return ((const lode_id_config *)config)->bias;
 }
 
 const lode_tower_type lode__tower_mlp = {.name = "mlp",
@@ -99,11 +127,12 @@ const lode_tower_type lode__tower_mlp = {.name = "mlp",
 
 const lode_tower_type lode__tower_id = {
     .name = "id",
-    .help = "The embedding of the item id alone is the item vector.",
+    .help = "The embedding of the item id alone is the item vector, with or without a bias.",
     .side = LODE_SIDE_ITEM,
     .gives = LODE_NEED_VECTOR | LODE_NEED_RAW_FIELDS,
     .keys = id_keys,
-    .config_size = 0,
+    .biased = biased,
+    .config_size = sizeof(lode_id_config),
     .state_size = sizeof(lode_item_tower),
     .raw_width = id_width,
     .declare = declare_id,

@@ -8,8 +8,8 @@
 ///       post    x = LN(x + attention(x)),                    x = LN(x + FF(x))    the paper's Eq. 7 turned round
 ///     positions = LN(x) (post: x); the user vector is the newest of them
 ///
-/// FF(x) = W2 dropout(relu(W1 x)); dropout stands behind the attention's output layer and behind FF too. The public code
-/// drops attention weights instead of the attention's output. Position t sees the clicks up to t and no later one, so
+/// FF(x) = W2 dropout(relu(W1 x)); dropout stands behind the attention's output layer and behind FF too (the paper). The
+/// public code drops attention weights instead of the attention's output (attention_dropout, output_dropout: false). Position t sees the clicks up to t and no later one, so
 /// that every position of a window can be trained to find the next click (data.examples: all_positions). Item
 /// embeddings are the item tower's own (`item.id`). Lists are packed: no work is done for padding.
 #include <math.h>
@@ -22,9 +22,9 @@ enum norm { NORM_QUERY, NORM_PRE, NORM_POST };
 
 typedef struct lode_sasrec_config {
     int64_t heads, blocks, feed_forward;
-    double dropout;
+    double dropout, attention_dropout;
     int activation, norm;
-    bool scale;
+    bool scale, output_dropout;
 } lode_sasrec_config;
 
 typedef struct lode_sasrec_block {
@@ -75,6 +75,20 @@ static const lode_key keys[] = {
      .high = 0.95,
      .help =
          "Dropout on click rows, attention outputs and inside and behind the feed-forward layers."},
+    {.name = "attention_dropout",
+     .type = LODE_KEY_REAL,
+     AT(attention_dropout),
+     .fallback = "0",
+     .low = 0,
+     .high = 0.95,
+     .help = "Dropout on attention weights; the public code has it in place of that on attention "
+             "outputs."},
+    {.name = "output_dropout",
+     .type = LODE_KEY_BOOL,
+     AT(output_dropout),
+     .fallback = "true",
+     .help = "Whether `dropout` is on attention outputs as well (the paper's section 3.3); the "
+             "public code: false."},
     {.name = "activation",
      .type = LODE_KEY_CHOICE,
      AT(activation),
@@ -175,18 +189,19 @@ static lode_tensor *norm(const scene *in, lode_tensor *x, lode_tensor *residual,
 static lode_tensor *attend(const scene *in, const lode_sasrec_block *block, lode_tensor *query,
                            lode_tensor *x) {
     const lode_sasrec_config *config = in->self->config;
-    const size_t heads = (size_t)config->heads;
+    const lode_attending how = {
+        .heads = (size_t)config->heads, .causal = true, .dropout = config->attention_dropout};
     lode_tensor *y;
     if (config->norm == NORM_QUERY) {
         query = linear(in, query, block->query, block->query_bias, LODE_LINEAR);
         y = linear(in, x, block->pair, block->pair_bias, LODE_LINEAR);
-        y = lode__attention_of(in->graph, query, y, in->lists, heads, true);
+        y = lode__attention_of(in->graph, query, y, in->lists, how);
     } else {
         y = linear(in, query, block->projections, block->projections_bias, LODE_LINEAR);
-        y = lode__attention(in->graph, y, in->lists, heads, true);
+        y = lode__attention(in->graph, y, in->lists, how);
     }
     y = linear(in, y, block->output, block->output_bias, LODE_LINEAR);
-    return lode__dropout(in->graph, y, config->dropout);
+    return lode__dropout(in->graph, y, config->output_dropout ? config->dropout : 0.0);
 }
 
 static lode_tensor *feed_forward(const scene *in, const lode_sasrec_block *block, lode_tensor *x) {
