@@ -61,17 +61,26 @@ lode_status lode__params_shadow(lode_params **out, const lode_params *params, co
     return status;
 }
 
+static void follow_f32(float *slow, const float *fast, size_t elements, double momentum) {
+    for (size_t e = 0; e < elements; e++)
+        slow[e] = (float)(momentum * (double)slow[e] + (1 - momentum) * (double)fast[e]);
+}
+
+static void follow_f64(double *slow, const double *fast, size_t elements, double momentum) {
+    for (size_t e = 0; e < elements; e++)
+        slow[e] = momentum * slow[e] + (1 - momentum) * fast[e];
+}
+
 void lode__params_follow(lode_params *shadow, const lode_params *params, double momentum) {
     shadow->version++;
     for (size_t i = 0; i < shadow->count; i++) {
         if (shadow->borrowed[i]) continue;
         const lode_param *from = params->list[i];
         const size_t elements = from->rows * from->columns;
-        for (size_t e = 0; e < elements; e++) {
-            const double slow = lode__real_get(shadow->precision, shadow->list[i]->value, e);
-            const double fast = lode__real_get(params->precision, from->value, e);
-            lode__real_set(shadow->precision, shadow->list[i]->value, e,
-                           momentum * slow + (1 - momentum) * fast);
+        if (shadow->precision == LODE_F64) {
+            follow_f64(shadow->list[i]->value, from->value, elements, momentum);
+        } else {
+            follow_f32(shadow->list[i]->value, from->value, elements, momentum);
         }
     }
 }

@@ -125,6 +125,37 @@ static void test_kin(void **state) {
                                 4));
 }
 
+/// What metrics.jsonl says of a step: its keys less those of the query's own item, or all of them; the next epoch is new.
+static void test_figures(void **state) {
+    static const char *const objectives[] = {"  - {type: clrec.contrast}\n",
+                                             "  - {type: clrec.contrast, mask: none}\n"};
+    for (size_t o = 0; o < 2; o++) {
+        opened it;
+        lode_error error = {0};
+        lode_figure figures[8];
+        check(open_trainer(&it, *state, objectives[o], NULL, &error), &error);
+        (void)step(&it);
+        const lode_batcher *batcher = &it.trainer->batcher;
+        const size_t m = batcher->count;
+        double counted = 0, copies = 0;
+        for (size_t q = 0; q < m; q++) {
+            for (size_t k = 0; k < m; k++) {
+                const bool own = batcher->target_rows[k] == batcher->target_rows[q];
+                counted += !own || o == 1;
+                copies += own && k != q;
+            }
+        }
+        assert_true(copies > 0); // an item that counts more than once
+        const lode_objective *objective = &it.trainer->objectives[0];
+        for (int time = 0; time < 2; time++) {
+            assert_int_equal(objective->type->figures(objective->state, figures, 8), 1);
+            assert_string_equal(figures[0].name, "negatives");
+            assert_true(fabs(figures[0].value - (time == 0 ? counted / (double)m : 0)) < 1e-9);
+        }
+        close_trainer(&it);
+    }
+}
+
 static void test_queue(void **state) {
     (void)state;
     lode_arena arena = {0};
@@ -476,6 +507,7 @@ int main(void) {
         cmocka_unit_test(test_loss),
         cmocka_unit_test(test_kin),
         cmocka_unit_test(test_queue),
+        cmocka_unit_test(test_figures),
         cmocka_unit_test(test_moco),
         cmocka_unit_test(test_strict),
         cmocka_unit_test(test_momentum),

@@ -478,11 +478,13 @@ static void test_damaged(void **state) {
     (void)step_losses(&it);
     check(lode__checkpoint_save(it.trainer, &error), &error);
     check(lode__checkpoint_load(it.trainer, &error), &error);
-    *(uint32_t *)array_of(&it, "heads.rows").data = 1000000;
+    uint32_t *rows = array_of(&it, "heads.rows").data;
+    rows[0] = it.trainer->model->vocabulary->items + 1;
     check(lode__checkpoint_save(it.trainer, &error), &error);
     check_error(lode__checkpoint_load(it.trainer, &error), &error, LODE_E_MISMATCH,
                 "the queue of the checkpoint is damaged: the clicks of key 0");
-    *(uint32_t *)array_of(&it, "heads.rows").data = 1;
+    for (int i = 0; i < 6; i++)
+        rows[i] = 1;
     *(uint32_t *)array_of(&it, "heads.counts").data = 6;
     check(lode__checkpoint_save(it.trainer, &error), &error);
     check_error(lode__checkpoint_load(it.trainer, &error), &error, LODE_E_MISMATCH,
@@ -533,6 +535,7 @@ static void test_few_clicks(void **state) {
     // Every key is the user's own, and there are more of them than LODE_MASKED.
     import_log(&self, "lonely", 1, 400);
     assert_true(last_loss(&self, USER("mask: user")) == 0);
+    assert_true(last_loss(&self, USER("capacity: 64")) == 0); // nothing else in the queue
     assert_true(last_loss(&self, USER("mask: none")) > 1);
 }
 

@@ -79,6 +79,32 @@ static void test_by_hand(void **state) {
     check_near(masked, left, 1e-6, "user_items");
 }
 
+/// Everyone clicked everything in training: with mask: user_items nothing is left to contrast with.
+static void test_nothing_left(void **state) {
+    enum { USERS = 8, ITEMS = 6 };
+    fixture self = *(const fixture *)*state;
+    opened it;
+    lode_error error = {0};
+    char raw[PATH_ROOM];
+    path_in(&self, "all.csv", raw);
+    FILE *file = fopen(raw, "wb");
+    assert_non_null(file);
+    (void)fprintf(file, "user,item,timestamp\n");
+    for (int user = 0; user < USERS; user++)
+        for (int click = 0; click < ITEMS + 2; click++)
+            (void)fprintf(file, "u%d,i%d,%d\n", user, (user + click) % ITEMS,
+                          1500000000 + 60 * click);
+    assert_int_equal(fclose(file), 0);
+    path_in(&self, "all.lode", self.data);
+    check(lode_import(raw, self.data, NULL, NULL, NULL, &error), &error);
+    check(open_losses(&it, &self, click_config, "  - {type: full_softmax, mask: user_items}\n",
+                      &error),
+          &error);
+    assert_int_equal(it.trainer->model->vocabulary->items, ITEMS);
+    assert_true(step_losses(&it) == 0);
+    close_losses(&it);
+}
+
 #define SEVERAL                                                                                    \
     "objectives=[{type: full_softmax, mask: user_items}, {type: sampled_softmax, negatives: "      \
     "{count: 5}}]"
@@ -116,9 +142,8 @@ static void test_resume(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_losses),
-        cmocka_unit_test(test_by_hand),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_losses),       cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_nothing_left), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_resume),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

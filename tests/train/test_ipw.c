@@ -55,28 +55,48 @@ static void test_power_0(void **state) {
     train_both(*state, "objectives=[{type: clrec.ipw, clip: 1}]");
 }
 
-typedef enum shape { ALIKE, SHOWN } shape;
+typedef enum shape { ALIKE, SHOWN, GIVEN } shape;
+
+static void row(FILE *file, shape kind, int user, int item, int time, const char *behaviour,
+                const char *part) {
+    (void)fprintf(file, "u%d,i%d,%d", user, item, time);
+    if (kind != ALIKE) (void)fprintf(file, ",%s", behaviour);
+    if (kind == GIVEN) (void)fprintf(file, ",%s", part);
+    (void)fprintf(file, "\n");
+}
 
 /// ALIKE: 20 items with 4 training clicks each. SHOWN: the same clicks, and item k is shown k % 3 times more to user k.
+/// What was bought, and what a user saw who clicked nothing, was not shown in that sense. GIVEN: the log says which
+/// part a row is of, and rows of other parts count for nothing, even in front of the last training click.
 static void import_log(fixture *self, shape kind) {
-    char raw[PATH_ROOM];
+    static const char *const names[] = {"alike", "shown", "given"};
+    char raw[PATH_ROOM], name[64];
     lode_error error = {0};
-    path_in(self, kind == ALIKE ? "alike.csv" : "shown.csv", raw);
+    (void)snprintf(name, sizeof name, "%s.csv", names[kind]);
+    path_in(self, name, raw);
     FILE *file = fopen(raw, "wb");
     assert_non_null(file);
-    (void)fprintf(file, "user,item,timestamp%s\n", kind == SHOWN ? ",behaviour" : "");
+    (void)fprintf(file, "user,item,timestamp%s%s\n", kind != ALIKE ? ",behaviour" : "",
+                  kind == GIVEN ? ",part" : "");
+    for (int i = 0; i < 5 && kind == SHOWN; i++)
+        row(file, kind, 99, i, 1400000000 + i, "exposure", "train");
     for (int user = 0; user < 20; user++) {
         const int first = 1500000000 + 10000 * user;
-        for (int i = 0; i < user % 3 && kind == SHOWN; i++)
-            (void)fprintf(file, "u%d,i%d,%d,exposure\n", user, user, first + i);
+        for (int i = 0; i < user % 3 && kind != ALIKE; i++)
+            row(file, kind, user, user, first + i, "exposure", "train");
+        if (kind != ALIKE) row(file, kind, user, 0, first + 10, "buy", "train");
+        if (kind == GIVEN) row(file, kind, user, 1, first + 20, "exposure", "test");
         for (int click = 0; click < 6; click++)
-            (void)fprintf(file, "u%d,i%d,%d%s\n", user, (user + click) % 20,
-                          first + 60 * (click + 1), kind == SHOWN ? ",click" : "");
+            row(file, kind, user, (user + click) % 20, first + 60 * (click + 1), "click",
+                click < 4   ? "train"
+                : click < 5 ? "valid"
+                            : "test");
         // Behind the last training click: what was shown then is not counted.
-        if (kind == SHOWN) (void)fprintf(file, "u%d,i%d,%d,exposure\n", user, user, first + 250);
+        if (kind != ALIKE) row(file, kind, user, user, first + 250, "exposure", "valid");
     }
     assert_int_equal(fclose(file), 0);
-    path_in(self, kind == ALIKE ? "alike.lode" : "shown.lode", self->data);
+    (void)snprintf(name, sizeof name, "%s.lode", names[kind]);
+    path_in(self, name, self->data);
     check(lode_import(raw, self->data, NULL, NULL, NULL, &error), &error);
 }
 
@@ -86,16 +106,22 @@ static void test_alike(void **state) {
     train_both(&self, "objectives=[{type: clrec.ipw}]");
 }
 
+static const char given_config[] = "data: {history: 6, split: {type: given}}\n"
+                                   "model:\n"
+                                   "  dim: 8\n"
+                                   "  user: {tower: youtubednn, layers: [8]}\n"
+                                   "  item: {tower: mlp, layers: [16, 8]}\n"
+                                   "train: {batch: 32, epochs: 2, learning_rate: 0.01}\n"
+                                   "objectives:\n";
+
 /// With all vectors 0 a query's loss is log 20 times its weight.
-static void test_exposures(void **state) {
-    fixture self = *(const fixture *)*state;
-    import_log(&self, SHOWN);
+static void check_exposures(const fixture *self, const char *config) {
     static const char *const objectives[] = {"  - {type: clrec.ipw}\n",
                                              "  - {type: clrec.ipw, propensity: clicks}\n"};
     for (size_t o = 0; o < 2; o++) {
         opened it;
         lode_error error = {0};
-        check(open_losses(&it, &self, click_config, objectives[o], &error), &error);
+        check(open_losses(&it, self, config, objectives[o], &error), &error);
         for (size_t p = 0; p < it.trainer->model->params->count; p++)
             clear_param(&it, it.trainer->model->params->list[p]->name);
         const double loss = step_losses(&it);
@@ -111,6 +137,14 @@ static void test_exposures(void **state) {
         check_near(loss, expected, 1e-6, objectives[o]);
         close_losses(&it);
     }
+}
+
+static void test_exposures(void **state) {
+    fixture self = *(const fixture *)*state;
+    import_log(&self, SHOWN);
+    check_exposures(&self, click_config);
+    import_log(&self, GIVEN);
+    check_exposures(&self, given_config);
 }
 
 /// The bound is met: with all vectors 0 the largest weight is what clip says, and their mean over all clicks is 1.
