@@ -45,7 +45,9 @@ static void build(lode_graph *graph, parts *all) {
     lode_tensor *x = lode__embedding(graph, all->table, all->ids, NULL, LODE_POOL_SUM);
     x = lode__dropout(graph, x, 0.5);
     lode_tensor *y = lode__linear(graph, x, all->weight, all->bias, LODE_TANH);
-    y = lode__add(graph, lode__attention(graph, y, all->lists, 2, true), x);
+    y = lode__add(graph,
+                  lode__attention(graph, y, all->lists, (lode_attending){.heads = 2, .causal = true}),
+                  x);
     const lode_part_of_row list[] = {{y, all->lists}};
     y = lode__concat(graph, list, 1);
     lode_tensor *z = lode__normalize(graph, lode__layer_norm(graph, y, NULL, gain, gain, 0.1));
