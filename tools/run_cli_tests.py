@@ -6,7 +6,8 @@ stand NAME.stdout and NAME.stderr, what it must print: `*` matches anything with
 of lines; a file that is not there means nothing may be printed. A line `# exit N` in the script gives the
 exit status (default 0). Exit status 77 skips the case, say for want of data.
 
-prepare.sh runs first, once; cases find what it made in the folder $SHOP, which they must not change.
+prepare.sh runs first, once; cases find what it made in the folder $SHOP, and the project in $SOURCE, neither of which they
+may change.
 """
 import glob
 import os
@@ -111,6 +112,7 @@ def jobs(root, env, prefix, timeout, names=()):
     prepare = os.path.join(root, "tests/cli/prepare.sh")
     if names:
         scripts = [s for s in scripts if os.path.basename(s)[:-3] in names]
+    env = dict(env, SOURCE=root)
     made = []
     if os.path.exists(prepare) and any("$SHOP" in expected(s) for s in scripts if s != prepare):
         folder = scratch("prepare")
