@@ -17,7 +17,7 @@ STEPS = [  # name, command, budget in seconds
     ("house rules", ["make", "check-style", "CC=gcc"], 120),
     ("check", ["make", "check", "CC=gcc"], 8 * 60),
     ("check-asan", ["make", "check-asan", "CC=gcc"], 10 * 60),
-    ("check-tsan", ["make", "check-tsan", "CC=gcc"], 6 * 60),
+    ("check-tsan", ["make", "check-tsan", "CC=gcc"], 8 * 60),
     ("demo", ["make", "demo", "CC=gcc"], 3 * 60),
 ]
 WHOLE = 40 * 60

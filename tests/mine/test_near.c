@@ -1,5 +1,6 @@
 /// Miner `vectors` against brute force, and what its files, columns and cache may hold; that mining stops when it is asked.
 #include "../data/shelf.h"
+#include "../races.h"
 #include "mining.h"
 
 #include <math.h>
@@ -63,8 +64,9 @@ static void expect_partners(const world *w, const lode_mined *mined, const char 
 // Brute force
 // ------------------------------------------------------------------------------------------------
 
-// So many that a network is walked along its links: few items are looked at one by one.
-enum { ITEMS = 10501, DIM = 32, NEAR = 9 };
+// So many that a network is walked along its links: few items are looked at one by one. Where races are looked for, fewer,
+// of which a network looks at all.
+enum { ITEMS = LOOKING_FOR_RACES ? 1501 : 10501, DIM = 32, NEAR = 9 };
 
 static float points[ITEMS][DIM];
 
@@ -166,7 +168,8 @@ static void test_brute_force(void **state) {
              shelf_path(w.shelf, "x.npy"), NEAR);
     lode_mined *near = mining_run(&w.mining, "vectors", keys);
     const double share = share_found(near, exact[0]);
-    if (!(share > 0.9 && share < 1)) fail_msg("a network finds %g of the neighbours", share);
+    const bool missed = share < 1 || LOOKING_FOR_RACES;
+    if (!(share > 0.9 && missed)) fail_msg("a network finds %g of the neighbours", share);
     // vectors and their copies, codes of the search, and lists
     const uint64_t own = (uint64_t)w.data->items.count * DIM * 4;
     assert_true(exact[0]->memory > 2 * own && exact[0]->memory < 5 * own);
